@@ -1,0 +1,570 @@
+"""The commands: flags -> settings -> stages -> results. The one place that handles errors and sets exit codes."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from typer.core import TyperGroup
+
+from get_tags_train.console import Console
+from get_tags_train.errors import GetTagsError, InputError, InterruptedByUser
+from get_tags_train.events import OnEvent
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from get_tags_train.settings import Settings, Source, SourceKind
+
+_log_path: Path | None = None
+
+
+class _Commands(TyperGroup):
+    """Every way a command can end, as an exit code and a message."""
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any
+    ) -> Any:
+        """Run the command line; errors become exit codes here and nowhere else."""
+        argv = list(sys.argv[1:] if args is None else args)
+        code = _guarded(lambda: super(_Commands, self).main(argv, standalone_mode=False, **extra), argv)
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; typer alone would end a Ctrl-C without a word."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            hint = "What was done is kept: the same command continues it." if _log_path else "Nothing was started."
+            raise InterruptedByUser("Interrupted.", hint) from None
+
+
+def _guarded(command: Callable[[], object], argv: Sequence[str]) -> int:
+    """The exit code of a command, its error shown if it has one."""
+    global _log_path
+    _log_path = None
+    console = Console(as_json="--json" in argv)
+    try:
+        code = command()
+    except GetTagsError as error:
+        _log("%s %s", error.message, error.hint)
+        console.error(error.message, error.hint, _log_path)
+        return error.exit_code
+    except typer.exceptions.TyperException as error:
+        said = error.format_message() if hasattr(error, "format_message") else str(error)
+        console.error(said.strip(), "See get-tags --help, and --help after a command.")
+        return 2
+    except Exception as error:  # noqa: BLE001  a traceback is for the log, never for the screen
+        _log("unexpected", exc_info=True)
+        first_line = str(error).strip().partition("\n")[0]
+        console.error(
+            f"Something went wrong that should not: {type(error).__name__}: {first_line}",
+            "This is a fault of get-tags. Please report it, with the log.",
+            _log_path,
+        )
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _log(message: str, *args: object, exc_info: bool = False) -> None:
+    if _log_path is not None:
+        from get_tags_train.logfile import logger
+
+        logger.error(message, *args, exc_info=exc_info)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Retrain the model that tags documents: from a database to a live model.",
+)
+data_app = typer.Typer(help="List, show, verify and remove prepared data.", invoke_without_command=True)
+models_app = typer.Typer(help="List, show, verify and remove models.", invoke_without_command=True)
+app.add_typer(data_app, name="data")
+app.add_typer(models_app, name="models")
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="The home folder; default GET_TAGS_HOME, else C:\\allan or ~/allan.")
+]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="A TOML file of settings over the home's own.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Ask nothing: take the defaults for what no flag answers.")]
+IdsOption = Annotated[Path | None, typer.Option("--ids", help="The file with document ids, for --source ids.")]
+BaseModelOption = Annotated[str | None, typer.Option("--base-model", help="A BERT by hub name, or a folder.")]
+TopKOption = Annotated[int | None, typer.Option("--top-k", help="The k of precision@k, for evaluation only.")]
+DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
+ModelArgument = Annotated[
+    str | None, typer.Argument(help="A name under _models, a folder, or live.", show_default=False)
+]
+NameArgument = Annotated[str, typer.Argument(help="Its name, as the list shows it.")]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What all commands share: where, under which settings file, and how to speak."""
+
+    home: Path
+    config_path: Path | None
+    console: Console
+
+    @classmethod
+    def of(cls, home: Path | None, config_path: Path | None, as_json: bool) -> "_Job":
+        from get_tags_train.settings import default_home
+
+        where = home.expanduser().absolute() if home else default_home()
+        return cls(where, config_path, Console(as_json=as_json))
+
+    def settings(self, overrides: dict[str, dict[str, Any]] | None = None, **source: Any) -> "Settings":
+        from get_tags_train.settings import load_settings
+
+        return load_settings(self.home, config_path=self.config_path, overrides=overrides, **source)
+
+    def start_log(self, command: str, secrets: Sequence[str] = ()) -> OnEvent:
+        """Open the run's log; returns the listener for its events."""
+        global _log_path
+        from get_tags_train.logfile import logged, start_log
+
+        _log_path = start_log(self.home, command, secrets)
+        return logged(self.console.on_event)
+
+
+def _overrides(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The flags that were given, by section and key."""
+    given = {name: {key: v for key, v in section.items() if v is not None} for name, section in sections.items()}
+    return {name: section for name, section in given.items() if section}
+
+
+@app.command()
+def train(
+    source: Annotated[
+        Literal["database", "ids", "cached"] | None, typer.Option(help="Where documents come from.")
+    ] = None,
+    ids: IdsOption = None,
+    data: Annotated[str | None, typer.Option(help="The prepared data, tags_vX, for --source cached.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Times training goes through all documents.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Documents per optimiser step.")] = None,
+    context_length: Annotated[int | None, typer.Option(help="Tokens per document, at most 512.")] = None,
+    top_k: TopKOption = None,
+    base_model: BaseModelOption = None,
+    device: DeviceOption = None,
+    seed: Annotated[int | None, typer.Option(help="Fixes all chance.")] = None,
+    deploy: Annotated[bool | None, typer.Option("--deploy/--no-deploy", help="Make the model live when done.")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Use the built-in example, in a home of its own.")] = False,
+    yes: YesOption = False,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Choose data, train, evaluate and, if wanted, make the model live."""
+    from get_tags_train import console
+    from get_tags_train.settings import default_home
+
+    job = _Job.of(home or (default_home() / "demo" if demo else None), config, json_)
+    overrides = _overrides(
+        training={
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "context_length": context_length,
+            "base_model": base_model,
+            "device": device,
+            "seed": seed,
+        },
+        evaluation={"top_k": top_k},
+    )
+    chosen = _source_of_flags(source, ids, data)
+    job.settings(overrides)  # wrong flags and settings are found before the example is written
+    if yes:
+        if demo:
+            _write_demo(job.home, job.console)
+        _train(job, job.settings(overrides, source=_complete(chosen, job.home)), deploy, ask=False)
+        return
+    wizard = _wizard(_unanswered(chosen, overrides))
+    with wizard.prompts():
+        if demo:
+            _write_demo(job.home, job.console)
+        picked = wizard.ask_source(job.settings(), chosen)
+        if picked is None:
+            job = _Job.of(job.home / "demo", config, json_)
+            _write_demo(job.home, job.console)
+            picked = _complete(None, job.home)
+        answers = wizard.ask_settings(job.settings(overrides), {(s, key) for s in overrides for key in overrides[s]})
+        for section, values in overrides.items():
+            answers.setdefault(section, {}).update(values)
+        settings = job.settings(answers, source=picked)
+        job.console.show([console.summary(settings, deploy)])
+        if not wizard.confirm_start():
+            job.console.say("Nothing was started.")
+            raise typer.Exit(InterruptedByUser.exit_code)
+        _train(job, settings, deploy, ask=True)
+
+
+def _unanswered(chosen: "Source | None", overrides: dict[str, dict[str, Any]]) -> list[str]:
+    """The flags that would answer the wizard's questions."""
+    from get_tags_train.wizard import QUESTIONS
+
+    flags = [] if chosen else ["--source"]
+    flags += [f"--{q.key.replace('_', '-')}" for q in QUESTIONS if q.key not in overrides.get(q.section, {})]
+    return flags
+
+
+def _train(job: _Job, settings: "Settings", deploy: bool | None, *, ask: bool) -> None:
+    from get_tags_train import console, pipeline, wizard
+
+    on_event = job.start_log("train", _secrets(settings))
+
+    def should_deploy(result: pipeline.RunResult) -> bool:
+        if deploy is not None or not ask:
+            return bool(deploy)
+        job.console.show(console.evaluation_lines(result.evaluation))
+        return wizard.confirm_deploy(result.as_json())
+
+    result = pipeline.run(settings, on_event, should_deploy).as_json()
+    job.console.result(result, console.run_lines(result))
+
+
+@app.command()
+def extract(
+    source: Annotated[Literal["database", "ids"] | None, typer.Option(help="Where documents come from.")] = None,
+    ids: IdsOption = None,
+    base_model: BaseModelOption = None,
+    yes: YesOption = False,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Prepare data from the database, without training on them."""
+    from get_tags_train import console, pipeline
+
+    job = _Job.of(home, config, json_)
+    overrides = _overrides(training={"base_model": base_model})
+    chosen = _source_of_flags(source, ids, None)
+    if not yes and (chosen is None or (chosen.kind == "ids" and chosen.ids_path is None)):
+        wizard = _wizard(["--source", "--ids"])
+        with wizard.prompts():
+            chosen = wizard.ask_source(job.settings(overrides), chosen, only_extraction=True)
+    settings = job.settings(overrides, source=_complete(chosen, job.home))
+    result = asdict(pipeline.extract(settings, job.start_log("extract", _secrets(settings))))
+    job.console.result({"data": result}, [console.data_facts(result)])
+
+
+@app.command()
+def evaluate(
+    model: ModelArgument = None,
+    top_k: TopKOption = None,
+    device: DeviceOption = None,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Score a model on the test samples; default: the newest model."""
+    from get_tags_train import console
+    from get_tags_train.home import find_model
+
+    job = _Job.of(home, config, json_)
+    settings = job.settings(_overrides(evaluation={"top_k": top_k}, training={"device": device}))
+    folder = find_model(settings.home, settings.live_dir, model)
+
+    from get_tags_train import evaluate as stage
+    from get_tags_train.device import choose_device
+    from get_tags_train.samples import Samples
+
+    samples = Samples.read(settings.samples_path)
+    on_event = job.start_log("evaluate")
+    evaluation = stage.evaluate(
+        folder,
+        samples,
+        top_k=settings.evaluation.top_k,
+        device=choose_device(settings.training.device),
+        on_event=on_event,
+    )
+    if model != "live":  # what is live is never changed
+        stage.record(folder, evaluation)
+    result = asdict(evaluation)
+    job.console.result(result, [f"Model: {folder}", *console.evaluation_lines(result)])
+
+
+@app.command()
+def predict(
+    text: Annotated[str | None, typer.Argument(help="The text; without it --file or standard input.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="A text file: one document.")] = None,
+    model: Annotated[str, typer.Option("--model", help="A name under _models, a folder, or live.")] = "live",
+    top_n: Annotated[int, typer.Option("--top-n", min=1, help="How many tags to name.")] = 5,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Name tags for a text; default: with the live model."""
+    from get_tags_train import console
+    from get_tags_train.home import find_model
+
+    job = _Job.of(home, config, json_)
+    settings = job.settings()
+    folder = find_model(settings.home, settings.live_dir, model)
+    content = _text_to_tag(text, file)
+
+    from get_tags_train.model import TagModel
+
+    (tags,) = TagModel(folder).predict([content], top_n)
+    result = [{"tags": [found._asdict() for found in tags]}]
+    job.console.result(result, [console.table(["Tag", "Score"], [[t.tag, f"{t.score:.4f}"] for t in tags])])
+
+
+def _text_to_tag(text: str | None, file: Path | None) -> str:
+    """The text given, else the file's, else standard input's."""
+    if text is not None and file is not None:
+        raise InputError("A text and --file were both given.", "Give one of them.")
+    if text is not None:
+        return text
+    if file is not None:
+        from get_tags_train.csvfiles import read_text
+
+        return read_text(file)
+    if sys.stdin is None or sys.stdin.isatty():
+        raise InputError("There is no text.", "Give it as an argument, with --file, or through standard input.")
+    return sys.stdin.buffer.read().decode("utf-8", errors="replace")
+
+
+@app.command()
+def deploy(
+    model: ModelArgument = None, home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False
+) -> None:
+    """Make a model live; default: the newest."""
+    from get_tags_train.home import find_model
+
+    job = _Job.of(home, config, json_)
+    settings = job.settings()
+    folder = find_model(settings.home, settings.live_dir, model)
+
+    from get_tags_train import deploy as stage
+
+    on_event = job.start_log("deploy")
+    live = stage.deploy(folder, settings.live_dir, keep_versions=settings.deploy.keep_versions, on_event=on_event)
+    job.console.result({"deployed": True, "live": str(live)}, [f"Live: {live}"])
+
+
+@app.command()
+def rollback(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
+    """Make the model before the live one live again."""
+    from get_tags_train import deploy as stage
+
+    job = _Job.of(home, config, json_)
+    settings = job.settings()
+    job.start_log("rollback")
+    live = stage.rollback(settings.live_dir)
+    job.console.result({"deployed": True, "live": str(live)}, [f"Live: {live}"])
+
+
+@app.command()
+def doctor(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
+    """Check all that a long run needs before it starts; exit code 1 if something is missing."""
+    from get_tags_train import console
+    from get_tags_train.doctor import examine
+
+    job = _Job.of(home, config, json_)
+    settings = job.settings()
+    checks = list(examine(settings))
+    job.console.result({"checks": [check._asdict() for check in checks]}, [console.checks_table(checks)])
+    if any(check.status == "error" for check in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
+    """Write the built-in example into a home folder; default: the folder demo in the default home."""
+    from get_tags_train.settings import default_home
+
+    job = _Job.of(home or default_home() / "demo", config, json_)
+    _write_demo(job.home, job.console)
+    job.console.result({"home": str(job.home)}, [f"The example is in {job.home}. Train on it: get-tags train --demo"])
+
+
+@data_app.callback()
+def data(ctx: typer.Context, home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
+    """List prepared data, newest first; show, verify and remove them."""
+    if ctx.invoked_subcommand is None:
+        data_list(home, config, json_)
+
+
+@data_app.command("list")
+def data_list(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
+    """List prepared data, newest first."""
+    from get_tags_train import console, inventory
+
+    job = _Job.of(home, config, json_)
+    listed = inventory.list_data(job.home)
+    job.console.result(listed, console.data_listing(job.home, listed))
+
+
+@data_app.command("show")
+def data_show(
+    name: Annotated[str | None, typer.Argument(help="tags_vX; default: the newest.")] = None,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Show what prepared data hold and where they came from."""
+    from get_tags_train import console
+    from get_tags_train.dataset import PreparedData
+    from get_tags_train.home import find_data
+
+    job = _Job.of(home, config, json_)
+    shown = asdict(PreparedData(find_data(job.home, name)).manifest)
+    job.console.result(shown, [console.facts(shown["name"], {k: v for k, v in shown.items() if k != "files"})])
+
+
+@data_app.command("verify")
+def data_verify(
+    name: Annotated[str | None, typer.Argument(help="tags_vX; default: the newest.")] = None,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Read prepared data whole and compare with their checksums."""
+    from get_tags_train.dataset import PreparedData
+    from get_tags_train.home import find_data
+
+    job = _Job.of(home, config, json_)
+    opened = PreparedData(find_data(job.home, name))
+    opened.verify()
+    checksum = opened.manifest.checksum
+    job.console.result({"name": opened.name, "checksum": checksum}, [f"{opened.name} is whole: {checksum}"])
+
+
+@data_app.command("remove")
+def data_remove(
+    name: NameArgument,
+    yes: YesOption = False,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Remove prepared data for good, or an unfinished extraction."""
+    from get_tags_train.home import data_dir
+
+    job = _Job.of(home, config, json_)
+    _remove(job, data_dir(job.home), name, yes=yes)
+
+
+@models_app.callback()
+def models(ctx: typer.Context, home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
+    """List models, newest first; show, verify and remove them."""
+    if ctx.invoked_subcommand is None:
+        models_list(home, config, json_)
+
+
+@models_app.command("list")
+def models_list(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
+    """List models, newest first, with their last evaluation."""
+    from get_tags_train import console, inventory
+
+    job = _Job.of(home, config, json_)
+    listed = inventory.list_models(job.home, job.settings().live_dir)
+    job.console.result(listed, console.models_listing(job.home, listed))
+
+
+@models_app.command("show")
+def models_show(
+    model: ModelArgument = None, home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False
+) -> None:
+    """Show how a model was made and how it scored; default: the newest."""
+    from get_tags_train import console
+    from get_tags_train.home import find_model
+    from get_tags_train.modelfacts import read_facts
+
+    job = _Job.of(home, config, json_)
+    folder = find_model(job.home, job.settings().live_dir, model)
+    shown = read_facts(folder)
+    job.console.result(shown, console.model_lines(folder, shown))
+
+
+@models_app.command("verify")
+def models_verify(
+    model: ModelArgument = None, home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False
+) -> None:
+    """Compare a model's files with their checksums; default: the newest."""
+    from get_tags_train.home import find_model
+    from get_tags_train.modelfacts import verify
+
+    job = _Job.of(home, config, json_)
+    folder = find_model(job.home, job.settings().live_dir, model)
+    verify(folder)
+    job.console.result({"name": folder.name, "path": str(folder)}, [f"{folder} is whole."])
+
+
+@models_app.command("remove")
+def models_remove(
+    name: NameArgument,
+    yes: YesOption = False,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Remove a model for good, or an unfinished training; what is live stays live."""
+    from get_tags_train.home import models_dir
+
+    job = _Job.of(home, config, json_)
+    _remove(job, models_dir(job.home), name, yes=yes)
+
+
+def _remove(job: _Job, parent: Path, name: str, *, yes: bool) -> None:
+    from get_tags_train import inventory
+
+    folder = inventory.find_removable(parent, name)
+    if not yes:
+        wizard = _wizard(["--yes"])
+        if not wizard.confirm_removal(folder):
+            raise typer.Exit(InterruptedByUser.exit_code)
+    inventory.remove(job.home, folder)
+    job.console.result({"removed": str(folder)}, [f"Removed {folder}."])
+
+
+def _wizard(flags: Sequence[str]) -> "ModuleType":
+    """The wizard, where somebody is there to ask; `flags` would answer in its place."""
+    from get_tags_train import wizard
+
+    if not wizard.can_ask():
+        raise InputError(
+            "There is no terminal to ask in.", f"Answer with flags: {', '.join(flags)}; --yes takes the defaults."
+        )
+    return wizard
+
+
+def _source_of_flags(kind: "SourceKind | None", ids: Path | None, data_name: str | None) -> "Source | None":
+    """What the flags say of the source: None where nothing; --ids and --data imply their kind."""
+    from get_tags_train.settings import Source
+
+    kind = kind or ("ids" if ids else "cached" if data_name else None)
+    if (ids and kind != "ids") or (data_name and kind != "cached"):
+        raise InputError(
+            f"--source {kind} does not go with {'--ids' if ids else '--data'}.",
+            "--ids goes with --source ids, --data with --source cached.",
+        )
+    return Source(kind, ids, data_name) if kind else None
+
+
+def _complete(source: "Source | None", home: Path) -> "Source":
+    """The source with its default file; the default source is the database."""
+    from get_tags_train.settings import Source
+
+    if source is None:
+        return Source("database")
+    return source._replace(ids_path=home / "ids.csv") if source.kind == "ids" and not source.ids_path else source
+
+
+def _secrets(settings: "Settings") -> list[str]:
+    from get_tags_train.database import secrets_of
+
+    return secrets_of(settings)
+
+
+def _write_demo(home: Path, console: Console) -> None:
+    from get_tags_train.demo import write_demo
+
+    console.say(f"Writing the example into {home} ...")
+    write_demo(home)

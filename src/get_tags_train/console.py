@@ -1,0 +1,298 @@
+"""What people see: progress, results, tables and errors, drawn with rich."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console as RichConsole
+from rich.markup import escape
+from rich.panel import Panel
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from get_tags_train.events import Event, Notice, StageFinished, StageProgress, StageStarted
+
+if TYPE_CHECKING:
+    from get_tags_train.settings import Settings
+
+_STAGES = {
+    "ids": "Listing the documents",
+    "extract": "Reading and preparing documents",
+    "join": "Joining duplicates, numbering tags",
+    "train": "Training",
+    "evaluate": "Evaluating",
+    "deploy": "Making the model live",
+}
+_PLAIN_LINE_SECONDS = 15.0
+_STATUS_STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
+
+
+class Console:
+    """Progress and notices on standard error; results on standard output, as tables or as one JSON object."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # a redirected stream is cp1252 on Windows
+                stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")
+        self.as_json = as_json
+        self._err = RichConsole(stderr=True, highlight=False)
+        self._out = RichConsole(highlight=False, stderr=as_json)
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        self._stage = ""
+        self._total: int | None = None
+        self._unit = ""
+        self._last_line = 0.0
+
+    def on_event(self, event: Event) -> None:
+        """Draw one event; without a terminal, a plain line now and then."""
+        match event:
+            case Notice(message, level):
+                style = "yellow" if level == "warning" else "cyan"
+                self._err.print(f"[{style}]{'!' if level == 'warning' else 'i'}[/] {escape(message)}")
+            case StageStarted(stage, total, unit):
+                self._start(stage, total, unit)
+            case StageProgress(_, done, note):
+                self._advance(done, note)
+            case StageFinished(stage, seconds):
+                self._stop()
+                self._err.print(f"[green]done[/] {_STAGES.get(stage, stage)}, {duration(seconds)}")
+
+    def _start(self, stage: str, total: int | None, unit: str) -> None:
+        self._stop()
+        self._stage, self._total, self._unit = _STAGES.get(stage, stage), total, unit
+        self._last_line = monotonic()
+        if not self._err.is_terminal:
+            self._err.print(f"{self._stage} ..." if total is None else f"{self._stage}: {total:,} {unit} ...")
+            return
+        columns = [TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn()]
+        if total is None:
+            columns = columns[:1]
+        self._progress = Progress(
+            *columns,
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._err,
+            transient=True,
+        )
+        self._progress.start()
+        self._task = self._progress.add_task(self._stage, total=total, note="")
+
+    def _advance(self, done: int, note: str) -> None:
+        if self._progress is not None:
+            self._progress.update(self._task, completed=done, note=escape(note))
+        elif monotonic() - self._last_line > _PLAIN_LINE_SECONDS:
+            self._last_line = monotonic()
+            of_total = f" of {self._total:,}" if self._total else ""
+            self._err.print(f"{self._stage}: {done:,}{of_total} {self._unit}{f', {note}' if note else ''}")
+
+    def _stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def say(self, message: str) -> None:
+        """A line for the person at the keyboard."""
+        self._err.print(escape(message))
+
+    def result(self, value: Any, lines: Iterable[str | Table | Panel] = ()) -> None:
+        """The command's result: `value` as JSON, or `lines` for people."""
+        self._stop()
+        if self.as_json:
+            sys.stdout.write(json.dumps(value) + "\n")
+            return
+        for line in lines:
+            self._out.print(escape(line) if isinstance(line, str) else line)
+
+    def show(self, lines: Iterable["str | Table | Panel"]) -> None:
+        """Something to read before a question."""
+        self._stop()
+        for line in lines:
+            self._err.print(escape(line) if isinstance(line, str) else line)
+
+    def error(self, message: str, hint: str, log: object = None) -> None:
+        """What went wrong and what to do, for people on standard error; with --json also as the result."""
+        self._stop()
+        if self.as_json:
+            sys.stdout.write(json.dumps({"error": {"message": message, "hint": hint}}) + "\n")
+        self._err.print(f"[bold red]Error:[/] {escape(message)}")
+        if hint:
+            self._err.print(f"[bold]What to do:[/] {escape(hint)}")
+        if log:
+            self._err.print(f"The log of this run: {escape(str(log))}")
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: 3.2 s, 4 min 10 s, 2 h 5 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> Table:
+    """A table of texts."""
+    drawn = Table(title=title, title_justify="left")
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in rows:
+        drawn.add_row(*(escape(str(cell)) for cell in row))
+    return drawn
+
+
+def facts(title: str, entries: Mapping[str, object]) -> Table:
+    """Names and values, a row each."""
+    drawn = Table(title=title, title_justify="left", show_header=False)
+    drawn.add_column(style="bold")
+    drawn.add_column(overflow="fold")
+    for name, value in entries.items():
+        drawn.add_row(escape(name), escape(str(value)))
+    return drawn
+
+
+def checks_table(checks: Iterable[tuple[str, str, str, str]]) -> Table:
+    """(name, status, message, hint) of each check, in the colour of its status."""
+    drawn = Table()
+    for column in ("Check", "", "What was found"):
+        drawn.add_column(column, overflow="fold")
+    for name, status, message, hint in checks:
+        style = _STATUS_STYLES[status]
+        found = escape(message) + (f"\n[dim]What to do:[/] {escape(hint)}" if hint else "")
+        drawn.add_row(escape(name), f"[{style}]{status}[/]", found)
+    return drawn
+
+
+def evaluation_lines(evaluation: Mapping[str, Any]) -> list[str | Table | Panel]:
+    """An evaluation as people read it."""
+    precision = evaluation["precision_at_k"]
+    always = evaluation["most_frequent_precision_at_k"]
+    headers = ["k", "precision@k"] + (["always the most frequent tags"] if always else [])
+    rows = [[k, f"{value:.3f}"] + ([f"{always[k]:.3f}"] if always else []) for k, value in precision.items()]
+    examples = evaluation["examples"]
+    lines: list[str | Table | Panel] = [table(headers, rows, f"Evaluation on {examples} test samples")]
+    if examples < 100:
+        lines.append(
+            f"Only {examples} examples: one prediction more or less moves precision@1 by {1 / examples:.3f}. "
+            "Extend the test samples to at least 100, with documents that are not in the database."
+        )
+    if evaluation["examples_without_tags"]:
+        lines.append(f"{evaluation['examples_without_tags']} examples have no labels and were left out.")
+    if unknown := evaluation["unknown_tags"]:
+        named = ", ".join(f"{tag} ({count})" for tag, count in list(unknown.items())[:20])
+        more = f" and {len(unknown) - 20} more" if len(unknown) > 20 else ""
+        lines.append(
+            f"{sum(unknown.values())} true tags are not known to the model and count as missed: {named}{more}."
+        )
+    return lines
+
+
+def data_facts(data: Mapping[str, Any]) -> Table:
+    """Prepared data at the end of an extraction."""
+    return facts("Done", _data_entries(data) | {"Checksum": data["checksum"], "Time": duration(data["seconds"])})
+
+
+def run_lines(result: Mapping[str, Any]) -> list[str | Table | Panel]:
+    """The end of a training: data, model, evaluation, whether it is live, and how long each part took."""
+    data, model, evaluation = result["data"], result["model"], result["evaluation"]
+    entries = _data_entries(data) | {
+        "Model": model["name"],
+        "Model folder": model["path"],
+        "Trained on": f"{model['examples']:,} documents, {model['epochs']} epochs, {model['device']}, "
+        f"{model['precision']}",
+        "Live": result["live"] if result["deployed"] else "no; make it live with: get-tags deploy",
+        "Time": f"data {duration(data['seconds'])}, training {duration(model['seconds'])}, "
+        f"evaluation {duration(evaluation['seconds'])}, all {duration(result['seconds'])}",
+    }
+    return [*evaluation_lines(evaluation), facts("Done", entries)]
+
+
+def summary(settings: "Settings", deploy: bool | None) -> Panel:
+    """What is about to happen."""
+    source, training = settings.source, settings.training
+    documents = {
+        "database": "all of the database",
+        "ids": f"those named in {source.ids_path}",
+        "cached": f"prepared earlier as {source.data_name or 'the newest data'}",
+    }[source.kind]
+    live = {True: "made live when done", False: "not made live", None: "you are asked after the evaluation"}[deploy]
+    entries = {
+        "Home": settings.home,
+        "Documents": documents,
+        "Base model": settings.base_model,
+        "Epochs": training.epochs,
+        "Batch size": training.batch_size,
+        "Context length": training.context_length,
+        "Evaluation": f"precision@1 to precision@{settings.evaluation.top_k} on {settings.samples_path}",
+        "The new model is": live,
+    }
+    return Panel(facts("", entries), title="About to start", expand=False)
+
+
+def data_listing(home: Path, listed: Mapping[str, Any]) -> list[str | Table | Panel]:
+    """`get-tags data`."""
+    rows = [
+        [e["name"], _when(e), e.get("source", ""), f"{e.get('documents', 0):,}", f"{e.get('tags', 0):,}", _size(e)]
+        for e in listed["data"]
+    ]
+    columns = ["Name", "Made", "Source", "Documents", "Tags", "Size"]
+    return [table(columns, rows, f"Prepared data of {home}"), *_unfinished(listed)]
+
+
+def models_listing(home: Path, listed: Mapping[str, Any]) -> list[str | Table | Panel]:
+    """`get-tags models`."""
+    rows = [
+        [
+            e["name"],
+            _when(e),
+            e.get("data", ""),
+            " ".join(f"@{k} {value:.3f}" for k, value in e.get("precision_at_k", {}).items()),
+            "live" if e["live"] else "",
+            _size(e),
+        ]
+        for e in listed["models"]
+    ]
+    columns = ["Name", "Made", "Data", "precision@k", "Live", "Size"]
+    return [table(columns, rows, f"Models of {home}"), *_unfinished(listed)]
+
+
+def model_lines(folder: Path, shown: Mapping[str, Any]) -> list[str | Table | Panel]:
+    """`get-tags models show`."""
+    short = {key: value for key, value in shown.items() if key not in {"files", "tags", "evaluations"}}
+    lines: list[str | Table | Panel] = [facts(str(folder), {**short, "tags": len(shown.get("tags", []))})]
+    for evaluation in shown.get("evaluations", []):
+        lines += evaluation_lines(evaluation)
+    return lines
+
+
+def _data_entries(data: Mapping[str, Any]) -> dict[str, object]:
+    dropped = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in data["dropped"].items() if count)
+    return {
+        "Data": f"{data['name']}: {data['documents_kept']:,} of {data['documents_read']:,} documents"
+        + (f" (left out: {dropped})" if dropped else "")
+        + f", {data['tags']:,} tags",
+        "Data folder": data["path"],
+    }
+
+
+def _when(entry: Mapping[str, Any]) -> str:
+    return "damaged" if "damaged" in entry else entry["created"][:16].replace("T", " ")
+
+
+def _size(entry: Mapping[str, Any]) -> str:
+    return f"{entry['bytes'] / 1e6:,.1f} MB"
+
+
+def _unfinished(listed: Mapping[str, Any]) -> list[str]:
+    return [f"Unfinished: {name}; the same command continues it." for name in listed["unfinished"]]

@@ -1,0 +1,189 @@
+"""tags_vX, prepared data: write, open, verify, remove."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from get_tags_train.errors import GetTagsError, InputError
+from get_tags_train.folders import replacing, write_json
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+TAGS = "tags.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What prepared data are and where they came from; written last, so its presence means complete.
+
+    `seconds` are per part, `files` are bytes and SHA-256 by name, `dropped` counts documents by reason.
+    """
+
+    name: str
+    created: str
+    source: dict[str, Any]
+    documents_read: int
+    documents_kept: int
+    dropped: dict[str, int]
+    conflicting_duplicates: int
+    missing_ids: int
+    null_ids: int
+    repeated_ids: int
+    tags: int
+    respelt_tags: dict[str, list[str]]
+    tokenizer: dict[str, Any]
+    checksum: str
+    resumed: bool
+    seconds: dict[str, float]
+    files: dict[str, dict[str, Any]]
+    format: int = FORMAT
+
+
+def document_schema(id_type: pa.DataType) -> pa.Schema:
+    """The columns of one document; id_type is int64 or string, tags are places in tags.json."""
+    return pa.schema(
+        [
+            ("id", id_type),
+            ("text", pa.string()),
+            ("text_hash", pa.binary()),
+            ("tags", pa.list_(pa.int32())),
+            ("input_ids", pa.list_(pa.int32())),
+        ]
+    )
+
+
+class DocumentDigests:
+    """The checksum of documents: SHA-256 over each document's own, in stored order."""
+
+    def __init__(self) -> None:
+        self._all = hashlib.sha256()
+
+    def add(self, document_id: int | str, text: str, tags: Sequence[str], input_ids: NDArray[np.int32]) -> None:
+        """Add the next document; `tags` sorted."""
+        own = hashlib.sha256()
+        for field in (str(document_id).encode(), text.encode()):
+            own.update(len(field).to_bytes(8, "little") + field)
+        own.update(len(tags).to_bytes(8, "little"))
+        for tag in tags:
+            field = tag.encode()
+            own.update(len(field).to_bytes(8, "little") + field)
+        field = np.ascontiguousarray(input_ids, dtype="<i4").tobytes()
+        own.update(len(field).to_bytes(8, "little") + field)
+        self._all.update(own.digest())
+
+    def hexdigest(self) -> str:
+        """The checksum of all documents added so far."""
+        return self._all.hexdigest()
+
+
+class PreparedData:
+    """Complete prepared data in a folder; documents stay on disk, memory-mapped."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open and check for completeness (names and sizes). Raises InputError naming what is wrong."""
+        self.folder = folder
+        try:
+            stored = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            if stored.get("format") != FORMAT:
+                raise InputError(
+                    f"{folder} is in format {stored.get('format')}; this version of get-tags reads {FORMAT}.",
+                    "Extract the documents again.",
+                )
+            self.manifest = Manifest(**{field.name: stored[field.name] for field in fields(Manifest)})
+            listed = json.loads((folder / TAGS).read_text(encoding="utf-8"))
+            self.tags: list[str] = [entry["tag"] for entry in listed]
+            self.tag_counts: list[int] = [entry["documents"] for entry in listed]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _damaged(folder, f"its manifest or tags cannot be read ({type(error).__name__})") from error
+        for name, entry in self.manifest.files.items():
+            path = folder / name
+            if not path.is_file() or path.stat().st_size != entry["bytes"]:
+                raise _damaged(folder, f"{name} is missing or has another size")
+
+    @property
+    def name(self) -> str:
+        """tags_vX."""
+        return self.folder.name
+
+    @property
+    def document_paths(self) -> list[Path]:
+        """The Arrow stream files, in stored order."""
+        return [self.folder / name for name in self.manifest.files if name.endswith(".arrow")]
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """All documents in stored order, a batch at a time, memory-mapped."""
+        for path in self.document_paths:
+            with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
+                yield from stream
+
+    def verify(self) -> None:
+        """Read all and compare with the manifest's checksums. Raises GetTagsError naming what differs."""
+        for name, entry in self.manifest.files.items():
+            if file_sha256(self.folder / name) != entry["sha256"]:
+                raise _damaged(self.folder, f"{name} has changed since it was written")
+        digests = DocumentDigests()
+        for batch in self.batches():
+            add_digests(digests, batch, self.tags)
+        if digests.hexdigest() != self.manifest.checksum:
+            raise _damaged(self.folder, "its documents do not add up to its checksum")
+
+
+def add_digests(digests: DocumentDigests, batch: pa.RecordBatch, tags: Sequence[str]) -> None:
+    """Add a batch of documents, with the columns of document_schema, to a checksum."""
+    ids, texts = batch.column("id").to_pylist(), batch.column("text").to_pylist()
+    tokens = rows_of(batch.column("input_ids"))
+    for document_id, text, numbers, input_ids in zip(ids, texts, rows_of(batch.column("tags")), tokens, strict=True):
+        digests.add(document_id, text, [tags[n] for n in numbers], input_ids)
+
+
+def rows_of(column: pa.ListArray) -> list[NDArray[np.int32]]:
+    """The rows of a list<int32> column as views of its memory."""
+    offsets = column.offsets.to_numpy()
+    values = column.values.to_numpy()
+    return [values[start:stop] for start, stop in pairwise(offsets)]
+
+
+def list_column(rows: Sequence[NDArray[np.int32]]) -> pa.ListArray:
+    """A list<int32> column of these rows."""
+    offsets = np.zeros(len(rows) + 1, np.int32)
+    np.cumsum([len(row) for row in rows], out=offsets[1:])
+    return pa.ListArray.from_arrays(offsets, np.concatenate(rows) if rows else np.zeros(0, np.int32))
+
+
+def write_batches(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+    """Write an Arrow stream file, whole or not at all."""
+    with replacing(path) as sink, pa.ipc.new_stream(sink, schema) as stream:
+        for batch in batches:
+            stream.write_batch(batch)
+
+
+def write_tags(folder: Path, tags: Sequence[str], counts: Sequence[int]) -> None:
+    """Write tags.json: the tags in order, each with the number of its documents."""
+    entries = [{"tag": tag, "documents": int(count)} for tag, count in zip(tags, counts, strict=True)]
+    write_json(folder / TAGS, entries)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest, which makes the data complete."""
+    write_json(folder / MANIFEST, asdict(manifest))
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _damaged(folder: Path, what: str) -> GetTagsError:
+    return InputError(
+        f"The prepared data {folder} are damaged: {what}.",
+        f"Remove them (get-tags data remove {folder.name}) and extract again, or copy them here anew.",
+    )

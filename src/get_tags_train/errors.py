@@ -1,0 +1,24 @@
+"""What can go wrong, in words for the people who will read them."""
+
+
+class GetTagsError(Exception):
+    """The job failed; `message` says what and where, `hint` says what to do."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InputError(GetTagsError):
+    """The user's own input (flags, settings, files) is wrong; nothing has been started."""
+
+    exit_code = 2
+
+
+class InterruptedByUser(GetTagsError):
+    """Somebody pressed Ctrl-C."""
+
+    exit_code = 130

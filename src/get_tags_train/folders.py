@@ -1,0 +1,103 @@
+"""Files and folders that appear whole or not at all, and locks that a kill releases."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from filelock import FileLock, Timeout
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from get_tags_train.errors import GetTagsError
+
+# Antivirus and indexers on Windows hold a fresh file for a moment; elsewhere a refusal is final.
+_retry_while_held = retry(
+    retry=retry_if_exception_type(PermissionError),
+    stop=stop_after_delay(15 if sys.platform == "win32" else 0),
+    wait=wait_exponential(multiplier=0.05, max=1),
+    reraise=True,
+)
+
+
+@_retry_while_held
+def rename(source: Path, target: Path) -> None:
+    """Rename a file or folder; an existing target file is replaced, an existing folder is an error."""
+    source.replace(target)
+
+
+@_retry_while_held
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that is in it; none there is fine."""
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Write `path` through a temporary file beside it, which takes its name only when all is on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        rename(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file, whole or not at all."""
+    with replacing(path) as stream:
+        stream.write(text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file for people and programs, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy a folder so that `target` appears whole; whatever an earlier, interrupted copy left is removed."""
+    staging = target.with_name(f"{target.name}.partial")
+    remove_folder(staging)
+    staging.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(source, staging)
+    rename(staging, target)
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def try_lock(path: Path) -> FileLock | None:
+    """Take the lock at `path` if nobody holds it; the system releases it when this process ends, however."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    return lock
+
+
+@contextmanager
+def locked(path: Path, busy: Callable[[], GetTagsError], timeout_seconds: float = 0) -> Iterator[None]:
+    """Hold the lock at `path`; where another process keeps it for longer than that, raise `busy()`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, timeout=timeout_seconds)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise busy() from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,114 @@
+"""The names and places in a home folder."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from get_tags_train.errors import InputError
+
+PARTIAL = ".partial"
+_VERSION = re.compile(r"tags_v(\d+)")
+
+
+def data_dir(home: Path) -> Path:
+    """Where prepared data lie."""
+    return home / "_cache" / "_data"
+
+
+def models_dir(home: Path) -> Path:
+    """Where trained models lie."""
+    return home / "_models"
+
+
+def logs_dir(home: Path) -> Path:
+    """Where each run leaves its log."""
+    return home / "_logs"
+
+
+def locks_dir(home: Path) -> Path:
+    """Where running jobs hold their operating-system locks."""
+    return home / "_cache" / "_locks"
+
+
+def data_names(home: Path) -> list[str]:
+    """Complete tags_vX, newest first: the folders with a manifest."""
+    found = [p.parent.name for p in data_dir(home).glob("tags_v*/manifest.json")]
+    complete = [n for n in found if not n.endswith(PARTIAL) and _VERSION.fullmatch(n)]
+    return sorted(complete, key=version_number, reverse=True)
+
+
+def model_names(home: Path) -> list[str]:
+    """Complete models under _models, newest first (by the time in get_tags.json's name, then by name)."""
+    found = [p.parent.name for p in models_dir(home).glob("*/get_tags.json")]
+    return sorted((n for n in found if not n.endswith(PARTIAL)), key=lambda n: (n[-15:], n), reverse=True)
+
+
+def unfinished(folder: Path) -> Iterator[Path]:
+    """Runs in `folder` that have not finished, newest first."""
+    return iter(sorted(folder.glob(f"*{PARTIAL}"), key=lambda p: p.stat().st_mtime, reverse=True))
+
+
+def version_number(name: str) -> int:
+    """The N of a name that begins with tags_vN; 0 for any other."""
+    match = _VERSION.match(name)
+    return int(match[1]) if match else 0
+
+
+def next_data_name(home: Path) -> str:
+    """tags_v(N+1), N the highest of any name there, whoever made it."""
+    folder = data_dir(home)
+    highest = max((version_number(p.name) for p in folder.iterdir()), default=0) if folder.is_dir() else 0
+    return f"tags_v{highest + 1}"
+
+
+def find_data(home: Path, name: str | None) -> Path:
+    """The folder of prepared data called `name` (None: the newest). Raises InputError."""
+    names = data_names(home)
+    if not names:
+        raise InputError(
+            f"There are no prepared data in {data_dir(home)}.",
+            "Prepare some first: get-tags extract, or get-tags train --source database.",
+        )
+    if name is None:
+        name = names[0]
+    if name not in names:
+        raise InputError(
+            f"There are no prepared data called {name} in {data_dir(home)}.",
+            f"There are: {', '.join(names)}.",
+        )
+    return data_dir(home) / name
+
+
+def find_model(home: Path, live_dir: Path, model: str | None) -> Path:
+    """The folder that MODEL means: a name under _models, a folder, `live`; None is the newest.
+
+    Raises InputError where there is none.
+    """
+    if model == "live":
+        return live_model(live_dir)
+    names = model_names(home)
+    if model is None:
+        if not names:
+            raise InputError(f"There is no model in {models_dir(home)}.", "Train one first: get-tags train.")
+        model = names[0]
+    if model in names:
+        return models_dir(home) / model
+    if (folder := Path(model).expanduser()).is_dir():
+        return folder.absolute()
+    known = f"There are: {', '.join(names)}." if names else "There is none yet: get-tags train makes one."
+    raise InputError(f"There is no model {model}, by name in {models_dir(home)} or as a folder.", known)
+
+
+def live_model(live_dir: Path) -> Path:
+    """The folder of the live model, read through _live/current. Raises InputError where nothing is live."""
+    try:
+        name = (live_dir / "current").read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        raise InputError(f"No model is live in {live_dir}.", "Make one live: get-tags deploy.") from None
+    folder = live_dir / "versions" / name
+    if not name or not folder.is_dir():
+        raise InputError(
+            f"{live_dir / 'current'} names '{name}', which is not in {live_dir / 'versions'}.",
+            "Make a model live again: get-tags deploy.",
+        )
+    return folder

@@ -1,0 +1,49 @@
+"""The files of an extraction in progress: the list of ids, and pieces of documents as they were read."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+IDS = "ids.arrow"
+
+
+def read_ids(folder: Path) -> tuple[pa.Array, dict[str, Any]]:
+    """The spooled ids, and the facts noted when they were listed."""
+    with pa.OSFile(str(folder / IDS)) as source, pa.ipc.open_stream(source) as stream:
+        facts = json.loads(stream.schema.metadata[b"facts"])
+        return stream.read_all().column("id").combine_chunks(), facts
+
+
+def piece_paths(folder: Path) -> list[Path]:
+    """The complete pieces of an extraction, in order."""
+    return sorted(folder.glob("piece-*.arrow"))
+
+
+def piece_facts(path: Path) -> dict[str, Any]:
+    """Which stretch of the ids a piece holds (start, stop), and the seconds spent on each part."""
+    with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source) as stream:
+        facts: dict[str, Any] = json.loads(stream.schema.metadata[b"facts"])
+        return facts
+
+
+def piece_schema(id_type: pa.DataType) -> pa.Schema:
+    """A document as it was read and cleaned, its tags still raw."""
+    return pa.schema(
+        [
+            ("id", id_type),
+            ("text", pa.string()),
+            ("text_hash", pa.binary()),
+            ("tags", pa.list_(pa.string())),
+            ("input_ids", pa.list_(pa.int32())),
+        ]
+    )
+
+
+def piece_batches(pieces: Sequence[Path]) -> Iterator[pa.RecordBatch]:
+    """All documents of these pieces in order, a page at a time, memory-mapped."""
+    for path in pieces:
+        with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
+            yield from stream

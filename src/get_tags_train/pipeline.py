@@ -1,0 +1,204 @@
+"""The whole chain: the only owner of the order of stages."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from get_tags_train.events import Notice, OnEvent
+from get_tags_train.home import data_dir, find_data, next_data_name
+from get_tags_train.settings import Settings
+
+
+@dataclass(frozen=True)
+class DataResult:
+    """The prepared data that a run made or opened."""
+
+    name: str
+    path: str
+    source: str
+    documents_read: int
+    documents_kept: int
+    dropped: dict[str, int]
+    missing_ids: int
+    tags: int
+    checksum: str
+    resumed: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """The model that a run trained."""
+
+    name: str
+    path: str
+    base_model: str
+    epochs: int
+    batch_size: int
+    context_length: int
+    examples: int
+    device: str
+    precision: str
+    resumed: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What came of `get-tags train`; as_json is what other programs rely on."""
+
+    data: DataResult
+    model: ModelResult
+    evaluation: dict[str, Any]
+    deployed: bool
+    live: str | None
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResult], bool]) -> RunResult:
+    """Data, training, evaluation, and deployment if `should_deploy` says so of the result so far.
+
+    All that can be known to be wrong is found before the long work begins.
+    """
+    from get_tags_train import deploy, evaluate, report, train
+    from get_tags_train.dataset import PreparedData
+    from get_tags_train.device import choose_device
+    from get_tags_train.modelfacts import read_facts
+    from get_tags_train.samples import Samples
+    from get_tags_train.tokens import load_tokenizer
+
+    started = perf_counter()
+    samples = Samples.read(settings.samples_path)
+    device = choose_device(settings.training.device)
+    tokenizer = load_tokenizer(settings.base_model)
+    train.check_base_model(settings.base_model)
+    if settings.source.kind == "cached":
+        data_result = _describe(find_data(settings.home, settings.source.data_name), settings, started)
+    else:
+        data_result = extract(settings, on_event)
+    data = PreparedData(Path(data_result.path))
+    leaked = samples.in_data(data)
+    if leaked.any():
+        on_event(
+            Notice(f"{int(leaked.sum())} documents are also test samples: they are left out of training.", "warning")
+        )
+    folder = train.train(settings, data, leaked, tokenizer=tokenizer, device=device, on_event=on_event)
+    report.write_card(folder)
+    evaluation = evaluate.evaluate(folder, samples, top_k=settings.evaluation.top_k, device=device, on_event=on_event)
+    evaluate.record(folder, evaluation)
+    report.write_card(folder)
+    facts = read_facts(folder)
+    model_result = ModelResult(
+        name=folder.name,
+        path=str(folder),
+        base_model=facts["base_model"],
+        epochs=facts["settings"]["epochs"],
+        batch_size=facts["settings"]["batch_size"],
+        context_length=facts["settings"]["context_length"],
+        **{key: facts[key] for key in ("examples", "device", "precision", "resumed", "seconds")},
+    )
+    result = RunResult(data_result, model_result, asdict(evaluation), False, None, round(perf_counter() - started, 3))
+    if should_deploy(result):
+        live = deploy.deploy(folder, settings.live_dir, keep_versions=settings.deploy.keep_versions, on_event=on_event)
+        result = replace(result, deployed=True, live=str(live), seconds=round(perf_counter() - started, 3))
+    return result
+
+
+def extract(settings: Settings, on_event: OnEvent) -> DataResult:
+    """Database or ids.csv -> a new tags_vX, or the unfinished one of the same plan continued."""
+    from get_tags_train.csvfiles import read_ids
+    from get_tags_train.database import describe_url, open_engine, translated
+    from get_tags_train.dataset import file_sha256
+    from get_tags_train.prepare import prepare
+    from get_tags_train.source import DocumentSource, IdList
+    from get_tags_train.text import RULES_VERSION
+    from get_tags_train.tokens import MAX_CONTEXT_LENGTH, CleanTextEncoder, fingerprint, load_tokenizer
+    from get_tags_train.workspace import open_workspace
+
+    started = perf_counter()
+    database, home = settings.database, settings.home
+    listed = read_ids(settings.source.ids_path) if settings.source.ids_path else None
+    tokenizer = load_tokenizer(settings.base_model)
+    plan = {
+        "kind": settings.source.kind,
+        "database": describe_url(database.url),
+        "documents_query": database.documents_query,
+        "tags_query": database.tags_query,
+        "ids": file_sha256(settings.source.ids_path) if settings.source.ids_path else None,
+        "tokenizer": fingerprint(tokenizer),
+        "rules": RULES_VERSION,
+    }
+    engine = open_engine(settings)
+    with translated(settings):
+        source = DocumentSource(engine, database.documents_query, database.tags_query)
+
+        def list_ids() -> tuple[IdList, list[str]]:
+            return source.parse_ids(listed) if listed is not None else (source.read_ids(), [])
+
+        workspace = open_workspace(home, data_dir(home), plan, new_name=lambda: next_data_name(home), on_event=on_event)
+        if workspace.resumed:
+            on_event(Notice(f"Continuing the extraction of {workspace.name} where it was interrupted."))
+        folder = prepare(
+            workspace,
+            source,
+            list_ids,
+            CleanTextEncoder(tokenizer),
+            page_size=database.page_size,
+            tokenizer={
+                "base_model": settings.training.base_model,
+                "fingerprint": fingerprint(tokenizer),
+                "context_length": MAX_CONTEXT_LENGTH,
+            },
+            on_event=on_event,
+        )
+    engine.dispose()
+    result = _describe(folder, settings, started)
+    _report_losses(folder, result, on_event)
+    return result
+
+
+def _describe(folder: Path, settings: Settings, started: float) -> DataResult:
+    from get_tags_train.dataset import PreparedData
+
+    manifest = PreparedData(folder).manifest
+    return DataResult(
+        name=folder.name,
+        path=str(folder),
+        source=settings.source.kind,
+        documents_read=manifest.documents_read,
+        documents_kept=manifest.documents_kept,
+        dropped=manifest.dropped,
+        missing_ids=manifest.missing_ids,
+        tags=manifest.tags,
+        checksum=manifest.checksum,
+        resumed=manifest.resumed,
+        seconds=round(perf_counter() - started, 3),
+    )
+
+
+def _report_losses(folder: Path, result: DataResult, on_event: OnEvent) -> None:
+    """What people should know of the data before they train on it."""
+    from get_tags_train.dataset import PreparedData
+
+    manifest = PreparedData(folder).manifest
+    if result.missing_ids:
+        missing = folder / "missing_ids.csv"
+        on_event(Notice(f"{result.missing_ids} ids are not in the database; they are listed in {missing}.", "warning"))
+    if manifest.repeated_ids or manifest.null_ids:
+        on_event(Notice(f"{manifest.repeated_ids} repeated ids and {manifest.null_ids} NULL ids were passed over."))
+    if manifest.respelt_tags:
+        some = "; ".join(" = ".join(spellings) for spellings in list(manifest.respelt_tags.values())[:3])
+        on_event(Notice(f"{len(manifest.respelt_tags)} tags were spelt in several ways and are now one each: {some}."))
+    if manifest.conflicting_duplicates:
+        on_event(
+            Notice(
+                f"{manifest.conflicting_duplicates} texts stand in several documents with different tags; "
+                "these tags were united. No model can get all of such documents right."
+            )
+        )

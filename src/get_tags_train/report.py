@@ -1,0 +1,81 @@
+"""What stays beside a model for people: its card, README.md."""
+
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from get_tags_train.folders import write_text
+from get_tags_train.modelfacts import read_facts
+
+_CARD = """---
+{{ card_data }}
+---
+
+# {{ model_name }}
+
+Names tags for a text: a multi-label model fine-tuned from `{{ base_model }}` by get-tags-train {{ version }}
+on {{ examples }} documents of `{{ data_name }}` ({{ tags }} tags).
+
+```python
+from transformers import pipeline
+
+name_tags = pipeline("text-classification", "path/to/this/folder", top_k=5)
+name_tags("Textul documentului", truncation=True)
+```
+
+| made | {{ created }} |
+| --- | --- |
+| data | {{ data_name }}, checksum {{ checksum }} |
+| epochs | {{ settings.epochs }} |
+| batch size | {{ settings.batch_size }} |
+| context length | {{ settings.context_length }} tokens |
+| seed | {{ settings.seed }} |
+| device | {{ device }}, {{ precision }} |
+{% if evaluation %}
+## Evaluation on {{ evaluation.examples }} test samples
+
+| k | precision@k | always the most frequent tags |
+| --- | --- | --- |
+{% for k, value in evaluation.precision_at_k.items() -%}
+| {{ k }} | {{ "%.3f"|format(value) }} | {{ "%.3f"|format(evaluation.most_frequent_precision_at_k[k]) }} |
+{% endfor %}{% endif %}"""
+
+
+def write_card(folder: Path) -> None:
+    """Write the Hugging Face model card of a model that get-tags made, with its newest evaluation."""
+    facts = read_facts(folder)
+    evaluation: dict[str, Any] = facts["evaluations"][-1] if facts["evaluations"] else {}
+    data = ModelCardData(
+        model_name=facts["name"],
+        library_name="transformers",
+        pipeline_tag="text-classification",
+        tags=["multi-label"],
+        eval_results=[
+            EvalResult(
+                task_type="text-classification",
+                dataset_type="csv",
+                dataset_name="test samples",
+                metric_type=f"precision_at_{k}",
+                metric_value=value,
+            )
+            for k, value in evaluation.get("precision_at_k", {}).items()
+        ]
+        or None,
+    )
+    card = ModelCard.from_template(
+        data,
+        template_str=_CARD,
+        base_model=facts["base_model"],
+        version=facts["version"],
+        examples=facts["examples"],
+        tags=len(facts["tags"]),
+        created=facts["created"],
+        data_name=facts["data"]["name"],
+        checksum=facts["data"]["checksum"],
+        settings=facts["settings"],
+        device=facts["device"],
+        precision=facts["precision"],
+        evaluation=evaluation,
+    )
+    write_text(folder / "README.md", str(card).rstrip() + "\n")

@@ -1,0 +1,286 @@
+"""Typed settings: defaults < the home's get-tags.toml < --config < GET_TAGS_* variables < flags and answers."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from get_tags_train.errors import InputError
+
+SITE_FILE = "get-tags.toml"
+ENV_PREFIX = "GET_TAGS_"
+# Variables that carry the prefix without being a setting.
+OTHER_VARIABLES = ("GET_TAGS_HOME", "GET_TAGS_TEST_")
+
+SourceKind = Literal["database", "ids", "cached"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class DatabaseSettings(_Section):
+    """Where the documents are and how they are asked for."""
+
+    url: str = Field(
+        repr=False,
+        description="Where the documents are: any SQLAlchemy URL, for SQL Server mssql+pyodbc://...; "
+        "a relative SQLite path lies in the home.",
+    )
+    password: str = Field(
+        repr=False,
+        description="The password, if it is not in the URL; better given as GET_TAGS_DATABASE_PASSWORD "
+        "or kept in the system keyring.",
+    )
+    documents_query: str = Field(
+        description="One SELECT that returns the columns id and text, and title where there is one."
+    )
+    tags_query: str = Field(
+        description="One SELECT that returns the columns id (of the document) and tag, a row for each pair."
+    )
+    page_size: int = Field(ge=1, le=1000, description="How many documents one query fetches (1 to 1000).")
+
+
+class TrainingSettings(_Section):
+    """How the model is fine-tuned."""
+
+    base_model: str = Field(
+        min_length=1,
+        description="The BERT to fine-tune: a name on the Hugging Face hub, or a folder "
+        "(a relative one lies in the home).",
+    )
+    epochs: int = Field(ge=1, le=1000, description="How many times training goes through all documents.")
+    batch_size: int = Field(ge=1, le=4096, description="Documents per optimiser step.")
+    context_length: int = Field(
+        ge=8,
+        le=512,
+        description="Tokens per document that the model reads, special ones included; longer documents "
+        "are cut (8 to 512).",
+    )
+    seed: int = Field(
+        ge=0,
+        lt=2**32,
+        description="The number that fixes all chance: the order of documents, dropout, the new layers' first weights.",
+    )
+    learning_rate: float = Field(gt=0, le=1, description="The peak learning rate of the pretrained layers.")
+    head_learning_rate: float = Field(
+        gt=0,
+        le=1,
+        description="The peak learning rate of the layers that start untrained (classifier and pooler).",
+    )
+    warmup_ratio: float = Field(
+        ge=0, lt=1, description="The share of all steps in which the learning rate climbs to its peak."
+    )
+    weight_decay: float = Field(ge=0, le=1, description="How strongly weights are pulled towards zero.")
+    attention_dropout: float = Field(
+        ge=0,
+        lt=1,
+        description="Dropout inside attention; anything above 0 turns off fast attention on a CPU.",
+    )
+    min_tag_count: int = Field(ge=1, description="Tags on fewer documents than this are left out of training.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        description="Where to compute: auto (a GPU if there is one), cpu or cuda."
+    )
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        description="Number format of the matrix products: auto (bf16 where the machine has it), bf16 or fp32."
+    )
+
+
+class EvaluationSettings(_Section):
+    """How a model is scored."""
+
+    top_k: int = Field(ge=1, le=1000, description="The k of precision@k; it changes nothing in the model.")
+    samples: str = Field(
+        min_length=1,
+        description="The test samples: a CSV file with the columns text and labels (a relative path lies in the home).",
+    )
+
+
+class DeploySettings(_Section):
+    """Where the live model is."""
+
+    live_dir: str = Field(
+        min_length=1,
+        description="The folder that holds the live model and the ones before it (a relative path lies in the home).",
+    )
+    keep_versions: int = Field(
+        ge=2,
+        description="How many deployed versions are kept for a rollback, the live one included (at least 2).",
+    )
+
+
+class _Sections(_Section):
+    database: DatabaseSettings
+    training: TrainingSettings
+    evaluation: EvaluationSettings
+    deploy: DeploySettings
+
+
+class Source(NamedTuple):
+    """Where this run's documents come from; `ids_path` goes with ids, `data_name` with cached."""
+
+    kind: SourceKind = "database"
+    ids_path: Path | None = None
+    data_name: str | None = None
+
+
+FROM_DATABASE = Source()
+
+
+class Settings(_Sections):
+    """All that one run needs to know."""
+
+    home: Path
+    source: Source = FROM_DATABASE
+
+    def path(self, value: str) -> Path:
+        """The path that a setting means: a relative one lies in the home."""
+        return self.home / Path(value).expanduser()
+
+    @property
+    def samples_path(self) -> Path:
+        """The test samples."""
+        return self.path(self.evaluation.samples)
+
+    @property
+    def live_dir(self) -> Path:
+        """The folder that holds the live model."""
+        return self.path(self.deploy.live_dir)
+
+    @property
+    def base_model(self) -> str:
+        """The base model's folder where there is one, else its name on the hub."""
+        folder = self.path(self.training.base_model)
+        return str(folder) if folder.is_dir() else self.training.base_model
+
+
+def defaults_path() -> Path:
+    """The shipped defaults: inside the installed package, else in the checkout's configs folder."""
+    packaged = Path(__file__).with_name("defaults.toml")
+    return packaged if packaged.is_file() else Path(__file__).parents[2] / "configs" / "defaults.toml"
+
+
+def default_home(environ: Mapping[str, str] = os.environ) -> Path:
+    """GET_TAGS_HOME, else C:\\allan on Windows and ~/allan elsewhere."""
+    if named := environ.get("GET_TAGS_HOME"):
+        return Path(named).expanduser().absolute()
+    return Path("C:/allan") if os.name == "nt" else Path.home() / "allan"
+
+
+def load_settings(
+    home: Path,
+    *,
+    config_path: Path | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    source: Source = FROM_DATABASE,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Merge all layers and check them; `overrides` are the flags and answers, by section and key.
+
+    Raises InputError naming the key and where it was set.
+    """
+    layers = [(_read_toml(defaults_path()), "the shipped defaults")]
+    site_path = home / SITE_FILE
+    if site_path.exists():
+        layers.append((_read_toml(site_path), str(site_path)))
+    if config_path is not None:
+        if not config_path.exists():
+            raise InputError(f"There is no settings file {config_path}.", "Check the path given with --config.")
+        layers.append((_read_toml(config_path), str(config_path)))
+    layers.append((_from_environment(environ), "the environment"))
+    layers.append(({k: dict(v) for k, v in (overrides or {}).items()}, "the command line"))
+
+    merged: dict[str, dict[str, Any]] = {}
+    origins: dict[tuple[str, ...], str] = {}
+    for layer, origin in layers:
+        for section, values in layer.items():
+            if not isinstance(values, dict):
+                raise InputError(
+                    f"'{section}' in {origin} stands outside a section.",
+                    f"Put it under one of {', '.join(f'[{s}]' for s in _Sections.model_fields)}.",
+                )
+            origins[section,] = origin
+            merged.setdefault(section, {}).update(values)
+            origins.update({(section, key): origin for key in values})
+    try:
+        sections = _Sections.model_validate(merged)
+    except ValidationError as error:
+        raise _as_input_error(error, origins) from None
+    return Settings.model_construct(
+        home=home, source=source, **{name: getattr(sections, name) for name in _Sections.model_fields}
+    )
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.", "Settings are a TOML text file.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text.", "Save it as UTF-8 in your editor.") from error
+    except tomllib.TOMLDecodeError as error:
+        hint = "Text values stand in quotes; Windows paths in 'single quotes'."
+        raise InputError(f"{path} is not valid TOML: {error}.", hint) from error
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """GET_TAGS_TRAINING_EPOCHS=3 is [training] epochs = 3; a value that is not TOML is taken as text."""
+    layer: dict[str, Any] = {}
+    for name, text in environ.items():
+        if not name.startswith(ENV_PREFIX) or name.startswith(OTHER_VARIABLES):
+            continue
+        section, _, key = name.removeprefix(ENV_PREFIX).lower().partition("_")
+        field = _Sections.model_fields.get(section)
+        known = field.annotation.model_fields if field and field.annotation else {}
+        if key not in known:
+            raise InputError(
+                f"The environment variable {name} is no setting of get-tags.",
+                f"Names are {ENV_PREFIX}SECTION_KEY, for example {ENV_PREFIX}TRAINING_EPOCHS; unset it or mend it.",
+            )
+        layer.setdefault(section, {})[key] = text if known[key].annotation is str else _toml_value(text)
+    return layer
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _as_input_error(error: ValidationError, origins: Mapping[tuple[str, ...], str]) -> InputError:
+    problem = error.errors()[0]
+    location = tuple(str(part) for part in problem["loc"])
+    origin = origins.get(location, origins.get(location[:1], "the settings"))
+    section, key = location[0], ".".join(location[1:])
+    name = f"[{section}] {key}" if key else f"[{section}]"
+    if problem["type"] == "extra_forbidden":
+        model = _Sections.model_fields.get(section)
+        known = list(model.annotation.model_fields) if key and model and model.annotation else None
+        hint = f"Known there: {', '.join(known or [f'[{s}]' for s in _Sections.model_fields])}."
+        return InputError(f"Unknown setting {name} in {origin}.", hint)
+    reason = problem["msg"][0].lower() + problem["msg"][1:]
+    return InputError(f"Setting {name} in {origin}: {reason}.", describe(section, key))
+
+
+def describe(section: str, key: str) -> str:
+    """The one-sentence description of a setting ('' where it is not known)."""
+    model = _Sections.model_fields.get(section)
+    field = model.annotation.model_fields.get(key) if model and model.annotation else None
+    return (field.description or "") if field else ""
+
+
+def problem(section: str, key: str, value: Any) -> str:
+    """Why a value cannot be this setting; '' where it can."""
+    model = _Sections.model_fields[section].annotation
+    assert model is not None
+    field = model.model_fields[key]
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, *field.metadata])  # type: ignore[arg-type]
+        adapter.validate_python(value, strict=True)
+    except ValidationError as error:
+        return f"{error.errors()[0]['msg']}. {field.description}"
+    return ""

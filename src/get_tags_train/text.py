@@ -1,0 +1,86 @@
+"""Pure functions: clean text, normalised tags, the hash that says two texts are the same."""
+
+import hashlib
+import html
+import re
+import unicodedata
+
+from selectolax.lexbor import LexborHTMLParser
+
+# Changes to the rules below must raise this number: data prepared by other rules are not continued.
+RULES_VERSION = 1
+
+CEDILLA_TO_COMMA = {"ş": "ș", "ţ": "ț", "Ş": "Ș", "Ţ": "Ț"}
+# Control and format characters (soft hyphen, zero-width space, byte order mark, ...) and lone surrogates,
+# without those that are white space.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u2064\u2066-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
+)
+_BLOCK = (
+    "address|article|aside|blockquote|body|br|caption|center|dd|div|dl|dt|fieldset|figure|footer|form|h[1-6]|"
+    "header|hr|html|li|main|nav|ol|p|pre|section|table|tbody|tfoot|thead|title|tr|ul"
+)
+_INLINE = (
+    "a|abbr|acronym|b|big|cite|code|col|colgroup|del|em|font|head|i|iframe|img|input|ins|label|link|mark|meta|"
+    "noscript|o:p|object|option|q|s|script|select|small|span|strike|strong|style|sub|sup|td|template|th|tt|u|var"
+)
+_TAG = re.compile(rf"<(?:/?(?:{_BLOCK}|{_INLINE})(?=[\s/>])|!--|!doctype\s)[^<>]*>", re.IGNORECASE)
+_LINE_BREAK = re.compile(rf"(?=</?(?:{_BLOCK})[\s/>])", re.IGNORECASE)
+_CELL_BREAK = re.compile(r"(?=<t[dh][\s/>])", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_NESTED_AMPERSAND = re.compile(r"&(?:(?:amp|#0*38|#[xX]0*26);)+")
+_UNREAD = ["script", "style", "head", "template", "noscript"]
+# Text that was escaped twice is unescaped twice; no honest document needs more rounds than this.
+_MAX_MARKUP_ROUNDS = 8
+
+
+def clean_text(text: str | None) -> str:
+    """Plain, composed text (NFC, comma-below letters) without HTML and control characters.
+
+    White space is one space, paragraphs stand on lines of their own; cleaning twice changes nothing more.
+    """
+    if not text:
+        return ""
+    for _ in range(_MAX_MARKUP_ROUNDS):
+        plain = _tidy(_without_markup(text))
+        if plain == text:
+            break
+        text = plain
+    return text
+
+
+def join_title(title: str | None, text: str | None) -> str:
+    """The clean text of a document: its title, where there is one, on the line before its text."""
+    return "\n".join(part for part in (clean_text(title), clean_text(text)) if part)
+
+
+def normalise_tag(tag: str | None) -> str:
+    """A tag as people read it, cleaned by the same rules as text and on one line."""
+    return " ".join(clean_text(tag).split())
+
+
+def text_hash(clean: str) -> bytes:
+    """16 bytes that are equal for clean texts with the same words, however they are spaced (BLAKE2b)."""
+    return hashlib.blake2b(" ".join(clean.split()).encode(), digest_size=16).digest()
+
+
+def _without_markup(text: str) -> str:
+    if "&" in text:
+        text = _NESTED_AMPERSAND.sub("&", text)
+    if "<" in text and _TAG.search(text):
+        text = _CELL_BREAK.sub(" ", _LINE_BREAK.sub("\n", text))
+        tree = LexborHTMLParser(text)
+        tree.strip_tags(_UNREAD, recursive=True)
+        return tree.text(separator="")
+    if "&" in text:
+        return _ENTITY.sub(lambda match: html.unescape(match[0]), text)
+    return text
+
+
+def _tidy(text: str) -> str:
+    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
+    for cedilla, comma in CEDILLA_TO_COMMA.items():
+        text = text.replace(cedilla, comma)
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,85 @@
+"""Unfinished work: claimed under a lock that a kill releases, found again by its plan."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from filelock import FileLock
+
+from get_tags_train.errors import GetTagsError
+from get_tags_train.events import Notice, OnEvent
+from get_tags_train.folders import locked, remove_folder, rename, try_lock, write_json
+from get_tags_train.home import PARTIAL, locks_dir, unfinished
+
+PLAN = "plan.json"
+
+
+class Workspace(NamedTuple):
+    """A NAME.partial folder that this process holds; `resumed` where an earlier run began it."""
+
+    folder: Path
+    lock: FileLock
+    resumed: bool
+
+    @property
+    def name(self) -> str:
+        """The name that the finished folder will have."""
+        return self.folder.name.removesuffix(PARTIAL)
+
+    def publish(self) -> Path:
+        """Give the finished folder its name and let go of it."""
+        target = self.folder.with_name(self.name)
+        rename(self.folder, target)
+        (target / PLAN).unlink()  # last: until the rename, the plan is what a continued run knows its work by
+        self.lock.release()
+        return target
+
+    def discard(self) -> None:
+        """Remove all that was done."""
+        remove_folder(self.folder)
+        self.lock.release()
+
+
+def open_workspace(
+    home: Path, parent: Path, plan: dict[str, Any], *, new_name: Callable[[], str], on_event: OnEvent
+) -> Workspace:
+    """Continue the unfinished work in `parent` that has this plan and no running owner, else claim `new_name()`.
+
+    Unfinished work of another plan stays as it is, and a notice says what differs.
+    """
+    busy = GetTagsError("Another run is just starting in this home.", "Try again in a moment.")
+    with locked(locks_dir(home) / "claims.lock", lambda: busy, timeout_seconds=30):
+        for folder in unfinished(parent):
+            if (lock := _lock(home, folder)) is None:
+                continue
+            theirs = read_plan(folder)
+            if theirs == plan:
+                for torn in folder.glob("*.tmp"):
+                    torn.unlink()
+                return Workspace(folder, lock, resumed=True)
+            if theirs:
+                differing = ", ".join(key for key in plan if theirs.get(key) != plan[key])
+                on_event(Notice(f"{folder.name} is not continued: {differing} differ. It stays where it is."))
+            else:
+                remove_folder(folder)  # killed before it had begun
+            lock.release()
+        folder = parent / (new_name() + PARTIAL)
+        if (lock := _lock(home, folder)) is None:
+            raise busy
+        folder.mkdir(parents=True)
+        write_json(folder / PLAN, plan)
+        return Workspace(folder, lock, resumed=False)
+
+
+def read_plan(folder: Path) -> dict[str, Any]:
+    """The plan of unfinished work; empty where it has none."""
+    try:
+        plan: dict[str, Any] = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return plan
+
+
+def _lock(home: Path, folder: Path) -> FileLock | None:
+    return try_lock(locks_dir(home) / f"{folder.name}.lock")
