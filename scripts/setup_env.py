@@ -128,6 +128,11 @@ def venv_python(root: Path) -> Path:
     return root / ".venv" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
+def site_packages(root: Path, python: str) -> Path:
+    """Where the environment of a Python (major.minor) keeps its packages."""
+    return root / ".venv" / ("Lib" if sys.platform == "win32" else f"lib/python{python}") / "site-packages"
+
+
 def venv_python_version(root: Path) -> str | None:
     """major.minor as the environment's interpreter itself says, None if it doesn't start."""
     command = [str(venv_python(root)), "-I", "-S", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
@@ -136,9 +141,8 @@ def venv_python_version(root: Path) -> str | None:
 
 def list_contents(root: Path, python: str) -> list[str]:
     """Names of all that is installed, two levels deep: versions stand in the names of the .dist-info folders."""
-    lib = "Lib" if sys.platform == "win32" else f"lib/python{python}"
     names = []
-    with contextlib.suppress(FileNotFoundError), os.scandir(root / ".venv" / lib / "site-packages") as entries:
+    with contextlib.suppress(FileNotFoundError), os.scandir(site_packages(root, python)) as entries:
         for entry in entries:
             # People upgrade pip by hand; set-up doesn't depend on which one it is.
             if entry.name.partition("-")[0] in ("pip", "__pycache__"):
@@ -236,6 +240,7 @@ def make(root: Path, recipe: Recipe, step: Step, run_pip: RunPip) -> None:
     python = venv_python_version(root)
     if python is None:
         raise SetupError(f"{venv_python(root)} does not start. Remove the folder .venv and run the same command again.")
+    name_source_in_ascii(root, python)
     marker = Marker(recipe, python, list_contents(root, python))
     written_path = marker_path.with_suffix(".tmp")
     written_path.write_text(json.dumps(asdict(marker)), encoding="utf-8")
@@ -295,6 +300,17 @@ def pip_install(root: Path, arguments: Sequence[str]) -> None:
         "pip could not install the packages; its last lines, above, say why. If it reached no server, check the "
         "network and the proxy (HTTPS_PROXY). Then run the same command again: what was downloaded is kept."
     )
+
+
+def name_source_in_ascii(root: Path, python: str) -> None:
+    """Point the environment at src in a way that holds in every locale.
+
+    The build writes the folder's name as UTF-8, and Python 3.11 and 3.12 read it in the locale's encoding: under
+    C:\\Users\\Ștefan the interpreter would not find the package, or not start at all.
+    """
+    if not str(root).isascii():
+        for path in site_packages(root, python).glob("_editable_impl_*.pth"):
+            path.write_text(f"import sys; sys.path.append({str(root / 'src')!a})\n", encoding="ascii")
 
 
 @contextlib.contextmanager

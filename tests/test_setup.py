@@ -37,8 +37,7 @@ class Pip:
 
 
 def site_packages(root):
-    lib = "Lib" if sys.platform == "win32" else "lib/python{}.{}".format(*sys.version_info[:2])
-    return root / ".venv" / lib / "site-packages"
+    return setup_env.site_packages(root, "{}.{}".format(*sys.version_info[:2]))
 
 
 @pytest.fixture
@@ -122,6 +121,21 @@ def test_moved_checkout_is_installed_again_in_place(checkout):
     moved = checkout.rename(checkout.with_name("mutat în altă parte"))
     assert setup_env.set_up(moved, dev=False, run_pip=Pip()) is Step.INSTALL
     assert needed(moved) is Step.NOTHING
+
+
+def test_path_with_diacritics_works_in_every_locale(checkout):
+    def pip_of_hatchling(root, arguments):
+        Pip()(root, arguments)
+        (site_packages(root) / "_editable_impl_x.pth").write_bytes(str(root / "src").encode())
+
+    root = checkout.rename(checkout.with_name("Ștefan's"))
+    (root / "src").mkdir()
+    setup_env.set_up(root, dev=False, run_pip=pip_of_hatchling)
+    assert (site_packages(root) / "_editable_impl_x.pth").read_bytes().isascii()
+    paths = setup_env.output_of(
+        [str(setup_env.venv_python(root)), "-X", "utf8", "-c", "import sys; print(ascii(sys.path))"]
+    )
+    assert ascii(str(root / "src")) in paths
 
 
 def test_packages_and_pip_upgraded_by_hand_change_nothing(checkout):

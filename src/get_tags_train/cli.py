@@ -222,10 +222,11 @@ def _train(job: _Job, settings: "Settings", deploy: bool | None, *, ask: bool) -
         if deploy is not None or not ask:
             return bool(deploy)
         job.console.show(console.evaluation_lines(result.evaluation))
-        return wizard.confirm_deploy(result.as_json())
+        return wizard.confirm_deploy(result.model.name)
 
     result = pipeline.run(settings, on_event, should_deploy).as_json()
-    job.console.result(result, console.run_lines(result))
+    seen = console.evaluation_lines(result["evaluation"]) if deploy is not None or not ask else []
+    job.console.result(result, [*seen, console.run_facts(result)])
 
 
 @app.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE
 from rich.console import Console as RichConsole
 from rich.markup import escape
 from rich.panel import Panel
@@ -154,7 +155,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str |
 
 def facts(title: str, entries: Mapping[str, object]) -> Table:
     """Names and values, a row each."""
-    drawn = Table(title=title, title_justify="left", show_header=False)
+    drawn = Table(title=title, title_justify="left", show_header=False, box=SIMPLE if title else None)
     drawn.add_column(style="bold")
     drawn.add_column(overflow="fold")
     for name, value in entries.items():
@@ -203,8 +204,8 @@ def data_facts(data: Mapping[str, Any]) -> Table:
     return facts("Done", _data_entries(data) | {"Checksum": data["checksum"], "Time": duration(data["seconds"])})
 
 
-def run_lines(result: Mapping[str, Any]) -> list[str | Table | Panel]:
-    """The end of a training: data, model, evaluation, whether it is live, and how long each part took."""
+def run_facts(result: Mapping[str, Any]) -> Table:
+    """The end of a training: data, model, whether it is live, and how long each part took."""
     data, model, evaluation = result["data"], result["model"], result["evaluation"]
     entries = _data_entries(data) | {
         "Model": model["name"],
@@ -215,7 +216,7 @@ def run_lines(result: Mapping[str, Any]) -> list[str | Table | Panel]:
         "Time": f"data {duration(data['seconds'])}, training {duration(model['seconds'])}, "
         f"evaluation {duration(evaluation['seconds'])}, all {duration(result['seconds'])}",
     }
-    return [*evaluation_lines(evaluation), facts("Done", entries)]
+    return facts("Done", entries)
 
 
 def summary(settings: "Settings", deploy: bool | None) -> Panel:

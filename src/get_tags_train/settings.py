@@ -282,5 +282,5 @@ def problem(section: str, key: str, value: Any) -> str:
         adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, *field.metadata])  # type: ignore[arg-type]
         adapter.validate_python(value, strict=True)
     except ValidationError as error:
-        return f"{error.errors()[0]['msg']}. {field.description}"
+        return str(error.errors()[0]["msg"])
     return ""

@@ -1,7 +1,7 @@
 """Asks what no flag answered."""
 
 import sys
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Set
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -20,17 +20,30 @@ from get_tags_train.settings import SITE_FILE, Settings, Source, problem
 
 
 class _Question(NamedTuple):
+    """A number to ask for: what it means in a line, and why it has its limit."""
+
     section: str
     key: str
     prompt: str
     explanation: str
+    limit_reason: str = ""
 
 
 QUESTIONS = [
-    _Question("training", "epochs", "Epochs", "how many times training goes through all documents"),
-    _Question("training", "batch_size", "Batch size", "documents per training step; more is faster, up to the memory"),
-    _Question("training", "context_length", "Context length", "tokens of each document that BERT reads, at most 512"),
-    _Question("evaluation", "top_k", "Predictions for evaluation (k)", "only for the score at the end, not the model"),
+    _Question("training", "epochs", "Epochs", "How many times training goes through all documents."),
+    _Question(
+        "training", "batch_size", "Batch size", "Documents per training step; larger is faster and needs memory."
+    ),
+    _Question(
+        "training",
+        "context_length",
+        "Context length",
+        "How much of each document the model reads, in tokens (about 0.6 words).",
+        limit_reason=": a BERT reads no more",
+    ),
+    _Question(
+        "evaluation", "top_k", "k for evaluation", "Predictions that the final score counts; the model is the same."
+    ),
 ]
 
 
@@ -64,12 +77,14 @@ def ask_source(settings: Settings, chosen: Source | None, *, only_extraction: bo
 def ask_settings(settings: Settings, answered: Set[tuple[str, str]]) -> dict[str, dict[str, Any]]:
     """The numbers that no flag has given, checked as they are typed; the defaults are the settings' values."""
     answers: dict[str, dict[str, Any]] = {}
-    for section, key, prompt, explanation in QUESTIONS:
+    for question in QUESTIONS:
+        section, key = question.section, question.key
         if (section, key) in answered:
             continue
         default = getattr(getattr(settings, section), key)
+        questionary.print(question.explanation)
         text = questionary.text(
-            f"{prompt} - {explanation} (recommended: {default}):", default=str(default), validate=_checker(section, key)
+            f"{question.prompt} (recommended: {default}):", default=str(default), validate=_checker(question)
         ).unsafe_ask()
         answers.setdefault(section, {})[key] = int(text)
     return answers
@@ -80,9 +95,9 @@ def confirm_start() -> bool:
     return bool(questionary.confirm("Start?", default=True).unsafe_ask())
 
 
-def confirm_deploy(result: Mapping[str, Any]) -> bool:
+def confirm_deploy(model_name: str) -> bool:
     """The question after the evaluation."""
-    return bool(questionary.confirm(f"Make {result['model']['name']} live now?", default=False).unsafe_ask())
+    return bool(questionary.confirm(f"Make {model_name} live now?", default=False).unsafe_ask())
 
 
 def confirm_removal(path: Path) -> bool:
@@ -91,14 +106,17 @@ def confirm_removal(path: Path) -> bool:
 
 
 def _ask_kind(settings: Settings, *, only_extraction: bool) -> str:
-    site = settings.home / SITE_FILE
     has_database = bool(settings.database.url)
     names = data_names(settings.home)
-    not_set = f'no database is set: put url = "..." under [database] in {site}'
-    disabled = None if has_database else not_set
+    if not has_database:
+        questionary.print(f"No database is set yet. To set one, write into {settings.home / SITE_FILE}:")
+        questionary.print(
+            '  [database]\n  url = "mssql+pyodbc://USER@SERVER/DATABASE?driver=ODBC+Driver+18+for+SQL+Server"'
+        )
+    not_set = None if has_database else "no database is set"
     choices = [
-        questionary.Choice("Database: extract all documents", "database", disabled=disabled),
-        questionary.Choice("ids.csv: extract the documents whose ids it names", "ids", disabled=disabled),
+        questionary.Choice("Database: extract all documents", "database", disabled=not_set),
+        questionary.Choice("ids.csv: extract the documents whose ids it names", "ids", disabled=not_set),
     ]
     if not only_extraction:
         none_there = None if names else "none there yet"
@@ -106,7 +124,7 @@ def _ask_kind(settings: Settings, *, only_extraction: bool) -> str:
             questionary.Choice(f"Prepared data of an earlier run ({len(names)})", "cached", disabled=none_there)
         )
     if not has_database and not only_extraction:
-        choices.append(questionary.Choice("The built-in example: a small database to try everything with", "demo"))
+        choices.append(questionary.Choice("The built-in example, to try everything with", "demo"))
     return str(questionary.select("Where do the documents come from?", choices=choices).unsafe_ask())
 
 
@@ -140,13 +158,14 @@ def _data_line(home: Path, name: str) -> str:
     )
 
 
-def _checker(section: str, key: str) -> Callable[[str], bool | str]:
+def _checker(question: _Question) -> Callable[[str], bool | str]:
     def check(text: str) -> bool | str:
         try:
             number = int(text)
         except ValueError:
             return "Please type a whole number."
-        return problem(section, key, number) or True
+        reason = problem(question.section, question.key, number)
+        return f"{reason}{question.limit_reason}." if reason else True
 
     return check
 
