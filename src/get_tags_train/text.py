@@ -11,12 +11,15 @@ from selectolax.lexbor import LexborHTMLParser
 RULES_VERSION = 1
 
 CEDILLA_TO_COMMA = {"ş": "ș", "ţ": "ț", "Ş": "Ș", "Ţ": "Ț"}
-# Control and format characters (soft hyphen, zero-width space, byte order mark, ...) and lone surrogates,
-# without those that are white space.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u2064\u2066-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
+# Control and format characters (soft hyphen, zero-width space, byte order mark, ...) that are not white space,
+# as the inside of a character class; tokens.py removes the same ones.
+INVISIBLE = (
+    "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U00013438"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
 )
+_LONE_SURROGATES = "\ud800-\udfff"
+_INVISIBLE = re.compile(f"[{INVISIBLE}{_LONE_SURROGATES}]")
 _BLOCK = (
     "address|article|aside|blockquote|body|br|caption|center|dd|div|dl|dt|fieldset|figure|footer|form|h[1-6]|"
     "header|hr|html|li|main|nav|ol|p|pre|section|table|tbody|tfoot|thead|title|tr|ul"
@@ -31,7 +34,8 @@ _CELL_BREAK = re.compile(r"(?=<t[dh][\s/>])", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _NESTED_AMPERSAND = re.compile(r"&(?:(?:amp|#0*38|#[xX]0*26);)+")
 _UNREAD = ["script", "style", "head", "template", "noscript"]
-# Text that was escaped twice is unescaped twice; no honest document needs more rounds than this.
+# Text that was escaped twice is unescaped twice; no honest document needs more rounds than this, and one that
+# does loses the characters that would begin more markup.
 _MAX_MARKUP_ROUNDS = 8
 
 
@@ -45,9 +49,9 @@ def clean_text(text: str | None) -> str:
     for _ in range(_MAX_MARKUP_ROUNDS):
         plain = _tidy(_without_markup(text))
         if plain == text:
-            break
+            return text
         text = plain
-    return text
+    return _tidy(text.translate({ord("<"): " ", ord("&"): " "}))
 
 
 def join_title(title: str | None, text: str | None) -> str:

@@ -15,7 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from get_tags_train.errors import GetTagsError
 from get_tags_train.folders import write_json
-from get_tags_train.text import CEDILLA_TO_COMMA
+from get_tags_train.text import CEDILLA_TO_COMMA, INVISIBLE
 
 MAX_CONTEXT_LENGTH = 512
 
@@ -54,8 +54,8 @@ def load_tokenizer(base_model: str) -> PreTrainedTokenizerFast:
 def _text_rules() -> list[normalizers.Normalizer]:
     """clean_text, HTML apart, as normalizers that travel with the model folder."""
     return [
+        normalizers.Replace(Regex(f"[{INVISIBLE}]"), ""),
         normalizers.Replace(Regex(r"[\s\x1c-\x1f]+"), " "),
-        normalizers.Replace(Regex(r"[\p{Cc}\p{Cf}]"), ""),
         normalizers.NFC(),
         *(normalizers.Replace(cedilla, comma) for cedilla, comma in CEDILLA_TO_COMMA.items()),
         normalizers.Strip(),

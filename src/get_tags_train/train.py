@@ -297,10 +297,12 @@ class _Report(TrainerCallback):
     def __init__(self, on_event: OnEvent) -> None:
         self._on_event = on_event
         self._loss = ""
+        self._began_at, self._began_step = perf_counter(), 0
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._on_event(StageStarted("train", total=state.max_steps, unit="steps"))
         self._on_event(StageProgress("train", state.global_step))
+        self._began_at, self._began_step = perf_counter(), state.global_step
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
@@ -317,7 +319,9 @@ class _Report(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         epoch = min(int(state.epoch or 0) + 1, int(args.num_train_epochs))
-        note = f"epoch {epoch}/{args.num_train_epochs:.0f}{self._loss}"
+        documents = (state.global_step - self._began_step) * args.per_device_train_batch_size
+        speed = documents / max(perf_counter() - self._began_at, 1e-9)
+        note = f"epoch {epoch}/{args.num_train_epochs:.0f}{self._loss}, {speed:.0f} documents/s"
         self._on_event(StageProgress("train", state.global_step, note))
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:

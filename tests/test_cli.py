@@ -1,0 +1,241 @@
+"""The commands as a shell sees them: what is printed where, and exit codes."""
+
+import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from get_tags_train import pipeline
+from get_tags_train.cli import app
+from get_tags_train.demo import write_demo
+from get_tags_train.home import data_dir, model_names, models_dir
+
+
+@pytest.fixture
+def get_tags(capsys, monkeypatch):
+    """Run a command line in this process: .code, .out, .err, and .json of what it printed."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*args):
+        with pytest.raises(SystemExit) as end:
+            app(args=[str(arg) for arg in args], prog_name="get-tags")
+        printed = capsys.readouterr()
+        parsed = json.loads(printed.out) if "--json" in args else None
+        return SimpleNamespace(code=end.value.code, out=printed.out, err=printed.err, json=parsed)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A home with the example, its data prepared, and a briefly trained model."""
+    home = tmp_path_factory.mktemp("homes") / "casă nouă"
+    write_demo(home)
+    flags = ["train", "--yes", "--json", "--home", str(home), "--epochs", "1", "--context-length", "24"]
+    with pytest.raises(SystemExit) as end:
+        app(args=flags)
+    assert end.value.code == 0
+    return home
+
+
+def test_train_prints_one_json_object_with_the_agreed_keys(get_tags, home):
+    name = model_names(home)[0]
+    result = get_tags(
+        "train", "--source", "cached", "--yes", "--json", "--home", home, "--epochs", 1, "--context-length", 16
+    )
+    assert result.code == 0
+    assert set(result.json) == {"data", "model", "evaluation", "deployed", "live", "seconds"}
+    assert set(result.json["data"]) == {
+        *("name", "path", "source", "documents_read", "documents_kept", "dropped"),
+        *("missing_ids", "tags", "checksum", "resumed", "seconds"),
+    }
+    assert set(result.json["model"]) == {
+        *("name", "path", "base_model", "epochs", "batch_size", "context_length", "examples"),
+        *("device", "precision", "resumed", "seconds"),
+    }
+    assert {"examples", "top_k", "precision_at_k"} <= set(result.json["evaluation"])
+    assert list(result.json["evaluation"]["precision_at_k"]) == ["1", "2", "3", "4", "5"]
+    assert result.json["deployed"] is False
+    assert result.json["live"] is None
+    assert name != result.json["model"]["name"]
+
+
+def test_extract_needs_no_test_samples(get_tags, tmp_path):
+    write_demo(tmp_path)
+    (tmp_path / "test_samples_tags.csv").unlink()
+    result = get_tags("extract", "--yes", "--json", "--home", tmp_path)
+    assert result.code == 0
+    assert result.json["data"]["name"] == "tags_v1"
+
+
+def test_without_a_terminal_the_flags_that_would_answer_are_named(get_tags, tmp_path):
+    result = get_tags("train", "--home", tmp_path, "--epochs", 3)
+    assert result.code == 2
+    assert "--source, --batch-size, --context-length, --top-k; --yes" in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--context-length", "600"], "context_length in the command line"),
+        (["--source", "database", "--ids", "x.csv"], "--ids goes with --source ids"),
+        (["--source", "floppy"], "floppy"),
+        (["--epochs", "many"], "--epochs"),
+        (["--data", "tags_v99"], "tags_v99"),
+        (["--nonsense"], "--nonsense"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(get_tags, home, flags, said):
+    result = get_tags("train", "--yes", "--json", "--home", home, *flags)
+    assert result.code == 2
+    assert said in result.json["error"]["message"] + result.json["error"]["hint"]
+
+
+def test_absent_test_samples_stop_a_training_before_any_work(get_tags, tmp_path):
+    write_demo(tmp_path)
+    (tmp_path / "test_samples_tags.csv").unlink()
+    result = get_tags("train", "--yes", "--json", "--home", tmp_path)
+    assert result.code == 2
+    assert "test_samples_tags.csv" in result.json["error"]["message"]
+    assert not data_dir(tmp_path).exists()
+
+
+def test_no_database_is_said_with_what_to_do(get_tags, tmp_path, home):
+    (tmp_path / "test_samples_tags.csv").write_bytes((home / "test_samples_tags.csv").read_bytes())
+    result = get_tags("train", "--yes", "--json", "--home", tmp_path, "--base-model", home / "demo_bert")
+    assert result.code == 2
+    assert result.json["error"]["message"] == "No database is set."
+
+
+def test_ctrl_c_is_exit_code_130(get_tags, home, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "run", interrupt)
+    result = get_tags("train", "--yes", "--home", home)
+    assert result.code == 130
+    assert "Interrupted" in result.err
+
+
+def test_an_unexpected_error_leaves_its_traceback_in_the_log_only(get_tags, home, monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError("tripped")
+
+    monkeypatch.setattr(pipeline, "run", fail)
+    result = get_tags("train", "--yes", "--home", home)
+    assert result.code == 1
+    assert "Traceback" not in result.err + result.out
+    log = Path(result.err.rpartition("The log of this run: ")[2].strip())
+    assert "ZeroDivisionError: tripped" in log.read_text(encoding="utf-8")
+
+
+def test_a_planted_password_appears_nowhere(get_tags, tmp_path, home):
+    url = "postgresql+psycopg://operator:h%40rd-secret@127.0.0.1:1/nowhere"
+    (tmp_path / "get-tags.toml").write_text(f'[database]\nurl = "{url}"\n')
+    (tmp_path / "test_samples_tags.csv").write_bytes((home / "test_samples_tags.csv").read_bytes())
+    result = get_tags("train", "--yes", "--json", "--home", tmp_path, "--base-model", home / "demo_bert")
+    assert result.code == 1
+    written = "".join(p.read_text(encoding="utf-8") for p in tmp_path.rglob("*.log"))
+    for secret in ("h@rd-secret", "h%40rd-secret"):
+        assert secret not in result.out + result.err + written
+
+
+def test_predict_takes_a_text_a_file_or_standard_input(get_tags, home, tmp_path, monkeypatch):
+    text = "Angajatorul a desfăcut contractul de muncă fără preaviz."
+    file = tmp_path / "text.txt"
+    file.write_text(text, encoding="cp1250")
+    stdin = tmp_path / "stdin.txt"
+    stdin.write_text(text, encoding="utf-8")
+    flags = ["--model", model_names(home)[0], "--home", home, "--json", "--top-n", 3]
+    by_argument = get_tags("predict", text, *flags).json
+    with stdin.open(encoding="utf-8") as stream:
+        monkeypatch.setattr("sys.stdin", stream)
+        by_stdin = get_tags("predict", *flags).json
+    assert [len(one["tags"]) for one in by_argument] == [3]
+    assert set(by_argument[0]["tags"][0]) == {"tag", "score"}
+    assert get_tags("predict", "--file", file, *flags).json == by_argument == by_stdin
+
+
+def test_predict_without_a_live_model_says_how_to_get_one(get_tags, tmp_path):
+    result = get_tags("predict", "text", "--json", "--home", tmp_path)
+    assert result.code == 2
+    assert "get-tags deploy" in result.json["error"]["hint"]
+
+
+def test_deploy_predict_live_and_rollback(get_tags, home):
+    name = model_names(home)[0]
+    copy = home / "another"
+    shutil.copytree(models_dir(home) / name, copy)
+    assert get_tags("deploy", name, "--json", "--home", home).json["live"].endswith(name)
+    assert get_tags("predict", "un text", "--json", "--home", home).code == 0
+    assert get_tags("deploy", copy, "--json", "--home", home).json["live"].endswith("another")
+    assert get_tags("rollback", "--json", "--home", home).json["live"].endswith(name)
+    assert get_tags("rollback", "--json", "--home", home).code == 2
+
+
+def test_evaluate_defaults_to_the_newest_model_and_keeps_the_result(get_tags, home):
+    newest = model_names(home)[0]
+    before = len(get_tags("models", "show", "--json", "--home", home).json["evaluations"])
+    result = get_tags("evaluate", "--json", "--home", home, "--top-k", 2)
+    assert (result.json["model"], list(result.json["precision_at_k"])) == (newest, ["1", "2"])
+    after = get_tags("models", "show", newest, "--json", "--home", home).json["evaluations"]
+    assert len(after) == before + 1
+
+
+def test_data_are_listed_shown_verified_and_removed(get_tags, tmp_path):
+    write_demo(tmp_path)
+    get_tags("extract", "--source", "ids", "--yes", "--home", tmp_path)
+    listed = get_tags("data", "--json", "--home", tmp_path).json
+    assert [entry["name"] for entry in listed["data"]] == ["tags_v1"]
+    shown = get_tags("data", "show", "tags_v1", "--json", "--home", tmp_path).json
+    assert shown["source"]["kind"] == "ids"
+    assert get_tags("data", "verify", "--json", "--home", tmp_path).json["checksum"] == shown["checksum"]
+    assert get_tags("data", "remove", "tags_v1", "--home", tmp_path).code == 2  # nobody there to ask
+    assert get_tags("data", "remove", "tags_v1", "--yes", "--home", tmp_path).code == 0
+    assert list(data_dir(tmp_path).iterdir()) == []
+
+
+def test_nothing_outside_the_folder_of_data_can_be_removed(get_tags, home):
+    for name in ("..", "../..", "../../tags_v1", "."):
+        assert get_tags("data", "remove", name, "--yes", "--home", home).code == 2
+
+
+def test_models_verify_names_a_changed_file(get_tags, home):
+    folder = models_dir(home) / model_names(home)[0]
+    config = folder / "config.json"
+    original = config.read_bytes()
+    try:
+        config.write_bytes(original + b" ")
+        result = get_tags("models", "verify", "--json", "--home", home)
+    finally:
+        config.write_bytes(original)
+    assert result.code == 1
+    assert "config.json" in result.json["error"]["message"]
+    assert get_tags("models", "verify", "--home", home).code == 0
+
+
+def test_the_demo_refuses_a_home_that_holds_other_peoples_files(get_tags, tmp_path):
+    (tmp_path / "ids.csv").write_text("1\n")
+    result = get_tags("train", "--demo", "--yes", "--json", "--home", tmp_path)
+    assert result.code == 2
+    assert (tmp_path / "ids.csv").read_text() == "1\n"
+
+
+def test_doctor_finds_what_is_missing(get_tags, home, tmp_path):
+    whole = get_tags("doctor", "--json", "--home", home)
+    assert whole.code == 0
+    assert {check["name"] for check in whole.json["checks"]} >= {"home", "disk", "database", "base model", "device"}
+    (tmp_path / "get-tags.toml").write_text("[training]\nbase_model = 'nowhere'\n")
+    empty = get_tags("doctor", "--json", "--home", tmp_path)
+    assert empty.code == 1
+    missing = {check["name"] for check in empty.json["checks"] if check["status"] == "error"}
+    assert missing == {"database", "base model", "test samples"}
+
+
+def test_no_arguments_show_the_help(get_tags):
+    result = get_tags()
+    assert result.code == 2
+    assert "train" in result.err + result.out

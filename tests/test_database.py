@@ -1,0 +1,365 @@
+"""Databases: what a query may be, where the password comes from, and that nothing secret is ever shown."""
+
+import hashlib
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import keyring
+import pytest
+from databases import fill, settings_for
+from keyring.backend import KeyringBackend
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from get_tags_train.database import checked_select, describe_url, first_line, open_engine, secrets_of, translated
+from get_tags_train.errors import GetTagsError, InputError
+from get_tags_train.settings import Settings
+
+SECRET = "p@ss: w/ö;rd+%41"
+ODBC = "DRIVER={ODBC Driver 18 for SQL Server};SERVER=tcp:db1,1433;DATABASE=Acte;UID=ana"
+
+
+class MemoryKeyring(KeyringBackend):
+    """A keyring that lives as long as a test."""
+
+    priority = 1  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passwords: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.passwords.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.passwords[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        del self.passwords[service, username]
+
+
+@pytest.fixture(autouse=True)
+def memory_keyring() -> Any:
+    before, own = keyring.get_keyring(), MemoryKeyring()
+    keyring.set_keyring(own)
+    yield own
+    keyring.set_keyring(before)
+
+
+def odbc_url(connection: str) -> str:
+    return f"mssql+pyodbc:///?odbc_connect={quote_plus(connection)}"
+
+
+def opened(home: Path, url: str, password: str = "") -> Any:
+    return open_engine(settings_for(home, url=url, database={"password": password})).url
+
+
+# --- queries ---
+
+
+@pytest.mark.parametrize(
+    ("query", "plain"),
+    [
+        ("SELECT id, text FROM d", "SELECT id, text FROM d"),
+        ("  select id, text\nfrom d ;\n", "select id, text\nfrom d"),
+        ("SELECT 1; -- the end", "SELECT 1"),
+        ("SELECT 1 -- the end;", "SELECT 1"),
+        ("SELECT 1;;", "SELECT 1"),
+        ("/* all; DELETE nothing */ SELECT 1", "SELECT 1"),
+        ("WITH x AS (SELECT 1) SELECT * FROM x", "WITH x AS (SELECT 1) SELECT * FROM x"),
+        ("SELECT 1 UNION SELECT 2", "SELECT 1 UNION SELECT 2"),
+    ],
+)
+def test_one_select_is_taken_without_its_tail(query: str, plain: str) -> None:
+    assert checked_select(query, "documents_query") == plain
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'SELECT [update] AS id, "delete" AS text FROM d',
+        "SELECT `into` AS id FROM d",
+        "SELECT last_update, d.delete_date, d.update FROM d",
+        "SELECT id, 'insert; into' AS text FROM d",
+        "SELECT id FROM d WHERE t LIKE '%;%'",
+        "SELECT '-- no comment' AS id, '/* nor this */' AS text",
+        "SELECT REPLACE(t, 'a', 'b') AS text FROM d",
+        "SELECT N'ș' AS [a;b] FROM d",
+    ],
+)
+def test_words_in_quotes_and_names_are_no_commands(query: str) -> None:
+    assert checked_select(query, "documents_query") == query
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "   ",
+        "-- only a comment",
+        "SELECT 1; SELECT 2",
+        "SELECT 1; DROP TABLE documents",
+        "DROP TABLE documents",
+        "EXEC sp_who",
+        "UPDATE d SET a = 1",
+        "DELETE FROM d",
+        "VALUES (1)",
+        "MERGE INTO d USING e ON 1 = 1 WHEN MATCHED THEN DELETE",
+    ],
+)
+def test_what_is_not_one_select_is_refused(query: str) -> None:
+    with pytest.raises(InputError, match=r"^\[database\] tags_query is not a single SELECT\.$") as caught:
+        checked_select(query, "tags_query")
+    assert "one SELECT" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [
+        ("SELECT id, text INTO copy FROM d", "INTO"),
+        ("select id, text into copy from d", "INTO"),
+        ("WITH gone AS (DELETE FROM d RETURNING id) SELECT id FROM gone", "DELETE"),
+        ("WITH x AS (UPDATE d SET a = 1 RETURNING id) SELECT id FROM x", "UPDATE"),
+        ("SELECT * FROM (INSERT INTO d OUTPUT inserted.id VALUES (1)) q", "INSERT"),
+        ("SELECT id /* x */ INTO/**/copy FROM d", "INTO"),
+    ],
+)
+def test_a_select_that_writes_is_refused(query: str, word: str) -> None:
+    with pytest.raises(InputError, match=rf"documents_query contains {word}\.$"):
+        checked_select(query, "documents_query")
+
+
+# --- passwords ---
+
+
+def test_the_password_in_the_url_goes_before_all_others(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
+    memory_keyring.set_password("get-tags", "ana@db1", "of the keyring")
+    url = f"postgresql+psycopg://ana:{quote(SECRET, safe='')}@db1/acte"
+    assert opened(tmp_path, url, "of the setting").password == SECRET
+
+
+def test_the_setting_goes_before_the_keyring(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
+    memory_keyring.set_password("get-tags", "ana@db1", "of the keyring")
+    assert opened(tmp_path, "postgresql+psycopg://ana@db1/acte", SECRET).password == SECRET
+
+
+def test_the_keyring_is_asked_last(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
+    memory_keyring.set_password("get-tags", "ana@db1", SECRET)
+    assert opened(tmp_path, "postgresql+psycopg://ana@db1/acte").password == SECRET
+    assert opened(tmp_path, "postgresql+psycopg://bob@db1/acte").password is None
+    assert opened(tmp_path, "postgresql+psycopg://db1/acte", SECRET).password is None
+
+
+def test_a_machine_without_a_keyring_has_no_password(tmp_path: Path) -> None:
+    from keyring.backends.fail import Keyring
+
+    keyring.set_keyring(Keyring())
+    assert opened(tmp_path, "postgresql+psycopg://ana@db1/acte").password is None
+
+
+@pytest.mark.parametrize("key", ["PWD", "Pwd", "Password"])
+def test_a_driver_string_keeps_its_own_password(tmp_path: Path, key: str) -> None:
+    url = opened(tmp_path, odbc_url(f"{ODBC};{key}=own"), "of the setting")
+    assert url.query["odbc_connect"] == f"{ODBC};{key}=own"
+
+
+def test_a_driver_string_gets_the_setting(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
+    memory_keyring.set_password("get-tags", "ana@tcp:db1,1433", "of the keyring")
+    url = opened(tmp_path, odbc_url(ODBC), "a}b;c")
+    assert url.query["odbc_connect"] == f"{ODBC};PWD={{a}}}}b;c}}"
+
+
+def test_a_driver_string_gets_the_keyrings(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
+    memory_keyring.set_password("get-tags", "ana@tcp:db1,1433", "of the keyring")
+    assert opened(tmp_path, odbc_url(ODBC)).query["odbc_connect"] == f"{ODBC};PWD={{of the keyring}}"
+
+
+def test_a_driver_string_without_a_user_is_left_alone(tmp_path: Path) -> None:
+    trusted = "DRIVER={ODBC Driver 18 for SQL Server};SERVER=db1;DATABASE=Acte;Trusted_Connection=yes"
+    assert opened(tmp_path, odbc_url(trusted), SECRET).query["odbc_connect"] == trusted
+
+
+# --- nothing secret is shown ---
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("sqlite:///demo.db", "sqlite:///demo.db"),
+        (f"postgresql+psycopg://ana:{quote(SECRET, safe='')}@db1:5433/acte", "postgresql+psycopg://db1:5433/acte"),
+        ("mysql+pymysql://ana@db1/acte?password=geheim", "mysql+pymysql://db1/acte"),
+        (odbc_url(f"{ODBC};PWD=geheim"), "mssql+pyodbc://tcp:db1,1433/Acte"),
+        (odbc_url("dsn=Acte;uid=ana;pwd={ge;heim}"), "mssql+pyodbc://Acte/"),
+    ],
+)
+def test_an_address_is_shown_without_user_password_and_options(url: str, shown: str) -> None:
+    assert describe_url(url) == shown
+
+
+SECRET_SETTINGS = [
+    (f"postgresql+psycopg://ana:{quote(SECRET, safe='')}@db1/acte", ""),
+    ("postgresql+psycopg://ana@db1/acte", SECRET),
+    (f"postgresql+psycopg://ana@db1/acte?password={quote(SECRET, safe='')}", ""),
+    (odbc_url(f"{ODBC};PWD={{{SECRET}}}"), ""),
+    (odbc_url(ODBC), SECRET),
+]
+
+
+@pytest.mark.parametrize(("url", "password"), SECRET_SETTINGS)
+def test_errors_never_show_a_password(tmp_path: Path, url: str, password: str) -> None:
+    settings = settings_for(tmp_path, url=url, database={"password": password})
+    spelt = [SECRET, quote(SECRET, safe=""), quote_plus(SECRET)]
+    said = f"Login failed, PWD={{{SECRET}}}; " + "; ".join(spelt)
+    with pytest.raises(GetTagsError) as caught, translated(settings):
+        raise OperationalError("SELECT 1", {"text": "a document"}, Exception(said))
+    shown = f"{caught.value!r} {caught.value.message} {caught.value.hint}"
+    assert "Login failed, PWD={***}" in shown
+    assert not [secret for secret in spelt if secret in shown]
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(("url", "password"), SECRET_SETTINGS)
+def test_settings_and_secrets(tmp_path: Path, url: str, password: str) -> None:
+    settings = settings_for(tmp_path, url=url, database={"password": password})
+    assert SECRET in secrets_of(settings)
+    for secret in secrets_of(settings):
+        assert secret not in repr(settings)
+        assert secret not in str(settings)
+        assert secret not in repr(settings.database)
+        assert secret not in describe_url(url)
+
+
+def test_the_keyrings_password_is_a_secret_too(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
+    memory_keyring.set_password("get-tags", "ana@db1", SECRET)
+    assert SECRET in secrets_of(settings_for(tmp_path, url="postgresql+psycopg://ana@db1/acte"))
+
+
+def test_an_unusable_url_is_not_repeated(tmp_path: Path) -> None:
+    for url in ("ana:geheim@server", "nosuch+driver://ana:geheim@server/db", "postgresql+psycopg://ana:geheim@h:port/d"):
+        with pytest.raises(InputError) as caught:
+            open_engine(settings_for(tmp_path, url=url))
+        assert "[database] url" in caught.value.message
+        assert "geheim" not in caught.value.message + caught.value.hint
+
+
+def test_no_url_names_where_to_set_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No database is set") as caught:
+        open_engine(settings_for(tmp_path, url=""))
+    assert "get-tags.toml" in caught.value.hint
+
+
+def test_a_driver_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pg8000", None)
+    with pytest.raises(InputError, match="pg8000") as caught:
+        open_engine(settings_for(tmp_path, url="postgresql+pg8000://ana:geheim@db1/acte"))
+    assert caught.value.hint.endswith("pip install pg8000.")
+    assert "geheim" not in caught.value.message
+
+
+def test_an_odbc_driver_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, url="mssql+pyodbc://ana:geheim@db1/Acte?driver=No+Such+Driver")
+    with pytest.raises(GetTagsError) as caught, translated(settings):
+        open_engine(settings).connect()
+    assert "mssql+pyodbc://db1/Acte" in caught.value.message
+    assert "geheim" not in caught.value.message
+
+
+def test_a_closed_port_is_told_in_words(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, url="postgresql+psycopg://ana:geheim@127.0.0.1:1/acte?connect_timeout=2")
+    with pytest.raises(GetTagsError, match=r"postgresql\+psycopg://127\.0\.0\.1:1/acte answered") as caught:
+        with translated(settings):
+            open_engine(settings).connect()
+    assert "geheim" not in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("no such table: x", "documents_query"),
+        ("[42S02] Invalid object name 'x'.", "documents_query"),
+        ("Login failed for user 'ana'. (18456)", "GET_TAGS_DATABASE_PASSWORD"),
+        ("SSL Provider: The certificate chain was issued by an authority that is not trusted.", "TrustServerCert"),
+        ("something else", "get-tags doctor"),
+    ],
+)
+def test_hints(tmp_path: Path, said: str, hint: str) -> None:
+    with pytest.raises(GetTagsError) as caught, translated(settings_for(tmp_path)):
+        raise OperationalError("SELECT 1", None, Exception(said))
+    assert said in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_first_line() -> None:
+    assert first_line(ValueError("\n one\ntwo")) == "one"
+    assert first_line(ValueError()) == "ValueError"
+
+
+# --- SQLite ---
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "casă 100%20 #1 & ?"
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "test.db")) as connection:
+        connection.execute("CREATE TABLE documents (id INTEGER, text TEXT)")
+        connection.execute("INSERT INTO documents VALUES (1, 'unu')")
+        connection.commit()
+    return folder
+
+
+def test_a_missing_sqlite_file_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="There is no SQLite database") as caught:
+        open_engine(settings_for(tmp_path, url="sqlite:///nowhere/test.db"))
+    assert str(tmp_path / "nowhere" / "test.db") in caught.value.message
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_sqlite_file_is_read_and_never_changed(home: Path, absolute: bool) -> None:
+    path = home / "test.db"
+    before = hashlib.sha256(path.read_bytes()).digest()
+    url = f"sqlite:///{quote(str(path))}" if absolute else "sqlite:///test.db"
+    if absolute:
+        url = url.replace("%", "%%") if False else f"sqlite:///{path}".replace("?", "%3F")
+    settings = settings_for(home, url=url)
+    engine = open_engine(settings)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT id, text FROM documents")).all() == [(1, "unu")]
+    for statement in ("INSERT INTO documents VALUES (2, 'doi')", "CREATE TABLE t (a)", "DROP TABLE documents"):
+        with pytest.raises(GetTagsError, match="readonly database"), translated(settings), engine.begin() as connection:
+            connection.execute(text(statement))
+    engine.dispose()
+    assert hashlib.sha256(path.read_bytes()).digest() == before
+    assert [p.name for p in home.iterdir()] == ["test.db"]
+
+
+@pytest.mark.parametrize(("query", "said"), [("SELECT 1 FROM nope", "nope"), ("SELECT nope FROM documents", "nope")])
+def test_an_unknown_table_or_column_is_named(home: Path, query: str, said: str) -> None:
+    settings = settings_for(home)
+    with pytest.raises(GetTagsError, match=said) as caught, translated(settings):
+        open_engine(settings).connect().execute(text(query))
+    assert caught.value.hint == "Check documents_query and tags_query under [database]."
+    assert "sqlite:///test.db" in caught.value.message
+
+
+def test_bound_text_is_never_shown(home: Path) -> None:
+    settings = settings_for(home)
+    with pytest.raises(GetTagsError) as caught, translated(settings):
+        open_engine(settings).connect().execute(text("SELECT nope FROM documents WHERE text = :t"), {"t": "secret text"})
+    assert "secret text" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "test.db").write_text("no database" * 200)
+    settings: Settings = settings_for(tmp_path)
+    with pytest.raises(GetTagsError, match="not a database"), translated(settings):
+        open_engine(settings).connect().execute(text("SELECT 1 FROM sqlite_master"))
+
+
