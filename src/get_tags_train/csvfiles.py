@@ -34,8 +34,7 @@ class Row(NamedTuple):
 def read_ids(path: Path) -> list[str]:
     """The ids of a file with one column, in order, as text; header and empty lines left out. Raises InputError."""
     rows = _rows(read_text(path), ",")
-    wide = [row for row in rows if len([cell for cell in row.cells if cell.strip()]) > 1]
-    wide += [row for row in rows if row not in wide and re.search(r"[;\t]\s*\S", row.cells[0])]
+    wide = [row for row in rows if any(map(str.strip, row.cells[1:])) or re.search(r"[;\t]\s*[^;\s]", row.cells[0])]
     if wide:
         raise InputError(f"{path} has more than one column. {_shown(wide)}", "It should be one column of document ids.")
     ids = [row.cells[0].strip().rstrip(";\t").strip() for row in rows]
@@ -81,7 +80,7 @@ def parse_labels(cell: str) -> list[str]:
     if cell.startswith("["):
         try:
             parts = json.loads(cell)
-        except ValueError:
+        except (ValueError, RecursionError):
             try:
                 parts = ast.literal_eval(cell)
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

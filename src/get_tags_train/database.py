@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 import keyring
 import sqlparse
@@ -58,7 +58,8 @@ def secrets_of(settings: Settings) -> list[str]:
     found += [str(value) for key, value in url.query.items() if _SECRET_KEYS.search(key)]
     pairs = _ODBC_PAIR.findall(str(url.query.get("odbc_connect", "")))
     found += [value.strip("{}") for key, value in pairs if _SECRET_KEYS.search(key)]
-    return sorted({s for secret in found if secret for s in (secret, quote_plus(secret))}, key=len, reverse=True)
+    spelt = {s for secret in found if secret for s in (secret, quote(secret, safe=""), quote_plus(secret))}
+    return sorted(spelt, key=len, reverse=True)
 
 
 def checked_select(query: str, key: str) -> str:
@@ -127,7 +128,7 @@ def _with_password(url: URL, password: str) -> URL:
     if connection := url.query.get("odbc_connect"):
         pairs = {key.lower(): value for key, value in _ODBC_PAIR.findall(str(connection))}
         user = pairs.get("uid", "")
-        if not user or "pwd" in pairs:
+        if not user or "pwd" in pairs or "password" in pairs:
             return url
         password = password or _from_keyring(user, pairs.get("server", ""))
         escaped = password.replace("}", "}}")

@@ -141,22 +141,23 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
         def list_ids() -> tuple[IdList, list[str]]:
             return source.parse_ids(listed) if listed is not None else (source.read_ids(), [])
 
-        workspace = open_workspace(home, data_dir(home), plan, new_name=lambda: next_data_name(home), on_event=on_event)
-        if workspace.resumed:
-            on_event(Notice(f"Continuing the extraction of {workspace.name} where it was interrupted."))
-        folder = prepare(
-            workspace,
-            source,
-            list_ids,
-            CleanTextEncoder(tokenizer),
-            page_size=database.page_size,
-            tokenizer={
-                "base_model": settings.training.base_model,
-                "fingerprint": fingerprint(tokenizer),
-                "context_length": MAX_CONTEXT_LENGTH,
-            },
-            on_event=on_event,
-        )
+        name = lambda: next_data_name(home)  # noqa: E731
+        with open_workspace(home, data_dir(home), plan, new_name=name, on_event=on_event) as workspace:
+            if workspace.resumed:
+                on_event(Notice(f"Continuing the extraction of {workspace.name} where it was interrupted."))
+            folder = prepare(
+                workspace,
+                source,
+                list_ids,
+                CleanTextEncoder(tokenizer),
+                page_size=database.page_size,
+                tokenizer={
+                    "base_model": settings.training.base_model,
+                    "fingerprint": fingerprint(tokenizer),
+                    "context_length": MAX_CONTEXT_LENGTH,
+                },
+                on_event=on_event,
+            )
     engine.dispose()
     result = _describe(folder, settings, started)
     _report_losses(folder, result, on_event)

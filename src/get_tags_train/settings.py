@@ -279,7 +279,7 @@ def problem(section: str, key: str, value: Any) -> str:
     assert model is not None
     field = model.model_fields[key]
     try:
-        adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, *field.metadata])  # type: ignore[arg-type]
+        adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]
         adapter.validate_python(value, strict=True)
     except ValidationError as error:
         return str(error.errors()[0]["msg"])

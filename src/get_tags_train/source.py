@@ -31,6 +31,7 @@ from get_tags_train.errors import GetTagsError, InputError
 
 DocumentId = int | str
 _FETCH_ROWS = 10_000
+_GUID = re.compile(r"\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?", re.IGNORECASE)
 
 
 class RawDocument(NamedTuple):
@@ -76,7 +77,8 @@ class DocumentSource:
         with engine.connect() as connection:
             self._documents = _subquery(connection, "documents_query", documents_query, ["id", "text"])
             self._tags = _subquery(connection, "tags_query", tags_query, ["id", "tag"])
-            sample = connection.execute(select(_column(self._documents, "id")).limit(1)).scalar()
+            id_column = _column(self._documents, "id")
+            sample = connection.execute(select(id_column).where(id_column.is_not(None)).limit(1)).scalar()
         if sample is None:
             raise InputError("documents_query returns no documents.", "Check [database] in get-tags.toml.")
         if type(sample) not in _ID_TYPES:
@@ -85,6 +87,9 @@ class DocumentSource:
                 "They should be integers, texts or GUIDs: convert the column in the query.",
             )
         self._id_type = _ID_TYPES[type(sample)]
+        # GUIDs are equal whatever their case: SQL Server gives capitals, what people list has either.
+        spelt = str(sample)
+        self._spell_guid = (str.upper if spelt.isupper() else str.lower) if _GUID.fullmatch(spelt) else None
 
     def read_ids(self) -> IdList:
         """All ids that documents_query returns, sorted by value, so that equal data have an equal order."""
@@ -102,15 +107,9 @@ class DocumentSource:
 
     def parse_ids(self, listed: Sequence[str]) -> tuple[IdList, list[str]]:
         """Ids that people wrote, in their order, typed as the database's; and those that cannot be ids here."""
-        values: list[DocumentId] = []
-        unusable = []
-        for written in listed:
-            if not self._id_type.is_integer:
-                values.append(written)
-            elif re.fullmatch(r"[+-]?\d{1,18}", written):
-                values.append(int(written))
-            else:
-                unusable.append(written)
+        parsed = [(written, self._id_of(written)) for written in listed]
+        values = [value for _, value in parsed if value is not None]
+        unusable = [written for written, value in parsed if value is None]
         ids = pc.unique(pa.array(values, self._arrow_type))
         return IdList(ids, repeated=len(values) - len(ids)), unusable
 
@@ -147,6 +146,14 @@ class DocumentSource:
     def _by_id(self, statement: Select[Any], table: Subquery) -> Select[Any]:
         ids = bindparam("ids", expanding=True, type_=self._id_type.sql)
         return statement.where(_column(table, "id").in_(ids))
+
+    def _id_of(self, written: str) -> DocumentId | None:
+        """An id that people wrote, as the database spells it; None where it cannot be one."""
+        if self._id_type.is_integer:
+            return int(written) if re.fullmatch(r"[+-]?\d{1,18}", written) else None
+        if _GUID.fullmatch(written) and self._spell_guid:
+            return self._spell_guid(str(uuid.UUID(written)))
+        return None if self._id_type.to_database is uuid.UUID else written
 
     @property
     def _arrow_type(self) -> pa.DataType:

@@ -31,7 +31,7 @@ def load_tokenizer(base_model: str) -> PreTrainedTokenizerFast:
     """
     try:
         loaded = AutoTokenizer.from_pretrained(base_model, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged folder fails in many ways inside the library
         raise base_model_error(base_model, error) from error
     if not loaded.is_fast:
         raise GetTagsError(
@@ -88,8 +88,11 @@ def _from_json(state: dict[str, Any]) -> normalizers.Normalizer:
 def base_model_error(base_model: str, error: Exception) -> GetTagsError:
     """Why a base model cannot be had, and how to get it."""
     first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    message = f"The base model {base_model} cannot be loaded: {first_line}"
+    if Path(base_model).is_dir():
+        return GetTagsError(message, "A file of that folder is missing or damaged: get it anew, or name another one.")
     return GetTagsError(
-        f"The base model {base_model} cannot be loaded: {first_line}",
+        message,
         "It is neither a model folder nor to be had from the Hugging Face hub. On a machine with a network run "
         f"'hf download {base_model} --local-dir FOLDER', copy the folder here, and point to it: "
         "--base-model FOLDER, or base_model under [training] in get-tags.toml.",

@@ -16,11 +16,17 @@ PLAN = "plan.json"
 
 
 class Workspace(NamedTuple):
-    """A NAME.partial folder that this process holds; `resumed` where an earlier run began it."""
+    """A NAME.partial folder, held until the end of a `with`; `resumed` where an earlier run began it."""
 
     folder: Path
     lock: FileLock
     resumed: bool
+
+    def __enter__(self) -> "Workspace":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
 
     @property
     def name(self) -> str:
@@ -28,17 +34,15 @@ class Workspace(NamedTuple):
         return self.folder.name.removesuffix(PARTIAL)
 
     def publish(self) -> Path:
-        """Give the finished folder its name and let go of it."""
+        """Give the finished folder its name."""
         target = self.folder.with_name(self.name)
         rename(self.folder, target)
         (target / PLAN).unlink()  # last: until the rename, the plan is what a continued run knows its work by
-        self.lock.release()
         return target
 
     def discard(self) -> None:
         """Remove all that was done."""
         remove_folder(self.folder)
-        self.lock.release()
 
 
 def open_workspace(
