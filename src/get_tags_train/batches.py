@@ -67,7 +67,7 @@ def open_rows(
     Data that another tokenizer made are tokenised again, into a file in `folder`.
     """
     stored = datasets.concatenate_datasets([datasets.Dataset.from_file(str(path)) for path in data.document_paths])
-    if fingerprint(tokenizer) == data.manifest.tokenizer["fingerprint"]:
+    if fingerprint(tokenizer) == data.manifest.source["tokenizer"]:
         documents = stored.select_columns(["tags", "input_ids"])
     else:
         on_event(Notice(f"{data.name} was tokenised for another base model: tokenising its text again."))

@@ -24,6 +24,7 @@ TAGS = "tags.json"
 class Manifest:
     """What prepared data are and where they came from; written last, so its presence means complete.
 
+    `source` is the plan of the extraction: database, queries, fingerprint of the tokenizer, rules for text.
     `seconds` are per part, `files` are bytes and SHA-256 by name, `dropped` counts documents by reason.
     """
 
@@ -39,7 +40,6 @@ class Manifest:
     repeated_ids: int
     tags: int
     respelt_tags: dict[str, list[str]]
-    tokenizer: dict[str, Any]
     checksum: str
     resumed: bool
     seconds: dict[str, float]

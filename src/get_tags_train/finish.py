@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -54,7 +54,7 @@ class _Joined(NamedTuple):
     conflicts: int
 
 
-def finish(workspace: Workspace, *, tokenizer: dict[str, Any]) -> None:
+def finish(workspace: Workspace) -> None:
     """Write documents, tags and manifest beside the pieces. Raises InputError where no document is left."""
     folder = workspace.folder
     started = perf_counter()
@@ -102,7 +102,6 @@ def finish(workspace: Workspace, *, tokenizer: dict[str, Any]) -> None:
         repeated_ids=facts["repeated"],
         tags=len(joined.tags),
         respelt_tags={tag: scan.spellings[tag] for tag in joined.tags if len(scan.spellings[tag]) > 1},
-        tokenizer=tokenizer,
         checksum=checksum,
         resumed=workspace.resumed,
         seconds={part: round(spent, 3) for part, spent in seconds.items()},

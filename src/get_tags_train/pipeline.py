@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -113,55 +114,54 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
 def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     """Database or ids.csv -> a new tags_vX, or the unfinished one of the same plan continued."""
     from get_tags_train.csvfiles import read_ids
-    from get_tags_train.database import describe_url, open_engine, translated
-    from get_tags_train.dataset import file_sha256
+    from get_tags_train.database import open_engine, translated
     from get_tags_train.prepare import prepare
     from get_tags_train.source import DocumentSource, IdList
-    from get_tags_train.text import RULES_VERSION
-    from get_tags_train.tokens import MAX_CONTEXT_LENGTH, CleanTextEncoder, fingerprint, load_tokenizer
+    from get_tags_train.tokens import CleanTextEncoder, fingerprint, load_tokenizer
     from get_tags_train.workspace import open_workspace
 
     started = perf_counter()
-    database, home = settings.database, settings.home
-    listed = read_ids(settings.source.ids_path) if settings.source.ids_path else None
+    home, ids_path = settings.home, settings.source.ids_path
+    listed = read_ids(ids_path) if ids_path else None
     tokenizer = load_tokenizer(settings.base_model)
-    plan = {
-        "kind": settings.source.kind,
-        "database": describe_url(database.url),
-        "documents_query": database.documents_query,
-        "tags_query": database.tags_query,
-        "ids": file_sha256(settings.source.ids_path) if settings.source.ids_path else None,
-        "tokenizer": fingerprint(tokenizer),
-        "rules": RULES_VERSION,
-    }
+    plan = _plan(settings, fingerprint(tokenizer))
     engine = open_engine(settings)
     with translated(settings):
-        source = DocumentSource(engine, database.documents_query, database.tags_query)
+        source = DocumentSource(engine, settings.database.documents_query, settings.database.tags_query)
 
         def list_ids() -> tuple[IdList, list[str]]:
-            return source.parse_ids(listed) if listed is not None else (source.read_ids(), [])
+            return (source.read_ids(), []) if listed is None else source.parse_ids(listed)
 
-        name = lambda: next_data_name(home)  # noqa: E731
-        with open_workspace(home, data_dir(home), plan, new_name=name, on_event=on_event) as workspace:
+        new_name = partial(next_data_name, home)
+        with open_workspace(home, data_dir(home), plan, new_name=new_name, on_event=on_event) as workspace:
             if workspace.resumed:
                 on_event(Notice(f"Continuing the extraction of {workspace.name} where it was interrupted."))
-            folder = prepare(
-                workspace,
-                source,
-                list_ids,
-                CleanTextEncoder(tokenizer),
-                page_size=database.page_size,
-                tokenizer={
-                    "base_model": settings.training.base_model,
-                    "fingerprint": fingerprint(tokenizer),
-                    "context_length": MAX_CONTEXT_LENGTH,
-                },
-                on_event=on_event,
-            )
+            encoder, page_size = CleanTextEncoder(tokenizer), settings.database.page_size
+            folder = prepare(workspace, source, list_ids, encoder, page_size=page_size, on_event=on_event)
     engine.dispose()
     result = _describe(folder, settings, started)
     _report_losses(folder, result, on_event)
     return result
+
+
+def _plan(settings: Settings, tokenizer_fingerprint: str) -> dict[str, Any]:
+    """All that decides what an extraction gives: an unfinished one with an equal plan is continued."""
+    from get_tags_train.database import describe_url
+    from get_tags_train.dataset import file_sha256
+    from get_tags_train.text import RULES_VERSION
+    from get_tags_train.tokens import MAX_CONTEXT_LENGTH
+
+    database, ids_path = settings.database, settings.source.ids_path
+    return {
+        "kind": settings.source.kind,
+        "database": describe_url(database.url),
+        "documents_query": database.documents_query,
+        "tags_query": database.tags_query,
+        "ids_sha256": file_sha256(ids_path) if ids_path else None,
+        "tokenizer": tokenizer_fingerprint,
+        "context_length": MAX_CONTEXT_LENGTH,
+        "text_rules": RULES_VERSION,
+    }
 
 
 def _describe(folder: Path, settings: Settings, started: float) -> DataResult:

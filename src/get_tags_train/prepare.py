@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, perf_counter
-from typing import Any
 
 import pyarrow as pa
 
@@ -31,12 +30,11 @@ def prepare(
     encoder: CleanTextEncoder,
     *,
     page_size: int,
-    tokenizer: dict[str, Any],
     on_event: OnEvent,
 ) -> Path:
     """Read, clean, tokenise and store all documents; returns the folder of the complete tags_vX.
 
-    `list_ids` gives the ids, and those of a file that cannot be ids; `tokenizer` is its entry in the manifest.
+    `list_ids` gives the ids, and those of a file that cannot be ids.
     Raises InputError where nothing is left to train on; then the workspace is removed.
     """
     folder = workspace.folder
@@ -46,7 +44,7 @@ def prepare(
             read_pieces(folder, source, encoder, page_size=page_size, on_event=on_event)
             started = perf_counter()
             on_event(StageStarted("join"))
-            finish(workspace, tokenizer=tokenizer)
+            finish(workspace)
             on_event(StageFinished("join", perf_counter() - started))
         for leftover in [folder / IDS, *piece_paths(folder)]:
             leftover.unlink(missing_ok=True)

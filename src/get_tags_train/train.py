@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, cast
@@ -81,8 +82,8 @@ def train(
         "documents": len(examples.rows),
         "settings": training.model_dump(),
     }
-    name = lambda: _new_name(parent, data.name)  # noqa: E731
-    with open_workspace(settings.home, parent, plan, new_name=name, on_event=on_event) as workspace:
+    new_name = partial(_new_name, parent, data.name)
+    with open_workspace(settings.home, parent, plan, new_name=new_name, on_event=on_event) as workspace:
         if not (workspace.folder / FACTS).exists():
             run = _Run(settings.base_model, training, data, examples, tokenizer, device, workspace, on_event)
             model = _fit(run)
