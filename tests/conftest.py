@@ -7,7 +7,9 @@ import pytest
 
 # Before transformers is imported: what is not on this machine cannot be had, and says so at once.
 os.environ["HF_HUB_OFFLINE"] = "1"
-for name in [n for n in os.environ if n.startswith("GET_TAGS_") and not n.startswith(("GET_TAGS_TEST_", "GET_TAGS_REQ"))]:
+for name in [
+    n for n in os.environ if n.startswith("GET_TAGS_") and not n.startswith(("GET_TAGS_TEST_"))
+]:
     del os.environ[name]
 
 

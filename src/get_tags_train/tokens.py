@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, normalizers
 from tokenizers.models import WordLevel
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from get_tags_train.errors import GetTagsError
@@ -33,6 +33,8 @@ def load_tokenizer(base_model: str) -> PreTrainedTokenizerFast:
         loaded = AutoTokenizer.from_pretrained(base_model, trust_remote_code=False)
     except Exception as error:  # a damaged folder fails in many ways inside the library
         raise base_model_error(base_model, error) from error
+    if not knows_words(loaded):
+        raise base_model_error(base_model, ValueError("it has no tokenizer"))
     if not loaded.is_fast:
         raise GetTagsError(
             f"The tokenizer of {base_model} has no fast form (tokenizer.json).", "Choose another base model."
@@ -49,6 +51,11 @@ def load_tokenizer(base_model: str) -> PreTrainedTokenizerFast:
         model_max_length=MAX_CONTEXT_LENGTH,
         **special,
     )
+
+
+def knows_words(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """False for the empty tokenizer that transformers makes up where a folder has none."""
+    return len(tokenizer) > len(tokenizer.all_special_tokens)
 
 
 def _text_rules() -> list[normalizers.Normalizer]:

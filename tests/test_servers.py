@@ -1,0 +1,154 @@
+"""The same documents through every kind of database give the same data: real servers, started for these tests."""
+
+import decimal
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from databases import fill, mariadb, postgresql, settings_for, silent
+from sqlalchemy import BigInteger, Numeric, String, Uuid, text
+
+from get_tags_train.database import open_engine, translated
+from get_tags_train.errors import GetTagsError
+from get_tags_train.pipeline import extract
+from get_tags_train.settings import Settings, Source
+from get_tags_train.source import DocumentSource, RawDocument
+
+pytestmark = pytest.mark.server
+
+SERVERS = {"postgresql": postgresql, "mariadb": mariadb}
+DOCUMENTS = [
+    (number, f"Titlul {number}" if number % 3 else None, f"Conținutul şi ţinta nr. {number}: 50% 𝄞 " + "cuvânt " * number)
+    for number in range(1, 41)
+]
+PAIRS = [(number, f"eticheta {number % 7} ș") for number, _, _ in DOCUMENTS] + [(5, "ţară"), (5, "țară"), (6, None)]
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with SERVERS[request.param](tmp_path_factory.mktemp(request.param)) as server_url:
+        yield server_url
+
+
+@pytest.fixture
+def settings(url: str, tmp_path: Path, demo_tokenizer_folder: Path) -> Settings:
+    return settings_for(tmp_path, url=url, training={"base_model": str(demo_tokenizer_folder)})
+
+
+def opened(settings: Settings, **queries: str) -> DocumentSource:
+    database = settings.database
+    queries = {"documents_query": database.documents_query, "tags_query": database.tags_query, **queries}
+    with translated(settings):
+        return DocumentSource(open_engine(settings), **queries)
+
+
+def test_texts_and_tags_come_as_they_are(settings: Settings) -> None:
+    fill(settings.database.url, DOCUMENTS, PAIRS)
+    source = opened(settings)
+    assert source.read_ids().ids.to_pylist() == list(range(1, 41))
+    five, six, one = source.page([5, 99, 6, 1])
+    assert five == RawDocument(5, *DOCUMENTS[4][1:], five.tags)
+    assert sorted(five.tags) == sorted(["eticheta 5 ș", "ţară", "țară"])
+    assert six.title is None
+    assert six.tags == ["eticheta 6 ș"]
+    assert one.id == 1
+
+
+def test_the_data_equal_those_from_sqlite(settings: Settings, tmp_path: Path) -> None:
+    fill(settings.database.url, DOCUMENTS, PAIRS)
+    fill(f"sqlite:///{tmp_path / 'test.db'}", DOCUMENTS, PAIRS)
+    local = settings_for(tmp_path, training={"base_model": settings.training.base_model}, database={"page_size": 7})
+    assert extract(settings, silent).checksum == extract(local, silent).checksum
+
+
+GUIDS = [uuid.UUID(int=number << 96 | 0xABC, version=4) for number in (7, 5, 6)]
+
+
+@pytest.mark.parametrize(
+    ("ids", "id_type"),
+    [
+        ([2**40, 3, -1], BigInteger()),
+        ([decimal.Decimal(10**12), decimal.Decimal(3), decimal.Decimal(-1)], Numeric(18, 0)),
+        (["b", "ă", "x y"], String(20)),
+        (GUIDS, Uuid()),
+    ],
+    ids=["integer", "decimal", "string", "guid"],
+)
+def test_ids_of_every_type(settings: Settings, ids: list[Any], id_type: Any) -> None:
+    if isinstance(id_type, Uuid) and not settings.database.url.startswith("postgresql"):
+        ids, id_type = [str(i) for i in ids], String(36)
+    fill(settings.database.url, [(i, None, f"text {i}") for i in ids], [(ids[1], "t")], id_type=id_type)
+    source = opened(settings)
+    listed = source.read_ids().ids.to_pylist()
+    assert len(listed) == 3
+    assert listed == sorted(listed)
+    assert [document.id for document in source.page(list(reversed(listed)))] == list(reversed(listed))
+    assert [document.text for document in source.page(listed) if document.tags == ["t"]] == [f"text {ids[1]}"]
+    parsed, unusable = source.parse_ids([str(i).upper() if "-4" in str(i) else str(i) for i in ids])
+    assert unusable == []
+    assert len(source.page(parsed.ids.to_pylist())) == 3
+
+
+def test_ids_that_differ_in_case_stay_distinct(settings: Settings) -> None:
+    fill(settings.database.url, [("a", None, "small"), ("A", None, "large")], [("A", "t")], id_type=String(20))
+    source = opened(settings)
+    assert source.read_ids().ids.to_pylist() == ["A", "a"]
+    assert source.page(["a"]) == [RawDocument("a", None, "small", [])]
+    assert [document.text for document in source.page(["A", "a"])] == ["large", "small"]
+
+
+def test_ids_of_a_file(settings: Settings, tmp_path: Path) -> None:
+    fill(settings.database.url, DOCUMENTS, PAIRS)
+    ids_path = tmp_path / "ids.csv"
+    ids_path.write_text("id\n30\n7\n999\nx\n7\n", encoding="utf-8")
+    chosen = settings.model_copy(update={"source": Source("ids", ids_path)})
+    result = extract(chosen, silent)
+    assert (result.documents_kept, result.missing_ids) == (2, 2)
+    listed = (Path(result.path) / "missing_ids.csv").read_text(encoding="utf-8-sig").split()
+    assert listed == ["id", "999", "x"]
+
+
+def test_colons_and_percent_signs_are_the_users(settings: Settings) -> None:
+    fill(settings.database.url, [(1, None, "x"), (2, None, "a:xb"), (3, None, "100% %(a)s ?")], [])
+    for condition, expected in {"LIKE '%:x%'": [2], "LIKE '100%%(a)s ?'": [3]}.items():
+        source = opened(settings, documents_query=f"SELECT id, text FROM documents WHERE text {condition}")
+        assert source.read_ids().ids.to_pylist() == expected
+        assert [document.id for document in source.page([1, 2, 3])] == expected
+
+
+def test_a_large_page(settings: Settings) -> None:
+    fill(settings.database.url, [(i, None, "x") for i in range(1500)], [(i, "t") for i in range(1500)])
+    assert len(opened(settings).page(list(range(1000)))) == 1000
+
+
+def test_long_texts_come_whole(settings: Settings) -> None:
+    long = "propoziție și atât. " * 2500
+    fill(settings.database.url, [(1, None, long)], [(1, "t")])
+    assert opened(settings).page([1]) == [RawDocument(1, None, long, ["t"])]
+
+
+def test_a_query_that_is_wrong_is_told_in_words(settings: Settings) -> None:
+    fill(settings.database.url, DOCUMENTS[:1], PAIRS[:1])
+    for query in ("SELECT id, text FROM nowhere", "SELECT id, nowhere AS text FROM documents"):
+        with pytest.raises(GetTagsError, match="nowhere") as caught:
+            opened(settings, documents_query=query)
+        assert caught.value.hint == "Check documents_query and tags_query under [database]."
+        assert "geheim" not in caught.value.message
+
+
+@pytest.mark.parametrize("url", ["mariadb"], indirect=True)
+def test_a_wrong_password_is_told_in_words(url: str, tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, url=url.replace("geheim", "falsch"))
+    with pytest.raises(GetTagsError, match="Access denied") as caught, translated(settings):
+        open_engine(settings).connect()
+    assert "GET_TAGS_DATABASE_PASSWORD" in caught.value.hint
+    assert "falsch" not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_postgresql_is_opened_for_reading(settings: Settings) -> None:
+    fill(settings.database.url, DOCUMENTS[:1], PAIRS[:1])
+    with pytest.raises(GetTagsError, match="read-only"), translated(settings):
+        open_engine(settings).connect().execute(text("DELETE FROM documents"))

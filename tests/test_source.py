@@ -1,0 +1,256 @@
+"""The source: pages of documents in the order of their ids, whatever the ids are and however the queries are written."""
+
+import re
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from databases import Documents, Tags, fill
+from sqlalchemy import Engine, String, create_engine, event
+from sqlalchemy.dialects.mssql.pyodbc import dialect as mssql_dialect
+from sqlalchemy.types import TypeEngine
+
+from get_tags_train.errors import GetTagsError, InputError
+from get_tags_train.settings import DatabaseSettings, load_settings
+from get_tags_train.source import DocumentSource, RawDocument, pages
+
+DOCUMENTS: Documents = [
+    (3, "Titlu", "al treilea"),
+    (1, None, "primul"),
+    (20, "Doar titlu", None),
+    (2, "", "al doilea: 50%"),
+]
+TAGS: Tags = [(3, "b"), (3, "a"), (1, "a"), (1, None), (99, "z")]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator["Database"]:
+    made = Database(tmp_path)
+    yield made
+    made.engine.dispose()
+
+
+class Database:
+    """A SQLite database with the given rows, and the statements that were sent to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = f"sqlite:///{folder / 'test.db'}"
+        self.engine: Engine = create_engine(self.url)
+        self.statements: list[str] = []
+        event.listen(self.engine, "before_cursor_execute", self._note)
+        defaults = load_settings(folder, environ={}).database
+        self.documents_query, self.tags_query = defaults.documents_query, defaults.tags_query
+
+    def source(
+        self,
+        documents: Documents = DOCUMENTS,
+        tags: Tags = TAGS,
+        *,
+        id_type: TypeEngine[Any] | None = None,
+        documents_query: str = "",
+        tags_query: str = "",
+    ) -> DocumentSource:
+        fill(self.url, documents, tags, id_type=id_type)
+        return DocumentSource(self.engine, documents_query or self.documents_query, tags_query or self.tags_query)
+
+    def _note(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        self.statements.append(statement)
+
+
+def test_all_ids_come_sorted_by_value(database: Database) -> None:
+    listed = database.source().read_ids()
+    assert listed.ids.to_pylist() == [1, 2, 3, 20]
+    assert listed.ids.type == pa.int64()
+    assert (listed.nulls, listed.repeated) == (0, 0)
+
+
+def test_null_and_repeated_ids_are_counted(database: Database) -> None:
+    rows = [(None, None, "x"), (5, None, "x"), (4, None, "x"), (5, None, "y"), (None, None, "y"), (5, None, "z")]
+    listed = database.source(rows, []).read_ids()
+    assert listed.ids.to_pylist() == [4, 5]
+    assert (listed.nulls, listed.repeated) == (2, 2)
+
+
+def test_a_page_has_the_order_of_its_ids(database: Database) -> None:
+    source = database.source()
+    assert source.page([20, 3, 7, 1, 2]) == [
+        RawDocument(20, "Doar titlu", None, []),
+        RawDocument(3, "Titlu", "al treilea", ["b", "a"]),
+        RawDocument(1, None, "primul", ["a"]),
+        RawDocument(2, "", "al doilea: 50%", []),
+    ]
+    assert source.page([7]) == []
+
+
+def test_a_page_takes_two_queries(database: Database) -> None:
+    source = database.source([(i, None, "x") for i in range(500)], [(i, "a") for i in range(500)])
+    database.statements.clear()
+    assert len(source.page(list(range(500)))) == 500
+    assert len(database.statements) == 2
+
+
+def test_of_a_repeated_id_the_first_row_is_taken(database: Database) -> None:
+    source = database.source([(1, "a", "unu"), (1, "b", "doi")], [(1, "t")])
+    assert source.page([1]) == [RawDocument(1, "a", "unu", ["t"])]
+
+
+def test_pages_cut_the_list() -> None:
+    assert list(pages(pa.array([1, 2, 3, 4, 5]), 2)) == [[1, 2], [3, 4], [5]]
+    assert list(pages(pa.array([], pa.int64()), 2)) == []
+
+
+def test_ids_of_a_file_keep_its_order(database: Database) -> None:
+    listed, unusable = database.source().parse_ids(["20", "3", "007", "-1", "x", "3", "1.5", "9" * 30, "+1"])
+    assert listed.ids.to_pylist() == [20, 3, 7, -1, 1]
+    assert listed.repeated == 1
+    assert unusable == ["x", "1.5", "9" * 30]
+
+
+def test_ids_that_are_strings(database: Database) -> None:
+    rows = [("b", None, "1"), ("ă", None, "2"), ("10", None, "3"), ("9", None, "4")]
+    source = database.source(rows, [("ă", "t")], id_type=String(20))
+    listed = source.read_ids()
+    assert listed.ids.type == pa.string()
+    assert listed.ids.to_pylist() == ["10", "9", "b", "ă"]
+    assert source.page(["ă", "9"]) == [RawDocument("ă", None, "2", ["t"]), RawDocument("9", None, "4", [])]
+    parsed, unusable = source.parse_ids(["9", "x y", "ă"])
+    assert parsed.ids.to_pylist() == ["9", "x y", "ă"]
+    assert unusable == []
+
+
+def test_ids_that_differ_in_case_stay_distinct(database: Database) -> None:
+    rows = [("a", None, "small"), ("A", None, "large")]
+    source = database.source(rows, [("A", "t")], id_type=String(20, collation="NOCASE"))
+    assert source.read_ids().ids.to_pylist() == ["A", "a"]
+    assert source.page(["a"]) == [RawDocument("a", None, "small", [])]
+    assert source.page(["A", "a"]) == [RawDocument("A", None, "large", ["t"]), RawDocument("a", None, "small", [])]
+
+
+GUIDS = ["0F1E2D3C-0000-4000-8000-00000000000A", "0F1E2D3C-0000-4000-8000-00000000000B"]
+
+
+@pytest.mark.parametrize("spell", [str.upper, str.lower])
+def test_guids_are_found_however_the_file_spells_them(database: Database, spell: Any) -> None:
+    own = [spell(guid) for guid in GUIDS]
+    source = database.source([(guid, None, "x") for guid in own], [], id_type=String(36))
+    listed, unusable = source.parse_ids([GUIDS[1].lower(), f"{{{GUIDS[0].upper()}}}", GUIDS[1].upper(), "x"])
+    assert listed.ids.to_pylist() == [own[1], own[0], "x"]
+    assert listed.repeated == 1
+    assert unusable == []
+    assert [document.id for document in source.page(listed.ids.to_pylist())] == [own[1], own[0]]
+
+
+def test_guids_that_the_driver_gives_as_such(tmp_path: Path) -> None:
+    sqlite3.register_converter("uniqueidentifier", lambda raw: uuid.UUID(raw.decode()))
+    path = tmp_path / "test.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE documents (id uniqueidentifier, text TEXT)")
+        connection.executemany("INSERT INTO documents VALUES (?, 'x')", [[uuid.UUID(guid).hex] for guid in GUIDS])
+    connection.close()
+    engine = create_engine(f"sqlite:///{path}", connect_args={"detect_types": sqlite3.PARSE_DECLTYPES})
+    source = DocumentSource(engine, "SELECT id, text FROM documents", "SELECT id, text AS tag FROM documents")
+    assert source.read_ids().ids.to_pylist() == [guid.lower() for guid in GUIDS]
+    listed, unusable = source.parse_ids([GUIDS[1], "5", GUIDS[1].lower()])
+    assert listed.ids.to_pylist() == [GUIDS[1].lower()]
+    assert unusable == ["5"]
+    assert source.page([GUIDS[1].lower()]) == [RawDocument(GUIDS[1].lower(), None, "x", ["x"])]
+    engine.dispose()
+
+
+def test_ids_that_are_no_ids(database: Database) -> None:
+    with pytest.raises(InputError, match="of type float"):
+        database.source(documents_query="SELECT 1.5 AS id, text FROM documents")
+
+
+def test_ids_of_two_kinds(database: Database) -> None:
+    source = database.source(documents_query="SELECT 1 AS id, 'a' AS text UNION ALL SELECT 'x1', 'b'")
+    with pytest.raises(GetTagsError, match="partly integers, partly not: 'x1'") as caught:
+        source.read_ids()
+    assert "CAST" in caught.value.hint
+
+
+def test_no_documents_at_all(database: Database) -> None:
+    with pytest.raises(InputError, match="returns no documents"):
+        database.source([], [])
+
+
+def test_columns_are_found_whatever_their_case(database: Database) -> None:
+    source = database.source(
+        documents_query="SELECT title AS TITLE, text AS TeXt, id AS Id, 1 AS extra FROM documents",
+        tags_query="SELECT name AS Tag, document_id AS ID FROM document_tags JOIN tags ON tags.id = tag_id",
+    )
+    assert source.page([3]) == [RawDocument(3, "Titlu", "al treilea", ["b", "a"])]
+
+
+def test_a_title_is_optional(database: Database) -> None:
+    source = database.source(documents_query="SELECT id, text FROM documents")
+    assert source.page([3]) == [RawDocument(3, None, "al treilea", ["b", "a"])]
+
+
+@pytest.mark.parametrize(
+    ("queries", "message"),
+    [
+        (
+            {"documents_query": "SELECT id, text AS body, title FROM documents"},
+            "[database] documents_query has no column text; it returns id, body, title.",
+        ),
+        (
+            {"documents_query": "SELECT id AS nr FROM documents"},
+            "[database] documents_query has no column id and text; it returns nr.",
+        ),
+        (
+            {"tags_query": "SELECT document_id, tag_id AS tag FROM document_tags"},
+            "[database] tags_query has no column id; it returns document_id, tag.",
+        ),
+    ],
+)
+def test_a_missing_column_is_named(database: Database, queries: dict[str, str], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        database.source(**queries)
+    assert caught.value.message == message
+    assert "SELECT ... AS" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("text LIKE '%:x%'", [2]),
+        (r"text = 'a\:b'", [4]),
+        ("text LIKE '%:x%' -- :y %s", [2]),
+        ("strftime('%H:%M', '2020-01-01 10:30') = '10:30' AND id = 1", [1]),
+        ("text LIKE '100%' AND text LIKE '%(a)s%'", [3]),
+    ],
+)
+def test_colons_and_percent_signs_are_the_users(database: Database, condition: str, expected: list[int]) -> None:
+    rows = [(1, None, "x"), (2, None, "a:xb"), (3, None, "100% %(a)s"), (4, None, r"a\:b")]
+    source = database.source(rows, [], documents_query=f"SELECT id, text FROM documents WHERE {condition}")
+    assert source.read_ids().ids.to_pylist() == expected
+    assert [document.id for document in source.page([4, 3, 2, 1])] == expected
+
+
+def test_a_few_first_documents(database: Database) -> None:
+    shown = database.source().first(2)
+    assert [document.id for document in shown] == [3, 1]
+    assert shown[0].tags == ["b", "a"]
+
+
+@pytest.mark.parametrize("id_type", [None, String(20)])
+def test_what_sql_server_gets(database: Database, id_type: TypeEngine[Any] | None) -> None:
+    rows = [("a" if id_type else 1, None, "x")]
+    source = database.source(rows, [], id_type=id_type, documents_query="SELECT id, text FROM documents WHERE id<>':x%'")
+    largest = next(m.le for m in DatabaseSettings.model_fields["page_size"].metadata if hasattr(m, "le"))
+    ids = [str(i) if id_type else i for i in range(largest)]
+    for statement in (source.documents_statement(), source.tags_statement()):
+        compiled = statement.compile(dialect=mssql_dialect()).construct_expanded_state({"ids": ids})
+        sql = " ".join(compiled.statement.split())
+        assert "ORDER BY" not in sql
+        assert "WITH" not in sql
+        assert "NOLOCK" not in sql
+        assert len(compiled.parameters) == largest == len(re.findall(r":ids_\d+", sql))
+        assert largest <= 2100
+        assert re.search(r"FROM \(SELECT .*\) AS q WHERE q\.id IN \(:ids_1, ", sql)
+    assert "id<>':x%'" in str(source.documents_statement().compile(dialect=mssql_dialect()))
