@@ -7,9 +7,9 @@ import pytest
 
 # Before transformers is imported: what is not on this machine cannot be had, and says so at once.
 os.environ["HF_HUB_OFFLINE"] = "1"
-for name in [
-    n for n in os.environ if n.startswith("GET_TAGS_") and not n.startswith(("GET_TAGS_TEST_"))
-]:
+# Tiny models gain nothing from more threads, and lose much where tests share the machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+for name in [n for n in os.environ if n.startswith("GET_TAGS_") and not n.startswith("GET_TAGS_TEST_")]:
     del os.environ[name]
 
 
@@ -27,3 +27,31 @@ def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def demo_tokenizer_folder(demo_home: Path) -> Path:
     """The example's small untrained BERT, with its tokenizer; only read it."""
     return demo_home / "demo_bert"
+
+
+@pytest.fixture(scope="session")
+def small_home(tmp_path_factory: pytest.TempPathFactory, demo_home: Path) -> Path:
+    """A home with 60 documents of the example as tags_v1 and a model of them, tags_v1-...; only read it."""
+    import numpy as np
+    from databases import prepare_small, settings_for, silent
+
+    from get_tags_train import report
+    from get_tags_train.dataset import PreparedData
+    from get_tags_train.tokens import load_tokenizer
+    from get_tags_train.train import train
+
+    home = tmp_path_factory.mktemp("small") / "home"
+    data = PreparedData(prepare_small(home, demo_home, demo_home / "demo_bert"))
+    base_model = str(demo_home / "demo_bert")
+    settings = settings_for(home, training={"base_model": base_model, "epochs": 1, "context_length": 48})
+    left_out = np.zeros(data.manifest.documents_kept, bool)
+    tokenizer = load_tokenizer(base_model)
+    report.write_card(train(settings, data, left_out, tokenizer=tokenizer, device="cpu", on_event=silent))
+    return home
+
+
+@pytest.fixture(scope="session")
+def small_model(small_home: Path) -> Path:
+    """The model of small_home; only read it."""
+    (folder,) = (small_home / "_models").iterdir()
+    return folder

@@ -14,7 +14,9 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, Unicode, UnicodeText, create_engine, insert
 from sqlalchemy.types import TypeEngine
 
+from get_tags_train.csvfiles import read_ids
 from get_tags_train.events import Event
+from get_tags_train.pipeline import extract
 from get_tags_train.settings import FROM_DATABASE, Settings, Source, load_settings
 
 Documents = Sequence[tuple[Any, str | None, str | None]]
@@ -58,6 +60,17 @@ def settings_for(
     overrides["database"] = {"url": url, **overrides.get("database", {})}
     overrides["training"] = {"device": "cpu", "precision": "fp32", **overrides.get("training", {})}
     return load_settings(home, overrides=overrides, source=source, environ={})
+
+
+def prepare_small(home: Path, demo_home: Path, base_model: Path) -> Path:
+    """Extract about 60 documents of the example into a home, for a base model; returns the tags_v1."""
+    home.mkdir(exist_ok=True)
+    ids = home / "ids.csv"
+    ids.write_text("\n".join(read_ids(demo_home / "ids.csv")[:64]), encoding="utf-8")
+    url, source = f"sqlite:///{demo_home / 'demo.db'}", Source("ids", ids)
+    return Path(
+        extract(settings_for(home, url=url, source=source, training={"base_model": str(base_model)}), silent).path
+    )
 
 
 def silent(_: Event) -> None:

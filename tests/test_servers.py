@@ -20,7 +20,11 @@ pytestmark = pytest.mark.server
 
 SERVERS = {"postgresql": postgresql, "mariadb": mariadb}
 DOCUMENTS = [
-    (number, f"Titlul {number}" if number % 3 else None, f"Conținutul şi ţinta nr. {number}: 50% 𝄞 " + "cuvânt " * number)
+    (
+        number,
+        f"Titlul {number}" if number % 3 else None,
+        f"Conținutul şi ţinta nr. {number}: 50% 𝄞 " + "cuvânt " * number,
+    )
     for number in range(1, 41)
 ]
 PAIRS = [(number, f"eticheta {number % 7} ș") for number, _, _ in DOCUMENTS] + [(5, "ţară"), (5, "țară"), (6, None)]

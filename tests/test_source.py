@@ -1,4 +1,4 @@
-"""The source: pages of documents in the order of their ids, whatever the ids are and however the queries are written."""
+"""The source: pages of documents in the order of their ids, whatever the ids are and however queries are written."""
 
 import re
 import sqlite3
@@ -241,7 +241,9 @@ def test_a_few_first_documents(database: Database) -> None:
 @pytest.mark.parametrize("id_type", [None, String(20)])
 def test_what_sql_server_gets(database: Database, id_type: TypeEngine[Any] | None) -> None:
     rows = [("a" if id_type else 1, None, "x")]
-    source = database.source(rows, [], id_type=id_type, documents_query="SELECT id, text FROM documents WHERE id<>':x%'")
+    source = database.source(
+        rows, [], id_type=id_type, documents_query="SELECT id, text FROM documents WHERE id<>':x%'"
+    )
     largest = next(m.le for m in DatabaseSettings.model_fields["page_size"].metadata if hasattr(m, "le"))
     ids = [str(i) if id_type else i for i in range(largest)]
     for statement in (source.documents_statement(), source.tags_statement()):

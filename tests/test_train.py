@@ -14,44 +14,25 @@ import pytest
 import safetensors
 import safetensors.torch
 import torch
-from databases import fill, settings_for, silent
+from databases import prepare_small, settings_for
 from transformers import AutoConfig, AutoTokenizer, BertForSequenceClassification
 
 from get_tags_train import demo
 from get_tags_train import train as stage
-from get_tags_train.csvfiles import read_ids
 from get_tags_train.dataset import PreparedData
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.events import Event, Notice, StageFinished, StageProgress, StageStarted
 from get_tags_train.home import data_dir, model_names, models_dir
 from get_tags_train.modelfacts import read_facts, verify
-from get_tags_train.pipeline import extract
-from get_tags_train.settings import Settings, Source
+from get_tags_train.settings import Settings
 from get_tags_train.tokens import load_tokenizer
 
 TRAINING = {"epochs": 2, "batch_size": 16, "context_length": 48, "learning_rate": 1e-3}
-SMALL_COUNT = 60
-
-
-def make_home(home: Path, demo_home: Path, base_model: Path) -> Path:
-    """A home with 60 documents of the example, prepared for a base model."""
-    home.mkdir(exist_ok=True)
-    ids = home / "ids.csv"
-    ids.write_text("\n".join(read_ids(demo_home / "ids.csv")[: SMALL_COUNT + 4]), encoding="utf-8")
-    settings = settings_for(
-        home,
-        url=f"sqlite:///{demo_home / 'demo.db'}",
-        source=Source("ids", ids),
-        training={"base_model": str(base_model)},
-    )
-    extract(settings, silent)
-    return home
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory, demo_home: Path) -> PreparedData:
-    home = make_home(tmp_path_factory.mktemp("small") / "home", demo_home, demo_home / "demo_bert")
-    return PreparedData(data_dir(home) / "tags_v1")
+def prepared(small_home: Path) -> PreparedData:
+    return PreparedData(data_dir(small_home) / "tags_v1")
 
 
 @pytest.fixture
@@ -219,7 +200,10 @@ def test_a_shorter_context_keeps_the_closing_token(
     tokenizer = AutoTokenizer.from_pretrained(home.base_model)
     texts = [text for batch in prepared.batches() for text in batch.column("text").to_pylist()]
     tags = [set(row) for batch in prepared.batches() for row in batch.column("tags").to_pylist()]
-    expected = {tuple(tokenizer(text, truncation=True, max_length=16)["input_ids"]): t for text, t in zip(texts, tags)}
+    expected = {
+        tuple(tokenizer(text, truncation=True, max_length=16)["input_ids"]): t
+        for text, t in zip(texts, tags, strict=True)
+    }
     read = {}
     for input_ids, mask, labels in seen:
         assert input_ids.shape[1] <= 16
@@ -251,7 +235,7 @@ def test_another_tokenizer_reads_the_text_again(
 ) -> None:
     demo.write_demo(tmp_path / "other", seed=8)
     other = tmp_path / "other" / "demo_bert"
-    own = PreparedData(data_dir(make_home(tmp_path / "own", demo_home, other)) / "tags_v1")
+    own = PreparedData(prepare_small(tmp_path / "own", demo_home, other))
     options = {"base_model": str(other), "epochs": 1, "context_length": 24}
     again = home.train(prepared, **options)
     assert "was tokenised for another base model" in "".join(e.message for e in home.events if isinstance(e, Notice))
@@ -314,7 +298,7 @@ def test_a_killed_training_is_continued(trained: tuple[Path, Home], prepared: Pr
     folder = home.train(prepared)
     assert folder.name == partial.name.removesuffix(".partial")
     assert f"from step {steps}." in "".join(event.message for event in home.events if isinstance(event, Notice))
-    assert [event.done for event in home.events if isinstance(event, StageProgress)][0] == steps
+    assert next(event.done for event in home.events if isinstance(event, StageProgress)) == steps
     assert read_facts(folder)["resumed"] is True
     assert weights(folder) == weights(trained[0])
     assert sorted(p.name for p in folder.iterdir()) == sorted(p.name for p in trained[0].iterdir())
@@ -357,6 +341,20 @@ def test_other_settings_are_not_continued(prepared: PreparedData, home: Home) ->
     assert f"{partial.name} is not continued: settings differ" in home.events[0].message  # type: ignore[union-attr]
     assert read_facts(folder)["resumed"] is False
     assert partial.is_dir()
+
+
+def test_other_documents_are_not_continued(prepared: PreparedData, home: Home) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, StageProgress) and event.done == 1:
+            raise Stop
+
+    left_out = np.zeros(prepared.manifest.documents_kept, bool)
+    left_out[0] = True
+    with pytest.raises(Stop):
+        home.train(prepared, left_out, on_event=stop, context_length=16)
+    folder = home.train(prepared, np.roll(left_out, 1), epochs=2, context_length=16)
+    assert "is not continued: documents differ" in home.events[0].message  # type: ignore[union-attr]
+    assert read_facts(folder)["resumed"] is False
 
 
 def test_a_loss_that_is_no_number_ends_the_training(prepared: PreparedData, home: Home, tmp_path: Path) -> None:

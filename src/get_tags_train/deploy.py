@@ -1,6 +1,7 @@
 """Make a model live, and go back to the one before."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -28,7 +29,6 @@ def deploy(model_folder: Path, live_dir: Path, *, keep_versions: int, on_event: 
     started = perf_counter()
     on_event(StageStarted("deploy"))
     with _exclusive(live_dir):
-        _keep_foreign(live_dir, on_event)
         version = _version_for(model_folder, live_dir)
         if not version.exists():
             copy_folder(model_folder, version)
@@ -38,6 +38,7 @@ def deploy(model_folder: Path, live_dir: Path, *, keep_versions: int, on_event: 
             if version.name not in _deployed(live_dir):
                 remove_folder(version)
             raise
+        _keep_foreign(live_dir, on_event)
         _make_live(live_dir, version.name, action="deploy")
         _remove_old(live_dir, keep_versions)
     on_event(StageFinished("deploy", perf_counter() - started))
@@ -77,6 +78,7 @@ def _make_live(live_dir: Path, name: str, *, action: str) -> None:
     _note(live_dir, action, name)  # first: a line too many is seen through, a live model without one is not
     write_text(live_dir / "current", name + "\n")
     plain, previous, following = (live_dir / n for n in (PLAIN, f"{PLAIN}.previous", f"{PLAIN}.next"))
+    remove_folder(following)
     copy_folder(live_dir / "versions" / name, following)
     remove_folder(previous)
     if plain.exists():
@@ -87,8 +89,12 @@ def _make_live(live_dir: Path, name: str, *, action: str) -> None:
 
 def _note(live_dir: Path, action: str, name: str) -> None:
     line = {"time": datetime.now().astimezone().isoformat(timespec="seconds"), "action": action, "name": name}
-    with (live_dir / HISTORY).open("a", encoding="utf-8") as history:
-        history.write(json.dumps(line, ensure_ascii=False) + "\n")
+    with (live_dir / HISTORY).open("ab+") as history:
+        if history.tell():
+            history.seek(-1, os.SEEK_END)
+            if history.read() != b"\n":
+                history.write(b"\n")  # what a kill cut short must not swallow this line too
+        history.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
 
 def _deployed(live_dir: Path) -> list[str]:
@@ -116,11 +122,10 @@ def _deployed(live_dir: Path) -> list[str]:
 def _keep_foreign(live_dir: Path, on_event: OnEvent) -> None:
     """A folder of somebody else where the live model goes becomes the version before ours."""
     plain = live_dir / PLAIN
-    if not plain.exists() or _deployed(live_dir):
+    if not plain.exists() or (live_dir / "current").exists():
         return
-    name = f"before-{datetime.now():%Y%m%d-%H%M%S}"
-    (live_dir / "versions").mkdir(parents=True, exist_ok=True)
-    rename(plain, live_dir / "versions" / name)
+    name = f"before-{datetime.now():%Y%m%d-%H%M%S-%f}"
+    copy_folder(plain, live_dir / "versions" / name)  # a copy: it stays in use until ours takes its place
     _note(live_dir, "deploy", name)
     on_event(Notice(f"{plain} was there before get-tags: kept as the version {name}; get-tags rollback returns to it."))
 

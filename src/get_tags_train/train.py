@@ -1,5 +1,6 @@
 """Fine-tune a BERT to name several tags for a document: prepared data -> a model folder. The only user of Trainer."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -79,7 +80,7 @@ def train(
         "data": data.manifest.checksum,
         "base_model": settings.base_model,
         "tokenizer": fingerprint(tokenizer),
-        "documents": len(examples.rows),
+        "documents": hashlib.sha256(examples.rows.tobytes()).hexdigest(),
         "settings": training.model_dump(),
     }
     new_name = partial(_new_name, parent, data.name)

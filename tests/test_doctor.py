@@ -1,0 +1,121 @@
+"""The doctor: finds what would stop a long run, says it in words, and goes on to the next check."""
+
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
+
+import pytest
+from databases import fill, settings_for
+
+from get_tags_train import doctor
+from get_tags_train.doctor import Check, examine
+from get_tags_train.errors import GetTagsError
+from get_tags_train.settings import Settings
+
+NAMES = ["home", "disk", "database", "base model", "device", "test samples"]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, demo_home: Path) -> Settings:
+    """All in order, but for a processor that is slow."""
+    return settings_for(
+        tmp_path,
+        url=f"sqlite:///{demo_home / 'demo.db'}",
+        training={"base_model": str(demo_home / "demo_bert")},
+        evaluation={"samples": str(demo_home / "test_samples_tags.csv")},
+    )
+
+
+def checks(settings: Settings) -> dict[str, Check]:
+    found = list(examine(settings))
+    assert [check.name for check in found] == NAMES
+    assert all(check.hint for check in found if check.status != "ok")
+    return {check.name: check for check in found}
+
+
+def changed(settings: Settings, section: str, **values: Any) -> Settings:
+    return settings.model_copy(update={section: getattr(settings, section).model_copy(update=values)})
+
+
+def test_all_in_order(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.shutil, "disk_usage", disk(500))
+    found = checks(settings)
+    assert {name: check.status for name, check in found.items()} == {**dict.fromkeys(NAMES, "ok"), "device": "warning"}
+    assert "answers both queries, for example 1" in found["database"].message
+    assert found["test samples"].message.startswith("120 examples in ")
+    assert "fp32" in found["device"].message
+    assert found["disk"].message == "500 GB free"
+    assert [path.name for path in settings.home.iterdir()] == ["_logs"]
+    assert not list((settings.home / "_logs").iterdir())
+
+
+def disk(free_gb: int) -> Any:
+    usage = namedtuple("usage", "total used free")
+    return lambda _: usage(0, 0, free_gb * 2**30)
+
+
+def test_a_full_disk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.shutil, "disk_usage", disk(3))
+    found = checks(settings)["disk"]
+    assert (found.status, "3 GB free" in found.message) == ("warning", True)
+
+
+def test_a_home_that_cannot_be_written(settings: Settings) -> None:
+    (settings.home / "_logs").write_text("a file where the folder should be", encoding="utf-8")
+    found = checks(settings)
+    assert found["home"].status == "error"
+    assert "cannot be written" in found["home"].message
+
+
+def test_a_home_that_is_not_there(settings: Settings, tmp_path: Path) -> None:
+    assert checks(settings.model_copy(update={"home": tmp_path / "new" / "home"}))["home"].status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"url": ""}, "No database is set"),
+        ({"url": "sqlite:///nowhere.db"}, "There is no SQLite database"),
+        ({"tags_query": "SELECT id, name FROM tags"}, "tags_query has no column tag"),
+        ({"documents_query": "SELECT id, text FROM nowhere"}, "no such table: nowhere"),
+        ({"documents_query": "DELETE FROM documents"}, "not a single SELECT"),
+    ],
+)
+def test_a_database_that_does_not_answer(settings: Settings, values: dict[str, str], said: str) -> None:
+    found = checks(changed(settings, "database", **values))
+    assert found["database"].status == "error"
+    assert said in found["database"].message
+    assert found["base model"].status == "ok"
+
+
+def test_documents_without_tags(settings: Settings, tmp_path: Path) -> None:
+    fill(f"sqlite:///{tmp_path / 'bare.db'}", [(1, None, "unu\ndoi")], [])
+    found = checks(changed(settings, "database", url="sqlite:///bare.db"))["database"]
+    assert found.status == "warning"
+    assert "1: 'unu doi' []; none of these has a tag" in found.message
+
+
+def test_a_base_model_that_is_not_there(settings: Settings) -> None:
+    found = checks(changed(settings, "training", base_model="no/such-model"))["base model"]
+    assert found.status == "error"
+    assert "no/such-model cannot be loaded" in found.message
+    assert "--base-model FOLDER" in found.hint
+
+
+def test_a_device_that_cannot_be_used(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: str) -> str:
+        raise GetTagsError("There is a GPU that torch cannot use.", "Run the set-up again.")
+
+    monkeypatch.setattr(doctor, "choose_device", refuse)
+    assert checks(settings)["device"] == Check(
+        "device", "error", "There is a GPU that torch cannot use.", "Run the set-up again."
+    )
+
+
+def test_few_samples_and_none(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "few.csv"
+    own = changed(settings, "evaluation", samples="few.csv")
+    assert checks(own)["test samples"].status == "error"
+    path.write_text("text,labels\nunu,a\n", encoding="utf-8")
+    found = checks(own)["test samples"]
+    assert (found.status, "too few to tell" in found.message) == ("warning", True)

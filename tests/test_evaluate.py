@@ -1,0 +1,144 @@
+"""Evaluation: figures worked by hand, on scores made by hand; and what of it stays with the model."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from databases import silent
+
+from get_tags_train import evaluate as stage
+from get_tags_train.csvfiles import write_csv
+from get_tags_train.errors import GetTagsError, InputError
+from get_tags_train.evaluate import Evaluation, evaluate, record
+from get_tags_train.modelfacts import read_facts
+from get_tags_train.samples import Samples
+
+TAGS = ["a", "b", "c"]
+# Text -> the scores of a, b and c.
+SCORES = {
+    "unu": [0.9, 0.5, 0.1],
+    "doi": [0.2, 0.3, 0.8],
+    "trei": [0.5, 0.5, 0.5],
+    "patru": [0.1, 0.2, 0.3],
+}
+
+
+class FakeModel:
+    """A model whose scores are the ones above."""
+
+    def __init__(self, folder: Path, device: str) -> None:
+        self.tags = TAGS
+
+    def scores(self, texts: list[str]) -> Any:
+        return np.array([SCORES[text] for text in texts], np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(stage, "TagModel", FakeModel)
+    made = tmp_path / "tags_v1-20250101-000000"
+    made.mkdir()
+    counts = {"a": 2, "b": 5, "c": 1}
+    facts = {"tags": [{"tag": tag, "documents": n} for tag, n in counts.items()], "evaluations": []}
+    (made / "get_tags.json").write_text(json.dumps(facts), encoding="utf-8")
+    return made
+
+
+def samples(tmp_path: Path, rows: list[tuple[str, str]]) -> Samples:
+    path = tmp_path / "test_samples_tags.csv"
+    write_csv(path, [("text", "labels"), *rows])
+    return Samples.read(path)
+
+
+ROWS = [("unu", "a;b"), ("doi", "a"), ("trei", "b;x"), ("patru", ""), ("patru", "x;y")]
+
+
+def scored(tmp_path: Path, folder: Path, rows: list[tuple[str, str]] = ROWS, top_k: int = 3) -> Evaluation:
+    return evaluate(folder, samples(tmp_path, rows), top_k=top_k, device="cpu", on_event=silent)
+
+
+def test_precision_by_hand(tmp_path: Path, folder: Path) -> None:
+    # unu: a b c, true a b.  doi: c b a, true a.  trei, all equal: a b c in tag order, true b.  patru: none known.
+    found = scored(tmp_path, folder)
+    assert found.precision_at_k == {
+        "1": pytest.approx((1 + 0 + 0 + 0) / 4),
+        "2": pytest.approx((1 + 0 + 1 / 2 + 0) / 4),
+        "3": pytest.approx((2 / 3 + 1 / 3 + 1 / 3 + 0) / 4, abs=1e-6),
+    }
+
+
+def test_the_most_frequent_tags_by_hand(tmp_path: Path, folder: Path) -> None:
+    # Always b a c. unu: a b, doi: a, trei: b, patru: none.
+    assert scored(tmp_path, folder).most_frequent_precision_at_k == {
+        "1": pytest.approx((1 + 0 + 1 + 0) / 4),
+        "2": pytest.approx((1 + 1 / 2 + 1 / 2 + 0) / 4),
+        "3": pytest.approx((2 / 3 + 1 / 3 + 1 / 3 + 0) / 4, abs=1e-6),
+    }
+
+
+def test_unknown_tags_are_listed_and_count_as_missed(tmp_path: Path, folder: Path) -> None:
+    assert scored(tmp_path, folder).unknown_tags == {"x": 2, "y": 1}
+    assert scored(tmp_path, folder, [("unu", "x")], 1).precision_at_k == {"1": 0.0}
+
+
+def test_examples_without_tags_are_left_out_and_counted(tmp_path: Path, folder: Path) -> None:
+    found = scored(tmp_path, folder)
+    assert (found.examples, found.examples_without_tags) == (4, 1)
+    with pytest.raises(InputError, match=r"No example in .* has a label"):
+        scored(tmp_path, folder, [("unu", ""), ("doi", "")])
+
+
+def test_k_beyond_the_tags_still_divides_by_k(tmp_path: Path, folder: Path) -> None:
+    found = scored(tmp_path, folder, [("unu", "a;b;c")], 6)
+    assert list(found.precision_at_k) == ["1", "2", "3", "4", "5", "6"]
+    assert found.precision_at_k["6"] == 0.5
+
+
+def test_the_samples_are_named(tmp_path: Path, folder: Path) -> None:
+    found = scored(tmp_path, folder)
+    path = tmp_path / "test_samples_tags.csv"
+    assert (found.samples, found.model, found.top_k) == (str(path), folder.name, 3)
+    assert found.samples_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_labels_are_normalised_as_tags_are(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("test_evaluate.TAGS", ["știință", "b", "c"])
+    assert scored(tmp_path, folder, [("unu", " ştiinţă ")], 1).precision_at_k == {"1": 1.0}
+
+
+def test_every_evaluation_is_kept(tmp_path: Path, folder: Path) -> None:
+    first, second = scored(tmp_path, folder), scored(tmp_path, folder, ROWS[:2], 1)
+    record(folder, first)
+    record(folder, second)
+    kept = read_facts(folder)["evaluations"]
+    assert [entry["top_k"] for entry in kept] == [3, 1]
+    assert [entry["precision_at_k"] for entry in kept] == [first.precision_at_k, second.precision_at_k]
+    assert all("date" in entry for entry in kept)
+
+
+def test_a_foreign_model_is_scored_and_left_as_it_is(tmp_path: Path, folder: Path) -> None:
+    (folder / "get_tags.json").unlink()
+    found = scored(tmp_path, folder)
+    assert found.most_frequent_precision_at_k is None
+    record(folder, found)
+    assert not list(folder.iterdir())
+
+
+def test_a_real_model_is_scored(tmp_path: Path, small_model: Path, demo_home: Path) -> None:
+    copy = Path(shutil.copytree(small_model, tmp_path / small_model.name))
+    whole = Samples.read(demo_home / "test_samples_tags.csv")
+    found = evaluate(copy, whole, top_k=2, device="cpu", on_event=silent)
+    assert found.examples == 120
+    assert list(found.precision_at_k) == ["1", "2"]
+    assert 0 <= found.precision_at_k["1"] <= 1
+    record(copy, found)
+    assert len(read_facts(copy)["evaluations"]) == 1
+
+
+def test_a_folder_that_is_no_model(tmp_path: Path, demo_home: Path) -> None:
+    with pytest.raises(GetTagsError, match="is no model folder"):
+        evaluate(tmp_path, Samples.read(demo_home / "test_samples_tags.csv"), top_k=1, device="cpu", on_event=silent)

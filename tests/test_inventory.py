@@ -1,0 +1,92 @@
+"""Lists of prepared data and models, and their removal."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from databases import silent
+from filelock import FileLock
+
+from get_tags_train import inventory
+from get_tags_train.deploy import deploy
+from get_tags_train.errors import GetTagsError, InputError
+from get_tags_train.home import data_dir, locks_dir, models_dir
+
+
+@pytest.fixture
+def home(small_home: Path, small_model: Path, tmp_path: Path) -> Path:
+    """A home with two tags_vX, one of them damaged, two models and an unfinished one of each."""
+    folder = tmp_path / "home"
+    for name in ("tags_v2", "tags_v10"):
+        shutil.copytree(data_dir(small_home) / "tags_v1", data_dir(folder) / name)
+    (data_dir(folder) / "tags_v10" / "tags.json").unlink()
+    (data_dir(folder) / "tags_v11.partial").mkdir()
+    (data_dir(folder) / "tags_v3_old.pkl").write_bytes(b"old")
+    for name in ("tags_v2-20250101-000000", "tags_v10-20240101-000000"):
+        shutil.copytree(small_model, models_dir(folder) / name)
+    (models_dir(folder) / "tags_v2-20250102-000000.partial").mkdir()
+    (models_dir(folder) / "somebodys").mkdir()
+    return folder
+
+
+def test_prepared_data_newest_first(home: Path) -> None:
+    listed = inventory.list_data(home)
+    damaged, good = listed["data"]
+    assert (damaged["name"], good["name"]) == ("tags_v10", "tags_v2")
+    assert "tags.json" in damaged["damaged"] or "tags cannot be read" in damaged["damaged"]
+    assert good["documents"] > 50
+    assert good["source"] == "ids"
+    assert good["bytes"] == sum(p.stat().st_size for p in (data_dir(home) / "tags_v2").iterdir())
+    assert listed["unfinished"] == ["tags_v11.partial"]
+
+
+def test_models_newest_first(home: Path) -> None:
+    deploy(models_dir(home) / "tags_v10-20240101-000000", home / "_live", keep_versions=2, on_event=silent)
+    (models_dir(home) / "tags_v2-20250101-000000" / "get_tags.json").write_text("{", encoding="utf-8")
+    listed = inventory.list_models(home, home / "_live")
+    first, second = listed["models"]
+    assert (first["name"], second["name"]) == ("tags_v2-20250101-000000", "tags_v10-20240101-000000")
+    assert (first["live"], second["live"]) == (False, True)
+    assert "get_tags.json cannot be read" in first["damaged"]
+    assert second["data"] == "tags_v1"
+    assert second["precision_at_k"] == {}
+    assert listed["unfinished"] == ["tags_v2-20250102-000000.partial"]
+
+
+def test_an_empty_home(tmp_path: Path) -> None:
+    assert inventory.list_data(tmp_path) == {"data": [], "unfinished": []}
+    assert inventory.list_models(tmp_path, tmp_path / "_live") == {"models": [], "unfinished": []}
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["tags_v2", "tags_v10", "tags_v11.partial"])
+def test_data_are_removed(home: Path, name: str) -> None:
+    before = {path.name for path in data_dir(home).iterdir()}
+    inventory.remove(home, inventory.find_removable(data_dir(home), name))
+    assert {path.name for path in data_dir(home).iterdir()} == before - {name}
+
+
+def test_a_model_is_removed(home: Path) -> None:
+    inventory.remove(home, inventory.find_removable(models_dir(home), "tags_v2-20250101-000000"))
+    assert not (models_dir(home) / "tags_v2-20250101-000000").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "tags_v99", "../_data/tags_v2", "tags_v2/../tags_v10", "tags_v3_old.pkl"]
+)
+def test_nothing_else_is_removed(home: Path, name: str) -> None:
+    with pytest.raises(InputError, match="There is no"):
+        inventory.find_removable(data_dir(home), name)
+
+
+def test_a_foreign_model_is_not_removed(home: Path) -> None:
+    with pytest.raises(InputError):
+        inventory.find_removable(models_dir(home), "somebodys")
+
+
+def test_what_a_run_works_in_is_not_removed(home: Path) -> None:
+    locks_dir(home).mkdir(parents=True, exist_ok=True)
+    folder = inventory.find_removable(data_dir(home), "tags_v11.partial")
+    with FileLock(locks_dir(home) / "tags_v11.partial.lock"), pytest.raises(GetTagsError, match="A run is at work"):
+        inventory.remove(home, folder)
+    assert folder.is_dir()
