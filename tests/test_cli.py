@@ -73,7 +73,7 @@ def test_extract_needs_no_test_samples(get_tags, tmp_path):
 def test_without_a_terminal_the_flags_that_would_answer_are_named(get_tags, tmp_path):
     result = get_tags("train", "--home", tmp_path, "--epochs", 3)
     assert result.code == 2
-    assert "--source, --batch-size, --context-length, --top-k; --yes" in result.err
+    assert "--source, --batch-size, --context-length, --top-k. Add --yes" in result.err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -239,3 +239,33 @@ def test_no_arguments_show_the_help(get_tags):
     result = get_tags()
     assert result.code == 2
     assert "train" in result.err + result.out
+
+
+def test_options_before_a_subcommand_are_refused_instead_of_forgotten(get_tags, home, tmp_path):
+    result = get_tags("data", "--home", tmp_path, "remove", "tags_v1", "--yes")
+    assert result.code == 2
+    assert "after the subcommand" in result.err
+
+
+def test_prepared_data_need_no_database_at_all(get_tags, home, tmp_path):
+    config = tmp_path / "elsewhere.toml"
+    config.write_text('[database]\nurl = "nonsense+driver://server/database"\n')
+    flags = ["--source", "cached", "--epochs", 1, "--context-length", 8, "--config", config]
+    assert get_tags("train", "--yes", "--home", home, *flags).code == 0
+
+
+def test_a_password_with_an_at_sign_is_refused_before_it_leaks(get_tags, tmp_path, home):
+    (tmp_path / "get-tags.toml").write_text('[database]\nurl = "mssql+pyodbc://user:p@ss1word@server/db"\n')
+    result = get_tags("extract", "--yes", "--json", "--home", tmp_path, "--base-model", home / "demo_bert")
+    assert result.code == 2
+    assert "%40" in result.json["error"]["hint"]
+    written = "".join(p.read_text(encoding="utf-8") for p in tmp_path.rglob("*.log"))
+    assert "ss1word" not in result.out + result.err + written
+
+
+def test_what_is_deployed_is_never_changed_by_an_evaluation(get_tags, home):
+    get_tags("deploy", "--home", home)
+    live = Path(get_tags("deploy", "--json", "--home", home).json["live"])
+    before = (live / "get_tags.json").read_bytes()
+    assert get_tags("evaluate", live, "--home", home).code == 0
+    assert (live / "get_tags.json").read_bytes() == before

@@ -13,8 +13,9 @@ from databases import silent
 from get_tags_train import evaluate as stage
 from get_tags_train.csvfiles import write_csv
 from get_tags_train.errors import GetTagsError, InputError
-from get_tags_train.evaluate import Evaluation, evaluate, record
+from get_tags_train.evaluate import Evaluation, evaluate
 from get_tags_train.modelfacts import read_facts
+from get_tags_train.report import record
 from get_tags_train.samples import Samples
 
 TAGS = ["a", "b", "c"]
@@ -110,14 +111,16 @@ def test_labels_are_normalised_as_tags_are(tmp_path: Path, folder: Path, monkeyp
     assert scored(tmp_path, folder, [("unu", " ştiinţă ")], 1).precision_at_k == {"1": 1.0}
 
 
-def test_every_evaluation_is_kept(tmp_path: Path, folder: Path) -> None:
+def test_every_evaluation_is_kept(tmp_path: Path, folder: Path, small_model: Path) -> None:
     first, second = scored(tmp_path, folder), scored(tmp_path, folder, ROWS[:2], 1)
-    record(folder, first)
-    record(folder, second)
-    kept = read_facts(folder)["evaluations"]
+    model = Path(shutil.copytree(small_model, tmp_path / small_model.name))
+    record(model, first)
+    record(model, second)
+    kept = read_facts(model)["evaluations"]
     assert [entry["top_k"] for entry in kept] == [3, 1]
     assert [entry["precision_at_k"] for entry in kept] == [first.precision_at_k, second.precision_at_k]
     assert all("date" in entry for entry in kept)
+    assert f"| 1 | {second.precision_at_k['1']:.3f} |" in (model / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_foreign_model_is_scored_and_left_as_it_is(tmp_path: Path, folder: Path) -> None:

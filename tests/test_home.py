@@ -1,5 +1,6 @@
 """The names in a home: which version comes next, what is complete, and what a name means."""
 
+import json
 import os
 from pathlib import Path
 
@@ -26,10 +27,10 @@ def add_data(home: Path, *names: str, complete: bool = True) -> None:
             (folder / "manifest.json").write_text("{}")
 
 
-def add_model(home: Path, name: str) -> Path:
+def add_model(home: Path, name: str, created: str = "") -> Path:
     folder = home / "_models" / name
     folder.mkdir(parents=True)
-    (folder / "get_tags.json").write_text("{}")
+    (folder / "get_tags.json").write_text(json.dumps({"created": created}), encoding="utf-8")
     return folder
 
 
@@ -100,15 +101,17 @@ def test_unfinished_runs_are_listed_newest_first(tmp_path: Path) -> None:
     assert [folder.name for folder in unfinished(data_dir(tmp_path))] == ["tags_v1.partial", "tags_v2.partial"]
 
 
-def test_models_are_listed_newest_first_whatever_their_data(tmp_path: Path) -> None:
-    for name in ("tags_v2-20260101-000000", "tags_v1-20261123-101500", "tags_v3-20261123-101500.partial"):
-        add_model(tmp_path, name)
+def test_models_are_listed_newest_first_whatever_their_name(tmp_path: Path) -> None:
+    add_model(tmp_path, "tags_v2-20260101-000000", "2026-01-01T00:00:00+02:00")
+    add_model(tmp_path, "renamed by somebody", "2026-11-23T10:15:00+02:00")
+    add_model(tmp_path, "tags_v3-20261123-101500.partial", "2026-12-01T00:00:00+02:00")
     (tmp_path / "_models" / "foreign").mkdir()
-    assert model_names(tmp_path) == ["tags_v1-20261123-101500", "tags_v2-20260101-000000"]
+    assert model_names(tmp_path) == ["renamed by somebody", "tags_v2-20260101-000000"]
 
 
 def test_a_model_is_found_by_name_folder_live_or_as_the_newest(tmp_path: Path) -> None:
-    old, new = add_model(tmp_path, "tags_v2-20260101-000000"), add_model(tmp_path, "tags_v1-20261123-101500")
+    old = add_model(tmp_path, "tags_v2-20260101-000000", "2026-01-01T00:00:00+02:00")
+    new = add_model(tmp_path, "tags_v1-20261123-101500", "2026-11-23T10:15:00+02:00")
     live = make_live(tmp_path / "_live", old.name)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

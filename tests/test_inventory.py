@@ -44,7 +44,7 @@ def test_models_newest_first(home: Path) -> None:
     deploy(models_dir(home) / "tags_v10-20240101-000000", home / "_live", keep_versions=2, on_event=silent)
     (models_dir(home) / "tags_v2-20250101-000000" / "get_tags.json").write_text("{", encoding="utf-8")
     listed = inventory.list_models(home, home / "_live")
-    first, second = listed["models"]
+    second, first = listed["models"]  # what cannot say when it was made stands last
     assert (first["name"], second["name"]) == ("tags_v2-20250101-000000", "tags_v10-20240101-000000")
     assert (first["live"], second["live"]) == (False, True)
     assert "get_tags.json cannot be read" in first["damaged"]

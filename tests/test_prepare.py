@@ -129,7 +129,7 @@ def test_only_the_data_are_left(home: Home) -> None:
 
 
 def test_documents_that_nothing_is_left_of(home: Home) -> None:
-    with pytest.raises(InputError, match="None of the 2 documents can be used: 1 no_text, 1 no_tags"):
+    with pytest.raises(InputError, match="None of the 2 documents can be used: 1 with no text, 1 with no tags"):
         home.extract(DOCUMENTS[3:5])
     assert names_in(data_dir(home.folder)) == []
 
@@ -245,7 +245,7 @@ def test_another_plan_is_not_continued(home: Home) -> None:
     changed = home.settings(database={"documents_query": "SELECT id, text FROM documents"})
     result = extract(changed, home.events.append)
     assert (result.name, result.resumed) == ("tags_v2", False)
-    assert "tags_v1.partial is not continued: documents_query differ" in home.notices()
+    assert "tags_v1.partial is not continued: documents query changed" in home.notices()
     assert names_in(data_dir(home.folder)) == ["tags_v1.partial", "tags_v2"]
     assert extract(home.settings(), silent).name == "tags_v1"
 

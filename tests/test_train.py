@@ -227,7 +227,7 @@ def test_a_context_beyond_the_models_positions(prepared: PreparedData, home: Hom
 
 def test_a_base_model_that_is_not_there(prepared: PreparedData, home: Home) -> None:
     with pytest.raises(GetTagsError, match="The base model no/such cannot be loaded"):
-        stage.check_base_model("no/such")
+        stage.check_base_model("no/such", 512)
 
 
 def test_another_tokenizer_reads_the_text_again(
@@ -338,7 +338,7 @@ def test_other_settings_are_not_continued(prepared: PreparedData, home: Home) ->
         home.train(prepared, on_event=stop)
     (partial,) = models_dir(home.folder).iterdir()
     folder = home.train(prepared, epochs=1, context_length=16)
-    assert f"{partial.name} is not continued: settings differ" in home.events[0].message  # type: ignore[union-attr]
+    assert f"{partial.name} is not continued: epochs was 2 and is 1" in home.events[0].message  # type: ignore[union-attr]
     assert read_facts(folder)["resumed"] is False
     assert partial.is_dir()
 
@@ -353,7 +353,7 @@ def test_other_documents_are_not_continued(prepared: PreparedData, home: Home) -
     with pytest.raises(Stop):
         home.train(prepared, left_out, on_event=stop, context_length=16)
     folder = home.train(prepared, np.roll(left_out, 1), epochs=2, context_length=16)
-    assert "is not continued: documents differ" in home.events[0].message  # type: ignore[union-attr]
+    assert "is not continued: documents changed" in home.events[0].message  # type: ignore[union-attr]
     assert read_facts(folder)["resumed"] is False
 
 

@@ -64,14 +64,14 @@ def test_a_no_to_the_summary_starts_nothing(keys, home):
 
 def test_numbers_are_checked_where_they_are_typed(keys, home):
     keys(ENTER + ENTER + "\x15" + "600" + ENTER + retype("100") + "\x15" + "zwei" + ENTER + retype("3"))
-    answers = wizard.ask_settings(load_settings(home), set())
+    answers = wizard.ask_settings(load_settings(home), {})
     assert answers == {"training": {"epochs": 5, "batch_size": 16, "context_length": 100}, "evaluation": {"top_k": 3}}
 
 
 def test_settings_change_what_is_offered_and_flags_skip_questions(keys, home):
     settings = load_settings(home, overrides={"training": {"epochs": 7}})
     keys(ENTER * 2)
-    answered = {("training", "context_length"), ("evaluation", "top_k")}
+    answered = {"training": {"context_length": 64}, "evaluation": {"top_k": 1}}
     assert wizard.ask_settings(settings, answered) == {"training": {"epochs": 7, "batch_size": 16}}
 
 
@@ -96,3 +96,17 @@ def test_prepared_data_are_offered_newest_first(keys, home):
 def test_without_a_database_the_example_is_offered(keys, tmp_path):
     keys(ENTER)
     assert wizard.ask_source(load_settings(tmp_path), None) is None
+
+
+def test_ctrl_c_before_the_example_is_written_leaves_no_trace(keys, tmp_path):
+    keys(ENTER + ENTER + CTRL_C)
+    assert run("train", "--home", tmp_path) == 130
+    keys(ENTER + CTRL_C)
+    assert run("train", "--demo", "--home", tmp_path) == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_at_the_question_of_deploying_still_says_where_the_model_is(keys, home, capsys):
+    keys(retype("1") + ENTER + retype("16") + ENTER + "y" + CTRL_C)
+    assert run("train", "--home", home, "--source", "database") == 130
+    assert model_names(home)[0] in capsys.readouterr().out

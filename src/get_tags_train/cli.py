@@ -1,7 +1,9 @@
 """The commands: flags -> settings -> stages -> results. The one place that handles errors and sets exit codes."""
 
+import errno
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,7 +20,40 @@ if TYPE_CHECKING:
 
     from get_tags_train.settings import Settings, Source, SourceKind
 
-_log_path: Path | None = None
+
+@dataclass
+class _Session:
+    """What one command line has opened so far, for the moment when it fails."""
+
+    console: Console
+    home: Path | None = None
+    log_path: Path | None = None
+    secrets: Sequence[str] = ()
+
+    def fail(self, message: str, hint: str, *, traceback: bool = False) -> None:
+        """Show an error, without secrets, and keep it in the log."""
+        if traceback and self.log_path is None and self.home is not None:
+            with suppress(GetTagsError):
+                self.start_log("error", self.secrets)
+        if self.log_path is not None:
+            from get_tags_train.logfile import logger
+
+            logger.error("%s %s", message, hint, exc_info=traceback)
+        for secret in self.secrets:
+            message = message.replace(secret, "***")
+        self.console.error(message, hint, self.log_path)
+
+    def start_log(self, command: str, secrets: Sequence[str] = ()) -> OnEvent:
+        """Open the run's log; returns the listener for its events."""
+        from get_tags_train.logfile import logged, start_log
+        from get_tags_train.settings import default_home
+
+        self.secrets = secrets
+        self.log_path = start_log(self.home or default_home(), command, secrets)
+        return logged(self.console.on_event)
+
+
+_session = _Session(Console(as_json=False))
 
 
 class _Commands(TyperGroup):
@@ -35,46 +70,44 @@ class _Commands(TyperGroup):
         return code
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; typer alone would end a Ctrl-C without a word."""
+        """Run a command; typer alone would end Ctrl-C and Ctrl-D without a word."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            hint = "What was done is kept: the same command continues it." if _log_path else "Nothing was started."
+        except (KeyboardInterrupt, EOFError):
+            hint = "What was done is kept." if _session.log_path else "Nothing was started."
             raise InterruptedByUser("Interrupted.", hint) from None
 
 
 def _guarded(command: Callable[[], object], argv: Sequence[str]) -> int:
     """The exit code of a command, its error shown if it has one."""
-    global _log_path
-    _log_path = None
-    console = Console(as_json="--json" in argv)
+    global _session
+    _session = _Session(Console(as_json="--json" in argv))
     try:
         code = command()
     except GetTagsError as error:
-        _log("%s %s", error.message, error.hint)
-        console.error(error.message, error.hint, _log_path)
+        _session.fail(error.message, error.hint)
         return error.exit_code
     except typer.exceptions.TyperException as error:
         said = error.format_message() if hasattr(error, "format_message") else str(error)
-        console.error(said.strip(), "See get-tags --help, and --help after a command.")
+        _session.fail(said.strip(), "See get-tags --help, and --help after a command.")
         return 2
+    except OSError as error:
+        _session.fail(f"{error.filename or 'A file'}: {error.strerror or error}.", _os_hint(error), traceback=True)
+        return 1
     except Exception as error:  # noqa: BLE001  a traceback is for the log, never for the screen
-        _log("unexpected", exc_info=True)
         first_line = str(error).strip().partition("\n")[0]
-        console.error(
-            f"Something went wrong that should not: {type(error).__name__}: {first_line}",
-            "This is a fault of get-tags. Please report it, with the log.",
-            _log_path,
-        )
+        message = f"Something went wrong that should not: {type(error).__name__}: {first_line}"
+        _session.fail(message, "This is a fault of get-tags. Please report it, with the log.", traceback=True)
         return 1
     return code if isinstance(code, int) else 0
 
 
-def _log(message: str, *args: object, exc_info: bool = False) -> None:
-    if _log_path is not None:
-        from get_tags_train.logfile import logger
-
-        logger.error(message, *args, exc_info=exc_info)
+def _os_hint(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "The disk is full. Free some space; then the same command continues, nothing is lost."
+    if isinstance(error, PermissionError):
+        return "Another program may hold it (the API, Explorer, antivirus), or its rights forbid it. Then try again."
+    return "Check the disk and the folder; then the same command continues."
 
 
 app = typer.Typer(
@@ -111,27 +144,28 @@ class _Job:
 
     home: Path
     config_path: Path | None
-    console: Console
 
     @classmethod
     def of(cls, home: Path | None, config_path: Path | None, as_json: bool) -> "_Job":
         from get_tags_train.settings import default_home
 
-        where = home.expanduser().absolute() if home else default_home()
-        return cls(where, config_path, Console(as_json=as_json))
+        _session.home = home.expanduser().absolute() if home else default_home()
+        _session.console.as_json = as_json
+        return cls(_session.home, config_path)
 
-    def settings(self, overrides: dict[str, dict[str, Any]] | None = None, **source: Any) -> "Settings":
+    @property
+    def console(self) -> Console:
+        return _session.console
+
+    def settings(self, *layers: Mapping[str, Mapping[str, Any]], **source: Any) -> "Settings":
+        """The settings with these flags and answers over all others."""
         from get_tags_train.settings import load_settings
 
-        return load_settings(self.home, config_path=self.config_path, overrides=overrides, **source)
-
-    def start_log(self, command: str, secrets: Sequence[str] = ()) -> OnEvent:
-        """Open the run's log; returns the listener for its events."""
-        global _log_path
-        from get_tags_train.logfile import logged, start_log
-
-        _log_path = start_log(self.home, command, secrets)
-        return logged(self.console.on_event)
+        merged: dict[str, dict[str, Any]] = {}
+        for layer in layers:
+            for section, values in layer.items():
+                merged.setdefault(section, {}).update(values)
+        return load_settings(self.home, config_path=self.config_path, overrides=merged, **source)
 
 
 def _overrides(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -181,52 +215,54 @@ def train(
     job.settings(overrides)  # wrong flags and settings are found before the example is written
     if yes:
         if demo:
-            _write_demo(job.home, job.console)
-        _train(job, job.settings(overrides, source=_complete(chosen, job.home)), deploy, ask=False)
+            _write_demo(job)
+        _train(job.settings(overrides, source=_complete(chosen, job.home)), deploy, ask=False)
         return
-    wizard = _wizard(_unanswered(chosen, overrides))
+    wizard = _wizard([*([] if chosen else ["--source"]), *_unanswered(overrides)])
     with wizard.prompts():
-        if demo:
-            _write_demo(job.home, job.console)
-        picked = wizard.ask_source(job.settings(), chosen)
-        if picked is None:
-            job = _Job.of(job.home / "demo", config, json_)
-            _write_demo(job.home, job.console)
-            picked = _complete(None, job.home)
-        answers = wizard.ask_settings(job.settings(overrides), {(s, key) for s in overrides for key in overrides[s]})
-        for section, values in overrides.items():
-            answers.setdefault(section, {}).update(values)
-        settings = job.settings(answers, source=picked)
-        job.console.show([console.summary(settings, deploy)])
+        picked = chosen if demo else wizard.ask_source(job.settings(overrides), chosen)
+        if picked is None and not demo:
+            demo, job = True, _Job.of(job.home / "demo", config, json_)
+        planned = _planned_demo(job.home) if demo else {}
+        answers = wizard.ask_settings(job.settings(planned, overrides), overrides)
+        job.console.show([console.summary(job.settings(planned, overrides, answers, source=picked), deploy)])
         if not wizard.confirm_start():
             job.console.say("Nothing was started.")
             raise typer.Exit(InterruptedByUser.exit_code)
-        _train(job, settings, deploy, ask=True)
+        if demo:
+            _write_demo(job)
+        _train(job.settings(overrides, answers, source=_complete(picked, job.home)), deploy, ask=True)
 
 
-def _unanswered(chosen: "Source | None", overrides: dict[str, dict[str, Any]]) -> list[str]:
+def _unanswered(overrides: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The flags that would answer the wizard's questions."""
     from get_tags_train.wizard import QUESTIONS
 
-    flags = [] if chosen else ["--source"]
-    flags += [f"--{q.key.replace('_', '-')}" for q in QUESTIONS if q.key not in overrides.get(q.section, {})]
-    return flags
+    return [f"--{q.key.replace('_', '-')}" for q in QUESTIONS if q.key not in overrides.get(q.section, {})]
 
 
-def _train(job: _Job, settings: "Settings", deploy: bool | None, *, ask: bool) -> None:
+def _train(settings: "Settings", deploy: bool | None, *, ask: bool) -> None:
     from get_tags_train import console, pipeline, wizard
 
-    on_event = job.start_log("train", _secrets(settings))
+    on_event = _session.start_log("train", _secrets(settings))
+    left = False
 
     def should_deploy(result: pipeline.RunResult) -> bool:
+        nonlocal left
         if deploy is not None or not ask:
             return bool(deploy)
-        job.console.show(console.evaluation_lines(result.evaluation))
-        return wizard.confirm_deploy(result.model.name)
+        _session.console.show(console.evaluation_lines(result.evaluation))
+        try:
+            return wizard.confirm_deploy(result.model.name)
+        except (KeyboardInterrupt, EOFError):
+            left = True  # the model is there: its name and folder are still to be said
+            return False
 
     result = pipeline.run(settings, on_event, should_deploy).as_json()
-    seen = console.evaluation_lines(result["evaluation"]) if deploy is not None or not ask else []
-    job.console.result(result, [*seen, console.run_facts(result)])
+    seen = [] if ask and deploy is None else console.evaluation_lines(result["evaluation"])
+    _session.console.result(result, [*seen, console.run_facts(result)])
+    if left:
+        raise typer.Exit(InterruptedByUser.exit_code)
 
 
 @app.command()
@@ -250,7 +286,7 @@ def extract(
         with wizard.prompts():
             chosen = wizard.ask_source(job.settings(overrides), chosen, only_extraction=True)
     settings = job.settings(overrides, source=_complete(chosen, job.home))
-    result = asdict(pipeline.extract(settings, job.start_log("extract", _secrets(settings))))
+    result = asdict(pipeline.extract(settings, _session.start_log("extract", _secrets(settings))))
     job.console.result({"data": result}, [console.data_facts(result)])
 
 
@@ -272,11 +308,12 @@ def evaluate(
     folder = find_model(settings.home, settings.live_dir, model)
 
     from get_tags_train import evaluate as stage
+    from get_tags_train import report
     from get_tags_train.device import choose_device
     from get_tags_train.samples import Samples
 
+    on_event = _session.start_log("evaluate")
     samples = Samples.read(settings.samples_path)
-    on_event = job.start_log("evaluate")
     evaluation = stage.evaluate(
         folder,
         samples,
@@ -284,8 +321,8 @@ def evaluate(
         device=choose_device(settings.training.device),
         on_event=on_event,
     )
-    if model != "live":  # what is live is never changed
-        stage.record(folder, evaluation)
+    if not folder.resolve().is_relative_to(settings.live_dir.resolve()):  # what is deployed is never changed
+        report.record(folder, evaluation)
     result = asdict(evaluation)
     job.console.result(result, [f"Model: {folder}", *console.evaluation_lines(result)])
 
@@ -328,7 +365,9 @@ def _text_to_tag(text: str | None, file: Path | None) -> str:
         return read_text(file)
     if sys.stdin is None or sys.stdin.isatty():
         raise InputError("There is no text.", "Give it as an argument, with --file, or through standard input.")
-    return sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    from get_tags_train.csvfiles import decode_text
+
+    return decode_text(sys.stdin.buffer.read(), "Standard input")
 
 
 @app.command()
@@ -344,7 +383,7 @@ def deploy(
 
     from get_tags_train import deploy as stage
 
-    on_event = job.start_log("deploy")
+    on_event = _session.start_log("deploy")
     live = stage.deploy(folder, settings.live_dir, keep_versions=settings.deploy.keep_versions, on_event=on_event)
     job.console.result({"deployed": True, "live": str(live)}, [f"Live: {live}"])
 
@@ -356,7 +395,7 @@ def rollback(home: HomeOption = None, config: ConfigOption = None, json_: JsonOp
 
     job = _Job.of(home, config, json_)
     settings = job.settings()
-    job.start_log("rollback")
+    _session.start_log("rollback")
     live = stage.rollback(settings.live_dir)
     job.console.result({"deployed": True, "live": str(live)}, [f"Live: {live}"])
 
@@ -381,7 +420,7 @@ def demo(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption
     from get_tags_train.settings import default_home
 
     job = _Job.of(home or default_home() / "demo", config, json_)
-    _write_demo(job.home, job.console)
+    _write_demo(job)
     job.console.result({"home": str(job.home)}, [f"The example is in {job.home}. Train on it: get-tags train --demo"])
 
 
@@ -390,6 +429,8 @@ def data(ctx: typer.Context, home: HomeOption = None, config: ConfigOption = Non
     """List prepared data, newest first; show, verify and remove them."""
     if ctx.invoked_subcommand is None:
         data_list(home, config, json_)
+    elif home or config or json_:
+        raise InputError("--home, --config and --json stand after the subcommand.", _after(ctx))
 
 
 @data_app.command("list")
@@ -457,6 +498,8 @@ def models(ctx: typer.Context, home: HomeOption = None, config: ConfigOption = N
     """List models, newest first; show, verify and remove them."""
     if ctx.invoked_subcommand is None:
         models_list(home, config, json_)
+    elif home or config or json_:
+        raise InputError("--home, --config and --json stand after the subcommand.", _after(ctx))
 
 
 @models_app.command("list")
@@ -513,12 +556,16 @@ def models_remove(
     _remove(job, models_dir(job.home), name, yes=yes)
 
 
+def _after(ctx: typer.Context) -> str:
+    return f"Write: get-tags {ctx.info_name} {ctx.invoked_subcommand} ... --home DIR"
+
+
 def _remove(job: _Job, parent: Path, name: str, *, yes: bool) -> None:
     from get_tags_train import inventory
 
     folder = inventory.find_removable(parent, name)
     if not yes:
-        wizard = _wizard(["--yes"])
+        wizard = _wizard([])
         if not wizard.confirm_removal(folder):
             raise typer.Exit(InterruptedByUser.exit_code)
     inventory.remove(job.home, folder)
@@ -530,9 +577,8 @@ def _wizard(flags: Sequence[str]) -> "ModuleType":
     from get_tags_train import wizard
 
     if not wizard.can_ask():
-        raise InputError(
-            "There is no terminal to ask in.", f"Answer with flags: {', '.join(flags)}; --yes takes the defaults."
-        )
+        answers = f"Answer with flags: {', '.join(flags)}. " if flags else ""
+        raise InputError("There is no terminal to ask in.", f"{answers}Add --yes: it takes the defaults for the rest.")
     return wizard
 
 
@@ -543,7 +589,7 @@ def _source_of_flags(kind: "SourceKind | None", ids: Path | None, data_name: str
     kind = kind or ("ids" if ids else "cached" if data_name else None)
     if (ids and kind != "ids") or (data_name and kind != "cached"):
         raise InputError(
-            f"--source {kind} does not go with {'--ids' if ids else '--data'}.",
+            f"--source {kind} does not go with {'--ids' if ids and kind != 'ids' else '--data'}.",
             "--ids goes with --source ids, --data with --source cached.",
         )
     return Source(kind, ids, data_name) if kind else None
@@ -559,13 +605,24 @@ def _complete(source: "Source | None", home: Path) -> "Source":
 
 
 def _secrets(settings: "Settings") -> list[str]:
+    """What may not be shown; prepared data are trained on without any database, so nothing of it is looked up."""
+    if settings.source.kind == "cached":
+        return []
     from get_tags_train.database import secrets_of
 
     return secrets_of(settings)
 
 
-def _write_demo(home: Path, console: Console) -> None:
+def _planned_demo(home: Path) -> Mapping[str, Mapping[str, Any]]:
+    """The settings of the example that is yet to be written."""
+    from get_tags_train.demo import SETTINGS
+    from get_tags_train.settings import SITE_FILE
+
+    return {} if (home / SITE_FILE).exists() else SETTINGS
+
+
+def _write_demo(job: _Job) -> None:
     from get_tags_train.demo import write_demo
 
-    console.say(f"Writing the example into {home} ...")
-    write_demo(home)
+    job.console.say(f"Writing the example into {job.home} ...")
+    write_demo(job.home)

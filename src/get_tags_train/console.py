@@ -181,11 +181,6 @@ def evaluation_lines(evaluation: Mapping[str, Any]) -> list[str | Table | Panel]
     rows = [[k, f"{value:.3f}"] + ([f"{always[k]:.3f}"] if always else []) for k, value in precision.items()]
     examples = evaluation["examples"]
     lines: list[str | Table | Panel] = [table(headers, rows, f"Evaluation on {examples} test samples")]
-    if examples < 100:
-        lines.append(
-            f"Only {examples} examples: one prediction more or less moves precision@1 by {1 / examples:.3f}. "
-            "Extend the test samples to at least 100, with documents that are not in the database."
-        )
     if evaluation["examples_without_tags"]:
         lines.append(f"{evaluation['examples_without_tags']} examples have no labels and were left out.")
     if unknown := evaluation["unknown_tags"]:

@@ -111,13 +111,18 @@ def read_text(path: Path) -> str:
         raise InputError(f"There is no file {path}.", "Check its name and folder.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.", "Check the path and its rights.") from error
+    return decode_text(raw, str(path))
+
+
+def decode_text(raw: bytes, name: str) -> str:
+    """Bytes as UTF-8, UTF-16 with its mark, or cp1250; `name` is what the message calls them. Raises InputError."""
     is_utf16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     for encoding in ["utf-16"] if is_utf16 else ["utf-8-sig", "cp1250"]:
         try:
             return raw.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise InputError(f"{path} is not a text file in UTF-8 or cp1250.", "Save it from Excel as CSV UTF-8.")
+    raise InputError(f"{name} is not text in UTF-8 or cp1250.", "Save it as UTF-8; in Excel: CSV UTF-8.")
 
 
 def _rows(text: str, delimiter: str) -> list[Row]:

@@ -6,15 +6,31 @@ from contextlib import contextmanager
 from urllib.parse import quote, quote_plus
 
 import keyring
+import pyodbc
 import sqlparse
 from keyring.errors import KeyringError
 from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlparse.tokens import DDL, Punctuation
 
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.settings import Settings
 
 KEYRING_SERVICE = "get-tags"
+# Of what a database says; drivers quote data and statements at length.
+_SHOWN_CHARACTERS = 300
+_CHANGING = {"INTO", "INSERT", "UPDATE", "DELETE", "EXEC", "EXECUTE"}
+_HINTS = {
+    r"can't open lib|data source name not found|IM002": "Install ODBC Driver 18 for SQL Server, or name an installed "
+    "one in the URL (installed: {drivers}).",
+    r"timeout expired|not found or not accessible|is unavailable|connection refused|could not connect": "Check the "
+    "server's name and port, the network and the VPN; the server must accept TCP connections.",
+    r"no such (table|column)|invalid (object|column) name|does(n't| not) exist|unknown column": "Check "
+    "documents_query and tags_query under [database].",
+    r"login failed|access denied|authentication": "Check the user and the password: in the URL, in "
+    "GET_TAGS_DATABASE_PASSWORD, or in the keyring.",
+    r"certificate|ssl provider": "If you trust this server, add TrustServerCertificate=yes to the URL.",
+}
 _SECRET_KEYS = re.compile(r"(pwd|password|passwd|token|secret|accesskey)", re.IGNORECASE)
 _ODBC_PAIR = re.compile(r"\s*([^=;]+?)\s*=\s*(\{(?:[^}]|\}\})*\}|[^;]*)")
 
@@ -51,9 +67,10 @@ def describe_url(text: str) -> str:
 
 def secrets_of(settings: Settings) -> list[str]:
     """All that must never be shown or logged, as it is and as URLs spell it."""
-    if not settings.database.url:
-        return []
-    url = _with_password(_parse(settings.database.url), settings.database.password)
+    try:
+        url = _with_password(_parse(settings.database.url), settings.database.password)
+    except InputError:
+        return [secret for secret in (settings.database.url, settings.database.password) if secret]
     found = [str(url.password or ""), settings.database.password]
     found += [str(value) for key, value in url.query.items() if _SECRET_KEYS.search(key)]
     pairs = _ODBC_PAIR.findall(str(url.query.get("odbc_connect", "")))
@@ -72,8 +89,12 @@ def checked_select(query: str, key: str) -> str:
     hint = "It must be one SELECT, without INTO; several statements and changes are refused."
     if len(statements) != 1 or statements[0].get_type() != "SELECT":
         raise InputError(f"[database] {key} is not a single SELECT.", hint)
+    depth = 0
     for token in statements[0].flatten():
-        if token.is_keyword and token.value.upper() in {"INTO", "INSERT", "UPDATE", "DELETE"}:
+        depth += {"(": 1, ")": -1}.get(token.value, 0) if token.ttype is Punctuation else 0
+        if depth < 0:  # it would close the parenthesis that it is put into
+            raise InputError(f"[database] {key} closes a parenthesis that it does not open.", hint)
+        if token.ttype is DDL or (token.is_keyword and token.value.upper() in _CHANGING):
             raise InputError(f"[database] {key} contains {token.value.upper()}.", hint)
     return str(statements[0]).strip().rstrip(";").strip()
 
@@ -84,7 +105,7 @@ def translated(settings: Settings) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        said = first_line(error.orig or error)
+        said = re.sub(r" with text '.*", "", first_line(error.orig or error))[:_SHOWN_CHARACTERS]
         for secret in secrets_of(settings):
             said = said.replace(secret, "***")
         raise GetTagsError(
@@ -120,6 +141,11 @@ def _parse(text: str) -> URL:
             "It looks like mssql+pyodbc://USER@SERVER/DATABASE?driver=ODBC+Driver+18+for+SQL+Server; "
             "special characters in names are percent-encoded.",
         ) from None
+    if "@" in (url.host or ""):
+        raise InputError(
+            "[database] url has an @ in its user or password.",
+            "Write it as %40, or keep the password out of the URL: GET_TAGS_DATABASE_PASSWORD, or the keyring.",
+        )
     return url
 
 
@@ -156,11 +182,8 @@ def _read_only_sqlite(url: URL, settings: Settings) -> URL:
 
 
 def _hint(said: str) -> str:
-    lowered = said.lower()
-    if re.search(r"no such (table|column)|invalid (object|column) name|does(n't| not) exist|unknown column", lowered):
-        return "Check documents_query and tags_query under [database]."
-    if re.search(r"login failed|access denied|authentication", lowered):
-        return "Check the user and the password: in the URL, in GET_TAGS_DATABASE_PASSWORD, or in the keyring."
-    if "certificate" in lowered or "ssl provider" in lowered:
-        return "If you trust this server, add TrustServerCertificate=yes to the URL."
+    """What to do about something a database or its driver said."""
+    for pattern, hint in _HINTS.items():
+        if re.search(pattern, said, re.IGNORECASE):
+            return hint.format(drivers=", ".join(pyodbc.drivers()) or "none")
     return "Check [database] in get-tags.toml; get-tags doctor tries it step by step."

@@ -49,6 +49,9 @@ _SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _COMMA_TO_CEDILLA = str.maketrans({comma: cedilla for cedilla, comma in CEDILLA_TO_COMMA.items()})
 _LOCK_TIMEOUT_SECONDS = 120
 
+# What the site file below says, for showing a run before the example is written.
+SETTINGS = {"database": {"url": "sqlite:///demo.db"}, "training": {"base_model": "demo_bert"}}
+
 _SITE_SETTINGS = """\
 # The settings of the example. A line here overrides the shipped defaults; the rest is as for a real home.
 

@@ -44,6 +44,8 @@ def examine(settings: Settings) -> Iterator[Check]:
             yield check(settings)
         except GetTagsError as error:
             yield Check(name, "error", error.message, error.hint)
+        except OSError as error:
+            yield Check(name, "error", f"{error.filename}: {error.strerror}", "Check the folder and its rights.")
 
 
 def _home(settings: Settings) -> Check:
@@ -58,7 +60,8 @@ def _home(settings: Settings) -> Check:
 
 
 def _disk(settings: Settings) -> Check:
-    free = shutil.disk_usage(settings.home).free
+    existing = next(folder for folder in [settings.home, *settings.home.parents] if folder.is_dir())
+    free = shutil.disk_usage(existing).free
     message = f"{free / 2**30:,.0f} GB free"
     if free < _LOW_DISK_BYTES:
         hint = "Remove old data and models: get-tags data, get-tags models."
@@ -84,7 +87,7 @@ def _database(settings: Settings) -> Check:
 
 def _base_model(settings: Settings) -> Check:
     load_tokenizer(settings.base_model)
-    check_base_model(settings.base_model)
+    check_base_model(settings.base_model, settings.training.context_length)
     return Check("base model", "ok", settings.base_model)
 
 

@@ -1,21 +1,18 @@
 """Score a model on the test samples."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
 from get_tags_train.errors import InputError
-from get_tags_train.events import OnEvent, StageFinished, StageStarted
-from get_tags_train.folders import write_json
+from get_tags_train.events import Notice, OnEvent, StageFinished, StageStarted
 from get_tags_train.metrics import precision_at_k
 from get_tags_train.model import TagModel
-from get_tags_train.modelfacts import FACTS, read_facts
-from get_tags_train.samples import Samples
+from get_tags_train.modelfacts import read_facts
+from get_tags_train.samples import FEW, Samples
 
 
 @dataclass(frozen=True)
@@ -55,6 +52,8 @@ def evaluate(folder: Path, samples: Samples, *, top_k: int, device: str, on_even
     scores = model.scores([text for text, _ in tagged])
     seconds = perf_counter() - started
     on_event(StageFinished("evaluate", seconds))
+    if len(tagged) < FEW:
+        on_event(Notice(_few(len(tagged)), "warning"))
     counts = {entry["tag"]: entry["documents"] for entry in read_facts(folder).get("tags", [])}
     always = np.array([[counts.get(tag, 0) for tag in model.tags]], float)
     return Evaluation(
@@ -73,13 +72,11 @@ def evaluate(folder: Path, samples: Samples, *, top_k: int, device: str, on_even
     )
 
 
-def record(folder: Path, evaluation: Evaluation) -> None:
-    """Keep an evaluation in get_tags.json of the model, beside those before it."""
-    facts: dict[str, Any] = read_facts(folder)
-    if not facts:
-        return  # not a model of ours: nothing is written into foreign folders
-    dated = {"date": datetime.now().astimezone().isoformat(timespec="seconds"), **asdict(evaluation)}
-    write_json(folder / FACTS, {**facts, "evaluations": [*facts.get("evaluations", []), dated]})
+def _few(examples: int) -> str:
+    return (
+        f"Only {examples} test samples: one prediction more or less moves precision@1 by {1 / examples:.3f}. "
+        f"Extend them to at least {FEW}, with documents that are not in the database."
+    )
 
 
 def _by_k(values: list[float]) -> dict[str, float]:

@@ -69,7 +69,9 @@ def finish(workspace: Workspace) -> None:
         )
     joined = _join(scan)
     if not joined.kept.any():
-        reasons = ", ".join(f"{count} {reason}" for reason, count in joined.dropped.items() if count)
+        reasons = ", ".join(
+            f"{count} with {reason.replace('_', ' ')}" for reason, count in joined.dropped.items() if count
+        )
         raise InputError(
             f"None of the {len(joined.kept)} documents can be used: {reasons}.",
             "Check tags_query and the text column of documents_query under [database].",

@@ -31,9 +31,17 @@ def rename(source: Path, target: Path) -> None:
 
 @_retry_while_held
 def remove_folder(folder: Path) -> None:
-    """Remove a folder with all that is in it; none there is fine."""
+    """Remove a folder with all that is in it; none there is fine. Of a link only the link goes."""
+    if folder.is_symlink():
+        folder.unlink()
     with suppress(FileNotFoundError):
         shutil.rmtree(folder)
+
+
+@_retry_while_held
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file that antivirus may hold for a moment."""
+    return path.read_bytes()
 
 
 @contextmanager
@@ -64,12 +72,18 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copy a folder so that `target` appears whole; whatever an earlier, interrupted copy left is removed."""
+    """Copy a folder so that `target` appears whole; what an interrupted copy left is removed. Raises OSError."""
     staging = target.with_name(f"{target.name}.partial")
     remove_folder(staging)
     staging.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(source, staging)
-    rename(staging, target)
+    try:
+        shutil.copytree(source, staging)
+        rename(staging, target)
+    except BaseException as error:
+        shutil.rmtree(staging, ignore_errors=True)  # a full disk stays full otherwise
+        if isinstance(error, shutil.Error):  # every file that failed; the first reason is enough to read
+            raise OSError(error.args[0][0][-1]) from error
+        raise
 
 
 def folder_bytes(folder: Path) -> int:

@@ -1,5 +1,6 @@
 """The names and places in a home folder."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,14 +39,15 @@ def data_names(home: Path) -> list[str]:
 
 
 def model_names(home: Path) -> list[str]:
-    """Complete models under _models, newest first (by the time in get_tags.json's name, then by name)."""
-    found = [p.parent.name for p in models_dir(home).glob("*/get_tags.json")]
-    return sorted((n for n in found if not n.endswith(PARTIAL)), key=lambda n: (n[-15:], n), reverse=True)
+    """Complete models under _models, newest first by when they were made, whatever they were renamed to."""
+    found = [p for p in models_dir(home).glob("*/get_tags.json") if not p.parent.name.endswith(PARTIAL)]
+    return [p.parent.name for p in sorted(found, key=lambda p: (_created(p), p.parent.name), reverse=True)]
 
 
 def unfinished(folder: Path) -> Iterator[Path]:
     """Runs in `folder` that have not finished, newest first."""
-    return iter(sorted(folder.glob(f"*{PARTIAL}"), key=lambda p: p.stat().st_mtime, reverse=True))
+    found = [p for p in folder.glob(f"tags_v*{PARTIAL}") if _VERSION.match(p.name) and p.is_dir()]
+    return iter(sorted(found, key=lambda p: p.stat().st_mtime, reverse=True))
 
 
 def version_number(name: str) -> int:
@@ -59,6 +61,14 @@ def next_data_name(home: Path) -> str:
     folder = data_dir(home)
     highest = max((version_number(p.name) for p in folder.iterdir()), default=0) if folder.is_dir() else 0
     return f"tags_v{highest + 1}"
+
+
+def _created(facts_path: Path) -> str:
+    """When a model was made, as ISO text; '' where its facts cannot be read."""
+    try:
+        return str(json.loads(facts_path.read_text(encoding="utf-8"))["created"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def find_data(home: Path, name: str | None) -> Path:

@@ -5,11 +5,15 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from get_tags_train.errors import InterruptedByUser
 from get_tags_train.events import Notice, OnEvent
 from get_tags_train.home import data_dir, find_data, next_data_name
 from get_tags_train.settings import Settings
+
+if TYPE_CHECKING:
+    from get_tags_train.dataset import PreparedData
 
 
 @dataclass(frozen=True)
@@ -78,22 +82,27 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     samples = Samples.read(settings.samples_path)
     device = choose_device(settings.training.device)
     tokenizer = load_tokenizer(settings.base_model)
-    train.check_base_model(settings.base_model)
+    train.check_base_model(settings.base_model, settings.training.context_length)
     if settings.source.kind == "cached":
-        data_result = _describe(find_data(settings.home, settings.source.data_name), settings, started)
+        opened = perf_counter()
+        data = PreparedData(find_data(settings.home, settings.source.data_name))
+        data_result = _describe(data, "cached", opened, resumed=False)
     else:
         data_result = extract(settings, on_event)
-    data = PreparedData(Path(data_result.path))
+        data = PreparedData(Path(data_result.path))
     leaked = samples.in_data(data)
     if leaked.any():
         on_event(
             Notice(f"{int(leaked.sum())} documents are also test samples: they are left out of training.", "warning")
         )
-    folder = train.train(settings, data, leaked, tokenizer=tokenizer, device=device, on_event=on_event)
+    try:
+        folder = train.train(settings, data, leaked, tokenizer=tokenizer, device=device, on_event=on_event)
+    except KeyboardInterrupt:
+        hint = f"It goes on from its last epoch: get-tags train --source cached --data {data.name}, all else the same."
+        raise InterruptedByUser("The training was interrupted.", hint) from None
     report.write_card(folder)
     evaluation = evaluate.evaluate(folder, samples, top_k=settings.evaluation.top_k, device=device, on_event=on_event)
-    evaluate.record(folder, evaluation)
-    report.write_card(folder)
+    report.record(folder, evaluation)
     facts = read_facts(folder)
     model_result = ModelResult(
         name=folder.name,
@@ -115,6 +124,7 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     """Database or ids.csv -> a new tags_vX, or the unfinished one of the same plan continued."""
     from get_tags_train.csvfiles import read_ids
     from get_tags_train.database import open_engine, translated
+    from get_tags_train.dataset import PreparedData
     from get_tags_train.prepare import prepare
     from get_tags_train.source import DocumentSource, IdList
     from get_tags_train.tokens import CleanTextEncoder, fingerprint, load_tokenizer
@@ -137,11 +147,15 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
             if workspace.resumed:
                 on_event(Notice(f"Continuing the extraction of {workspace.name} where it was interrupted."))
             encoder, page_size = CleanTextEncoder(tokenizer), settings.database.page_size
-            folder = prepare(workspace, source, list_ids, encoder, page_size=page_size, on_event=on_event)
+            try:
+                folder = prepare(workspace, source, list_ids, encoder, page_size=page_size, on_event=on_event)
+            except KeyboardInterrupt:
+                said = f"The extraction of {workspace.name} was interrupted."
+                raise InterruptedByUser(said, "What was read is kept: the same command continues it.") from None
     engine.dispose()
-    result = _describe(folder, settings, started)
-    _report_losses(folder, result, on_event)
-    return result
+    data = PreparedData(folder)
+    _report_losses(data, on_event)
+    return _describe(data, settings.source.kind, started, resumed=data.manifest.resumed)
 
 
 def _plan(settings: Settings, tokenizer_fingerprint: str) -> dict[str, Any]:
@@ -164,33 +178,29 @@ def _plan(settings: Settings, tokenizer_fingerprint: str) -> dict[str, Any]:
     }
 
 
-def _describe(folder: Path, settings: Settings, started: float) -> DataResult:
-    from get_tags_train.dataset import PreparedData
-
-    manifest = PreparedData(folder).manifest
+def _describe(data: "PreparedData", source: str, started: float, *, resumed: bool) -> DataResult:
+    manifest = data.manifest
     return DataResult(
-        name=folder.name,
-        path=str(folder),
-        source=settings.source.kind,
+        name=data.name,
+        path=str(data.folder),
+        source=source,
         documents_read=manifest.documents_read,
         documents_kept=manifest.documents_kept,
         dropped=manifest.dropped,
         missing_ids=manifest.missing_ids,
         tags=manifest.tags,
         checksum=manifest.checksum,
-        resumed=manifest.resumed,
+        resumed=resumed,
         seconds=round(perf_counter() - started, 3),
     )
 
 
-def _report_losses(folder: Path, result: DataResult, on_event: OnEvent) -> None:
+def _report_losses(data: "PreparedData", on_event: OnEvent) -> None:
     """What people should know of the data before they train on it."""
-    from get_tags_train.dataset import PreparedData
-
-    manifest = PreparedData(folder).manifest
-    if result.missing_ids:
-        missing = folder / "missing_ids.csv"
-        on_event(Notice(f"{result.missing_ids} ids are not in the database; they are listed in {missing}.", "warning"))
+    manifest = data.manifest
+    if manifest.missing_ids:
+        listed = data.folder / "missing_ids.csv"
+        on_event(Notice(f"{manifest.missing_ids} ids are not in the database; they are listed in {listed}.", "warning"))
     if manifest.repeated_ids or manifest.null_ids:
         on_event(Notice(f"{manifest.repeated_ids} repeated ids and {manifest.null_ids} NULL ids were passed over."))
     if manifest.respelt_tags:

@@ -1,12 +1,15 @@
-"""What stays beside a model for people: its card, README.md."""
+"""What stays beside a model: its evaluations, and its card for people."""
 
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from get_tags_train.folders import write_text
-from get_tags_train.modelfacts import read_facts
+from get_tags_train.evaluate import Evaluation
+from get_tags_train.folders import write_json, write_text
+from get_tags_train.modelfacts import FACTS, read_facts
 
 _CARD = """---
 {{ card_data }}
@@ -40,6 +43,16 @@ name_tags("Textul documentului", truncation=True)
 {% for k, value in evaluation.precision_at_k.items() -%}
 | {{ k }} | {{ "%.3f"|format(value) }} | {{ "%.3f"|format(evaluation.most_frequent_precision_at_k[k]) }} |
 {% endfor %}{% endif %}"""
+
+
+def record(folder: Path, evaluation: Evaluation) -> None:
+    """Keep an evaluation in get_tags.json of the model, beside those before it, and on its card."""
+    facts = read_facts(folder)
+    if not facts:
+        return  # not a model of ours: nothing is written into foreign folders
+    dated = {"date": datetime.now().astimezone().isoformat(timespec="seconds"), **asdict(evaluation)}
+    write_json(folder / FACTS, {**facts, "evaluations": [*facts.get("evaluations", []), dated]})
+    write_card(folder)
 
 
 def write_card(folder: Path) -> None:

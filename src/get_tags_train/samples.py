@@ -31,7 +31,11 @@ class Samples:
         return cls(path, sha256, [clean_text(text) for _, text, _ in rows], [labels for _, _, labels in rows])
 
     def in_data(self, data: PreparedData) -> NDArray[np.bool_]:
-        """Which documents have the same words as a test sample: (documents,)."""
+        """Which documents have the same words as a test sample, with their title or without: (documents,)."""
         own = {text_hash(text) for text in self.texts}
-        hashes = (h for batch in data.batches() for h in batch.column("text_hash").to_pylist())
-        return np.fromiter((h in own for h in hashes), bool)
+        found = []
+        for batch in data.batches():
+            hashes, texts = batch.column("text_hash").to_pylist(), batch.column("text").to_pylist()
+            without_title = (text_hash(text.partition("\n")[2]) for text in texts)
+            found += [one in own or other in own for one, other in zip(hashes, without_title, strict=True)]
+        return np.array(found, bool)

@@ -120,7 +120,7 @@ class DocumentSource:
         tags: dict[DocumentId, list[str]] = {}
         with self._engine.connect() as connection:
             for row in connection.execute(self.documents_statement(), parameters):
-                found.setdefault(self._from_database(row[0]), (row[1], row[2]))
+                found.setdefault(self._from_database(row[0]), (_as_text(row[1], "title"), _as_text(row[2], "text")))
             for row in connection.execute(self.tags_statement(), parameters):
                 if row[1] is not None:
                     tags.setdefault(self._from_database(row[0]), []).append(str(row[1]))
@@ -171,6 +171,15 @@ class DocumentSource:
             ) from None
 
 
+def _as_text(value: Any, name: str) -> str | None:
+    if isinstance(value, bytes | bytearray | memoryview):
+        raise GetTagsError(
+            f"The column {name} of documents_query holds bytes, not text.",
+            "Convert it in the query, for example CAST(text AS nvarchar(max)).",
+        )
+    return None if value is None else str(value)
+
+
 def pages(ids: pa.Array, page_size: int) -> Iterator[list[DocumentId]]:
     """The ids, a page at a time."""
     for start in range(0, len(ids), page_size):
@@ -179,6 +188,11 @@ def pages(ids: pa.Array, page_size: int) -> Iterator[list[DocumentId]]:
 
 def _subquery(connection: Connection, key: str, query: str, required: Sequence[str]) -> Subquery:
     """The query of setting `key` as a table, its columns found by asking for no rows of it."""
+    if connection.dialect.name == "mssql" and re.match(r"with\b", checked_select(query, key), re.IGNORECASE):
+        raise InputError(
+            f"[database] {key} begins with WITH, which SQL Server does not take inside another query.",
+            "Make it a view in the database and select from that.",
+        )
     # A colon in the user's text is not one of SQLAlchemy's parameters.
     escaped = checked_select(query, key).replace(":", r"\:")
     unnamed = sql_text(escaped).columns().subquery("q")

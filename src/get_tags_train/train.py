@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import (
+    AutoConfig,
     AutoModelForSequenceClassification,
     PreTrainedModel,
     PreTrainedTokenizerFast,
@@ -38,6 +39,8 @@ from get_tags_train.tokens import base_model_error, fingerprint, save_tokenizer
 from get_tags_train.workspace import PLAN, Workspace, open_workspace
 
 CHECKPOINTS = "checkpoints"
+# These count positions from the padding token's number on, so that the first ones are never used.
+_POSITIONS_AFTER_PADDING = {"roberta", "xlm-roberta", "camembert"}
 COMPLETE = "complete"
 
 
@@ -45,7 +48,7 @@ COMPLETE = "complete"
 class _Run:
     """One training: what is trained on what, where."""
 
-    base_model: str
+    base_model_path: str
     training: TrainingSettings
     data: PreparedData
     examples: Examples
@@ -78,7 +81,7 @@ def train(
     examples = choose_examples(data, left_out, training.min_tag_count)
     plan = {
         "data": data.manifest.checksum,
-        "base_model": settings.base_model,
+        "base_model": _identity(settings.base_model),
         "tokenizer": fingerprint(tokenizer),
         "documents": hashlib.sha256(examples.rows.tobytes()).hexdigest(),
         "settings": training.model_dump(),
@@ -119,12 +122,15 @@ def _facts(run: _Run) -> dict[str, Any]:
     }
 
 
-def check_base_model(base_model: str) -> None:
-    """Load the base model once and let it go, so that it is there when it is needed hours later."""
-    try:
-        AutoModelForSequenceClassification.from_pretrained(base_model, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise base_model_error(base_model, error) from error
+def check_base_model(base_model: str, context_length: int) -> None:
+    """Load the base model once and let it go, so that it is there, and long enough, when it is needed hours later."""
+    _load(base_model, context_length)
+
+
+def _identity(base_model: str) -> str:
+    """What tells a base model from one that was put into the same folder later."""
+    files = sorted(p for p in Path(base_model).glob("*") if p.suffix in {".json", ".safetensors", ".bin"})
+    return " ".join([base_model, *(f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files)])
 
 
 def _new_name(parent: Path, data_name: str) -> str:
@@ -136,30 +142,45 @@ def _new_name(parent: Path, data_name: str) -> str:
         moment += timedelta(seconds=1)
 
 
-def _load_base(base_model: str, examples: Examples, training: TrainingSettings) -> PreTrainedModel:
-    """The base model with a new head, whose biases start at each tag's log-odds."""
-    set_seed(training.seed)
+def _load(base_model: str, context_length: int, **config_values: Any) -> PreTrainedModel:
+    """The base model in float32, with these values in its configuration where it knows them."""
     try:
+        config = AutoConfig.from_pretrained(base_model, trust_remote_code=False)
+        for key, value in config_values.items():
+            setattr(config, key, value)
         model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
             base_model,
-            num_labels=len(examples.tags),
-            id2label=dict(enumerate(examples.tags)),
-            label2id={tag: label for label, tag in enumerate(examples.tags)},
-            problem_type="multi_label_classification",
+            config=config,
             dtype=torch.float32,
-            attention_probs_dropout_prob=training.attention_dropout,
             ignore_mismatched_sizes=True,
             trust_remote_code=False,
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged folder fails in many ways inside the library
         raise base_model_error(base_model, error) from error
-    positions = getattr(model.config, "max_position_embeddings", training.context_length)
-    if positions < training.context_length:
+    positions = getattr(config, "max_position_embeddings", context_length)
+    if config.model_type in _POSITIONS_AFTER_PADDING:
+        positions -= config.pad_token_id + 1
+    if positions < context_length:
         raise InputError(
-            f"The base model {base_model} reads at most {positions} tokens, and context_length is "
-            f"{training.context_length}.",
+            f"The base model {base_model} reads at most {positions} tokens, and context_length is {context_length}.",
             f"Give --context-length {positions} or less, or another base model.",
         )
+    return model
+
+
+def _load_base(base_model: str, examples: Examples, training: TrainingSettings) -> PreTrainedModel:
+    """The base model with a new head, whose biases start at each tag's log-odds."""
+    set_seed(training.seed)
+    model = _load(
+        base_model,
+        training.context_length,
+        num_labels=len(examples.tags),
+        id2label=dict(enumerate(examples.tags)),
+        label2id={tag: label for label, tag in enumerate(examples.tags)},
+        problem_type="multi_label_classification",
+        attention_probs_dropout_prob=training.attention_dropout,  # BERT's name for it
+        attention_dropout=training.attention_dropout,  # DistilBERT's and ModernBERT's
+    )
     outputs = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == len(examples.tags)]
     share = torch.tensor(examples.counts, dtype=torch.float64) / len(examples.rows)
     share = share.clamp(0.5 / len(examples.rows), 1 - 0.5 / len(examples.rows))
@@ -241,7 +262,7 @@ def _fit(run: _Run) -> PreTrainedModel:
     """Train, from the last complete checkpoint if there is one; returns the trained model."""
     started = perf_counter()
     training, folder = run.training, run.workspace.folder
-    model = _load_base(run.base_model, run.examples, training)
+    model = _load_base(run.base_model_path, run.examples, training)
     rows, lengths = open_rows(run.data, run.examples, run.tokenizer, folder, run.on_event)
     steps = -(-len(rows) // training.batch_size) * training.epochs
     arguments = TrainingArguments(
@@ -263,6 +284,7 @@ def _fit(run: _Run) -> PreTrainedModel:
         remove_unused_columns=False,
         dataloader_pin_memory=run.device == "cuda",
     )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # several would each take a whole batch
     trainer = _TagTrainer(
         lengths=np.minimum(lengths, training.context_length),
         head_learning_rate=training.head_learning_rate,
@@ -277,7 +299,13 @@ def _fit(run: _Run) -> PreTrainedModel:
     if checkpoint is not None:
         step = checkpoint.name.rpartition("-")[2]
         run.on_event(Notice(f"Continuing the training {run.workspace.name} from step {step}."))
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except torch.OutOfMemoryError:
+        raise GetTagsError(
+            "The GPU's memory does not hold this batch.",
+            "Give a smaller --batch-size or --context-length, or free memory: the API may hold some of it.",
+        ) from None
     run.on_event(StageFinished("train", perf_counter() - started))
     return model
 

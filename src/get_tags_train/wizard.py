@@ -1,7 +1,7 @@
 """Asks what no flag answered."""
 
 import sys
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -74,12 +74,12 @@ def ask_source(settings: Settings, chosen: Source | None, *, only_extraction: bo
     return Source("database")
 
 
-def ask_settings(settings: Settings, answered: Set[tuple[str, str]]) -> dict[str, dict[str, Any]]:
+def ask_settings(settings: Settings, answered: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """The numbers that no flag has given, checked as they are typed; the defaults are the settings' values."""
     answers: dict[str, dict[str, Any]] = {}
     for question in QUESTIONS:
         section, key = question.section, question.key
-        if (section, key) in answered:
+        if key in answered.get(section, {}):
             continue
         default = getattr(getattr(settings, section), key)
         questionary.print(question.explanation)

@@ -1,7 +1,7 @@
 """Unfinished work: claimed under a lock that a kill releases, found again by its plan."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from filelock import FileLock
 
 from get_tags_train.errors import GetTagsError
 from get_tags_train.events import Notice, OnEvent
-from get_tags_train.folders import locked, remove_folder, rename, try_lock, write_json
+from get_tags_train.folders import locked, read_bytes, remove_folder, rename, try_lock, write_json
 from get_tags_train.home import PARTIAL, locks_dir, unfinished
 
 PLAN = "plan.json"
@@ -63,9 +63,8 @@ def open_workspace(
                     torn.unlink()
                 return Workspace(folder, lock, resumed=True)
             if theirs:
-                differing = ", ".join(key for key in plan if theirs.get(key) != plan[key])
-                on_event(Notice(f"{folder.name} is not continued: {differing} differ. It stays where it is."))
-            else:
+                on_event(Notice(_not_continued(folder, theirs, plan)))
+            elif all(path.name.startswith(PLAN) for path in folder.iterdir()):
                 remove_folder(folder)  # killed before it had begun
             lock.release()
         folder = parent / (new_name() + PARTIAL)
@@ -79,10 +78,25 @@ def open_workspace(
 def read_plan(folder: Path) -> dict[str, Any]:
     """The plan of unfinished work; empty where it has none."""
     try:
-        plan: dict[str, Any] = json.loads((folder / PLAN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        plan: dict[str, Any] = json.loads(read_bytes(folder / PLAN))
+    except (FileNotFoundError, ValueError):
         return {}
     return plan
+
+
+def _not_continued(folder: Path, theirs: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
+    differing = []
+    for key, value in plan.items():
+        other = theirs.get(key)
+        if isinstance(value, dict) and isinstance(other, dict):
+            differing += [f"{k} was {other.get(k)} and is {v}" for k, v in value.items() if other.get(k) != v]
+        elif other != value:
+            differing.append(f"{key.replace('_', ' ')} changed")
+    group = "models" if folder.parent.name == "_models" else "data"
+    return (
+        f"The unfinished {folder.name} is not continued: {'; '.join(differing)}. It is continued by a run with what it "
+        f"had; to be rid of it: get-tags {group} remove {folder.name}."
+    )
 
 
 def _lock(home: Path, folder: Path) -> FileLock | None:
