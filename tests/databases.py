@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -90,6 +91,69 @@ def unavailable(reason: str) -> None:
     if os.environ.get("GET_TAGS_TEST_REQUIRE_SERVERS") == "1":
         pytest.fail(f"GET_TAGS_TEST_REQUIRE_SERVERS=1, but {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+class Proxy:
+    """A TCP link to a server on this machine, which can be cut in the middle of an answer and come back."""
+
+    def __init__(self, server_port: int) -> None:
+        self._server_port = server_port
+        self._sockets: list[socket.socket] = []
+        self._bytes_left: float = float("inf")
+        self._down_seconds = 0.0
+        self._up_at = 0.0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.cuts = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut_after(self, answered_bytes: int, *, down_seconds: float) -> None:
+        """Cut all connections once the server has sent so much more, and refuse new ones for a while."""
+        self._bytes_left, self._down_seconds = answered_bytes, down_seconds
+
+    def close(self) -> None:
+        """Cut all, for good."""
+        self._up_at = float("inf")
+        self._listener.close()
+        self._cut()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            if time.monotonic() < self._up_at:
+                client.close()
+                continue
+            server = socket.create_connection(("127.0.0.1", self._server_port))
+            self._sockets += [client, server]
+            threading.Thread(target=self._forward, args=(client, server, False), daemon=True).start()
+            threading.Thread(target=self._forward, args=(server, client, True), daemon=True).start()
+
+    def _forward(self, sender: socket.socket, receiver: socket.socket, is_answer: bool) -> None:
+        try:
+            while data := sender.recv(4096):
+                if is_answer:
+                    self._bytes_left -= len(data)
+                    if self._bytes_left < 0:
+                        self._bytes_left, self.cuts = float("inf"), self.cuts + 1
+                        self._up_at = time.monotonic() + self._down_seconds
+                        self._cut()
+                        return
+                receiver.sendall(data)
+        except OSError:
+            return
+
+    def _cut(self) -> None:
+        while self._sockets:
+            ended = self._sockets.pop()
+            try:
+                ended.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+            finally:
+                ended.close()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from databases import fill
 
 from get_tags_train import pipeline
 from get_tags_train.cli import app
@@ -196,6 +197,101 @@ def test_data_are_listed_shown_verified_and_removed(get_tags, tmp_path):
     assert get_tags("data", "remove", "tags_v1", "--home", tmp_path).code == 2  # nobody there to ask
     assert get_tags("data", "remove", "tags_v1", "--yes", "--home", tmp_path).code == 0
     assert list(data_dir(tmp_path).iterdir()) == []
+
+
+@pytest.fixture
+def two_versions(get_tags, tmp_path, demo_tokenizer_folder):
+    """A home with tags_v1 and tags_v2 of a database that changed in between."""
+    base_model = f"[training]\nbase_model = '{demo_tokenizer_folder}'\n"
+    (tmp_path / "get-tags.toml").write_text(f"[database]\nurl = 'sqlite:///test.db'\n{base_model}", encoding="utf-8")
+    texts = [(1, None, "pleacă"), (2, None, "textul"), (3, None, "etichete"), (4, None, "ambele"), (5, None, "rămâne")]
+    pairs = [(1, "veche"), *((n, "comună") for n in range(2, 6))]
+    fill(f"sqlite:///{tmp_path / 'test.db'}", texts, pairs)
+    assert get_tags("extract", "--yes", "--home", tmp_path).code == 0
+    texts[1:4] = [(2, None, "textul nou"), (3, None, "etichete"), (4, None, "ambele noi")]
+    pairs = [(6, "nouă"), (3, "nouă"), (4, "nouă"), *((n, "comună") for n in (2, 3, 5))]
+    fill(f"sqlite:///{tmp_path / 'test.db'}", [*texts[1:], (6, None, "vine")], pairs)
+    assert get_tags("extract", "--yes", "--home", tmp_path).code == 0
+    return tmp_path
+
+
+def test_data_diff(get_tags, two_versions, tmp_path):
+    listed = tmp_path / "diff.csv"
+    result = get_tags("data", "diff", "tags_v1", "tags_v2", "--json", "--csv", listed, "--home", two_versions)
+    assert (result.code, result.json["old"], result.json["new"]) == (0, "tags_v1", "tags_v2")
+    assert result.json["documents"] == {
+        "came": {"count": 1, "first": [6]},
+        "went": {"count": 1, "first": [1]},
+        "text_changed": {"count": 1, "first": [2]},
+        "tags_changed": {"count": 1, "first": [3]},
+        "text_and_tags_changed": {"count": 1, "first": [4]},
+        "unchanged": {"count": 1},
+    }
+    assert result.json["tags"] == {
+        "came": {"count": 1, "first": [{"tag": "nouă", "old": 0, "new": 3}]},
+        "went": {"count": 1, "first": [{"tag": "veche", "old": 1, "new": 0}]},
+        "documents_changed": {"count": 1, "first": [{"tag": "comună", "old": 4, "new": 3}]},
+    }
+    assert listed.read_text(encoding="utf-8-sig").splitlines() == [
+        "id,what", "6,came", "1,went", "2,text changed", "3,tags changed", "4,text and tags changed",
+    ]  # fmt: skip
+    seen = get_tags("data", "diff", "tags_v1", "tags_v2", "--csv", listed, "--home", two_versions).out
+    assert "comună 4 → 3" in seen
+    assert str(listed) in seen.replace("\n", "")
+    assert get_tags("data", "diff", "tags_v1", "tags_v9", "--home", two_versions).code == 2
+
+
+def test_data_show_says_all_of_it(get_tags, two_versions):
+    shown = get_tags("data", "show", "--json", "--home", two_versions).json
+    assert (shown["name"], shown["figures"]["tags_by_documents"]["2-9"]) == ("tags_v2", 2)
+    assert shown["figures"]["unknown_token_rate"] is not None
+    seen = get_tags("data", "show", "tags_v1", "--home", two_versions).out
+    for line in (
+        "5 of 5 documents",
+        "sqlite:///test.db",
+        "Cut at 512 tokens",
+        "0 documents, 0.0%",
+    ):
+        assert line in seen
+
+
+def test_data_verify_all_lists_what_is_damaged(get_tags, two_versions):
+    assert get_tags("data", "verify", "--all", "--home", two_versions).code == 0
+    path = data_dir(two_versions) / "tags_v1" / "documents-00000.arrow"
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    result = get_tags("data", "verify", "--all", "--json", "--home", two_versions)
+    assert result.code == 1
+    good, damaged = result.json["data"]
+    assert (good["name"], damaged["name"]) == ("tags_v2", "tags_v1")
+    assert "documents-00000.arrow has changed" in damaged["damaged"]
+    assert "get-tags data remove tags_v1" in get_tags("data", "verify", "--all", "--home", two_versions).out
+    assert get_tags("data", "verify", "--home", two_versions).code == 0  # the newest
+    one = get_tags("data", "verify", "tags_v1", "--json", "--home", two_versions)
+    assert (one.code, "has changed" in one.json["error"]["message"]) == (1, True)
+    assert get_tags("data", "verify", "tags_v1", "--all", "--home", two_versions).code == 2
+
+
+def test_data_that_a_training_needs_are_kept(get_tags, two_versions):
+    checksum = get_tags("data", "show", "tags_v1", "--json", "--home", two_versions).json["checksum"]
+    training = models_dir(two_versions) / "tags_v1-20260101-000000.partial"
+    training.mkdir(parents=True)
+    (training / "plan.json").write_text(json.dumps({"data": checksum}))
+    result = get_tags("data", "remove", "tags_v1", "--yes", "--home", two_versions)
+    assert result.code == 1
+    assert f"get-tags models remove {training.name}" in result.err.replace("\n", " ")
+    assert get_tags("models", "remove", training.name, "--yes", "--home", two_versions).code == 0
+    assert get_tags("data", "remove", "tags_v1", "--yes", "--home", two_versions).code == 0
+
+
+def test_a_model_that_is_removed_stays_live(get_tags, small_model, tmp_path):
+    copy = models_dir(tmp_path) / small_model.name
+    shutil.copytree(small_model, copy)
+    assert get_tags("deploy", "--home", tmp_path).code == 0
+    result = get_tags("models", "remove", copy.name, "--yes", "--home", tmp_path)
+    assert result.code == 0
+    assert "It stays live" in result.out
+    assert not copy.exists()
+    assert get_tags("predict", "un text", "--home", tmp_path).code == 0
 
 
 def test_nothing_outside_the_folder_of_data_can_be_removed(get_tags, home):

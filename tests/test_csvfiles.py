@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from get_tags_train.csvfiles import parse_labels, read_ids, read_samples, read_text, write_csv
+from get_tags_train.csvfiles import parse_labels, read_ids, read_samples, read_tags_map, read_text, write_csv
 from get_tags_train.errors import InputError
 from get_tags_train.text import normalise_tag
 
@@ -227,3 +227,38 @@ def test_a_written_file_is_whole_or_not_there(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         write_csv(tmp_path / "x.csv", rows())
     assert list(tmp_path.iterdir()) == []
+
+
+# --- tags_map.csv ---
+
+
+def test_a_tags_map_merges_renames_and_drops(tmp_path: Path) -> None:
+    path = tmp_path / "tags_map.csv"
+    path.write_text("Tag;Becomes\na;b\nb;c\nţară;state\nvechi;\nrest;vechi\nc;c\na;b\nd;țară\n", encoding="utf-8")
+    assert read_tags_map(path) == {"a": "c", "b": "c", "țară": "state", "vechi": "", "rest": "", "d": "state"}
+
+
+def test_a_tags_map_needs_no_header_and_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "tags_map.csv"
+    assert read_tags_map(path) == {}
+    path.write_text('"a, b",c\n', encoding="utf-8")
+    assert read_tags_map(path) == {"a, b": "c"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\nx,a\nb,c\nc,a\n", "line 1: a -> b -> c -> a has no end."),
+        ("x,a\na,b\nb,a\n", "line 1: a -> b -> a has no end."),
+        ("a,b\na,c\n", "line 2: a stands on line 1 too, and becomes something else there."),
+        ("a,b\n,c\n", "line 2: it has no tag."),
+        ("a,b\nc\n", "should have two columns, tag and becomes. See line 2: 'c'."),
+    ],
+)
+def test_a_tags_map_that_cannot_be_followed(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "tags_map.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_tags_map(path)
+    assert caught.value.message.startswith(str(path))
+    assert caught.value.message.endswith(message)

@@ -5,6 +5,8 @@ import sqlite3
 import sys
 from contextlib import closing
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -13,9 +15,21 @@ import pytest
 from databases import settings_for
 from keyring.backend import KeyringBackend
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from get_tags_train.database import checked_select, describe_url, first_line, open_engine, secrets_of, translated
+from get_tags_train import database
+from get_tags_train.database import (
+    Patience,
+    check_inside_select,
+    checked_select,
+    describe_url,
+    first_line,
+    open_engine,
+    passing_trouble,
+    retrying,
+    secrets_of,
+    translated,
+)
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.settings import Settings
 
@@ -277,31 +291,165 @@ def test_a_closed_port_is_told_in_words(tmp_path: Path) -> None:
     settings = settings_for(tmp_path, url="postgresql+psycopg://ana:geheim@127.0.0.1:1/acte?connect_timeout=2")
     with pytest.raises(GetTagsError) as caught, translated(settings):
         open_engine(settings).connect()
-    assert "postgresql+psycopg://127.0.0.1:1/acte answered" in caught.value.message
+    assert caught.value.message.startswith("The server of postgresql+psycopg://127.0.0.1:1/acte cannot be reached: ")
     assert "geheim" not in caught.value.message
     assert caught.value.hint
 
 
+MICROSOFT = "[Microsoft][ODBC Driver 18 for SQL Server]"
+
+
 @pytest.mark.parametrize(
-    ("said", "hint"),
+    ("said", "message", "hint"),
     [
-        ("no such table: x", "documents_query"),
-        ("[42S02] Invalid object name 'x'.", "documents_query"),
-        ("Login failed for user 'ana'. (18456)", "GET_TAGS_DATABASE_PASSWORD"),
-        ("SSL Provider: The certificate chain was issued by an authority that is not trusted.", "TrustServerCert"),
-        ("something else", "get-tags doctor"),
+        ("no such table: x", "A table or column of the queries is not in", "documents_query"),
+        ("[42S02] Invalid object name 'x'.", "A table or column of the queries is not in", "documents_query"),
+        ("Login failed for user 'ana'. (18456)", "The login at", "GET_TAGS_DATABASE_PASSWORD"),
+        (
+            f"[08001] {MICROSOFT}SSL Provider: The certificate chain was issued by an authority that is not trusted.",
+            "The certificate of",
+            "TrustServerCertificate=yes",
+        ),
+        (
+            f'[42000] {MICROSOFT}Cannot open database "Acte" requested by the login. The login failed. (4060)',
+            "There is no database",
+            "after the server's",
+        ),
+        (f"[HYT00] {MICROSOFT}Login timeout expired", "The server of", "VPN"),
+        (f"[HYT00] {MICROSOFT}Query timeout expired", "A query to", "timeout_seconds"),
+        (f"[42000] {MICROSOFT}The SELECT permission was denied on the object 'd' (229)", "The user may not", "SELECT"),
+        ("SELECT command denied to user 'u'@'h' for table 'documents' (1142)", "The user may not", "SELECT"),
+        ("Access denied for user 'u'@'h' to database 'x' (1044)", "There is no database", "name"),
+        ("Access denied for user 'u'@'h' (using password: YES) (1045)", "The login at", "keyring"),
+        ("[08S01] [FreeTDS][SQL Server]Unable to connect: Adaptive Server is unavailable", "The server of", "network"),
+        (
+            "[01000] Can't open lib 'ODBC Driver 18 for SQL Server' : file not found",
+            "The ODBC driver for",
+            "installed: ",
+        ),
+        ("[IM002] Data source name not found and no default driver specified", "The ODBC driver for", "installed: "),
+        (f"[42000] {MICROSOFT}Snapshot isolation transaction failed (3952)", "Snapshot isolation is not", "ALTER"),
+        ("something else", "The database sqlite:///test.db answered: something else", "get-tags doctor"),
     ],
 )
-def test_hints(tmp_path: Path, said: str, hint: str) -> None:
+def test_what_a_database_says_is_told_in_words(tmp_path: Path, said: str, message: str, hint: str) -> None:
     with pytest.raises(GetTagsError) as caught, translated(settings_for(tmp_path)):
         raise OperationalError("SELECT 1", None, Exception(said))
-    assert said in caught.value.message
+    assert caught.value.message.startswith(message)
+    assert caught.value.message.endswith(said)
     assert hint in caught.value.hint
 
 
 def test_first_line() -> None:
     assert first_line(ValueError("\n one\ntwo")) == "one"
     assert first_line(ValueError()) == "ValueError"
+
+
+# --- trouble that passes ---
+
+
+def failure(*args: Any, statement: str | None = "SELECT 1", lost: bool = False) -> DBAPIError:
+    return OperationalError(statement, None, Exception(*args), connection_invalidated=lost)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (failure("40001", "[40001] deadlock victim (1205)"), "deadlock"),
+        (failure(1213, "Deadlock found"), "deadlock"),
+        (failure("HY000", "[HY000] Lock wait timeout exceeded (1205)"), "locked"),
+        (failure("HYT00", "[HYT00] Query timeout expired", lost=True), "too long"),
+        (failure("08S01", "[08S01] Communication link failure"), "connection"),
+        (failure("gone", lost=True), "connection"),
+        (failure("connection refused", statement=None), "cannot be reached"),
+        (failure("42S02", "[42S02] Invalid object name"), ""),
+        (failure("28000", "[28000] Login failed", statement=None), ""),
+        (failure(1045, "Access denied", statement=None), ""),
+        (failure("no such table: d"), ""),
+        (ProgrammingError(None, None, Exception("syntax")), ""),
+        (ValueError("08S01"), ""),
+    ],
+)
+def test_what_may_pass_is_told_from_what_will_not(error: Exception, said: str) -> None:
+    assert (said in passing_trouble(error)) if said else not passing_trouble(error)
+
+
+def test_pauses_grow_until_it_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, heard, ended = [0.0], [], Event()
+    monkeypatch.setattr(database, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(ended, "wait", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+
+    def read() -> None:
+        raise failure("08S01", "gone")
+
+    patience = Patience(300, lambda why, seconds: heard.append(seconds), ended)
+    with pytest.raises(GetTagsError, match="was lost, and 300 seconds of trying again") as caught:
+        retrying(read, patience)
+    assert heard[:7] == [1, 2, 4, 8, 16, 30, 30]
+    assert 300 <= sum(heard) < 330
+    assert "the same command continues it" in caught.value.hint
+
+
+def test_what_will_not_pass_is_not_tried_again(home: Path) -> None:
+    calls = []
+
+    def read() -> None:
+        calls.append(1)
+        raise failure("42S02", "no such table")
+
+    for seconds in (0, 300):
+        with pytest.raises(OperationalError):
+            retrying(read, Patience(seconds, lambda *_: None, Event()))
+    with pytest.raises(OperationalError):
+        retrying(lambda: (_ for _ in ()).throw(failure("08S01", "gone")), Patience(0, lambda *_: None, Event()))
+    assert len(calls) == 2
+
+
+# --- SQL Server ---
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("WITH x AS (SELECT 1 AS id) SELECT id FROM x", "begins with WITH"),
+        ("SELECT id, text FROM d ORDER BY id", "has an ORDER BY"),
+        ("SELECT id, (SELECT TOP 1 text FROM t ORDER BY n) AS text FROM d\norder  by id", "has an ORDER BY"),
+    ],
+)
+def test_what_sql_server_does_not_take_inside_a_query(query: str, said: str) -> None:
+    with pytest.raises(InputError, match=rf"^\[database\] tags_query {said}, which SQL Server does not take"):
+        check_inside_select(query, "tags_query")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT TOP 100 PERCENT id FROM d ORDER BY id",
+        "SELECT id FROM d ORDER BY id OFFSET 0 ROWS",
+        "SELECT id, ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) AS text FROM d",
+        "SELECT id, 'ORDER BY' AS text FROM d",
+        "SELECT id, (SELECT TOP 1 text FROM t ORDER BY n) AS text FROM d",
+    ],
+)
+def test_what_sql_server_takes_inside_a_query(query: str) -> None:
+    check_inside_select(query, "tags_query")
+
+
+@pytest.mark.parametrize("snapshot", [True, False])
+def test_sql_server_reads_a_snapshot_if_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snapshot: bool
+) -> None:
+    options: dict[str, Any] = {}
+    original = database.create_engine
+    monkeypatch.setattr(database, "create_engine", lambda url, **given: options.update(given) or original(url, **given))
+    url = "mssql+pyodbc://ana:x@db1/Acte?driver=ODBC+Driver+18+for+SQL+Server"
+    engine = open_engine(settings_for(tmp_path, url=url, database={"snapshot_isolation": snapshot}))
+    assert options.get("isolation_level") == ("SNAPSHOT" if snapshot else None)
+    connection = SimpleNamespace(timeout=0)
+    for listener in engine.pool.dispatch.connect:
+        if getattr(listener, "__name__", "") == "limit":
+            listener(connection, None)
+    assert connection.timeout == 600
 
 
 # --- SQLite ---

@@ -3,19 +3,28 @@
 import json
 import os
 import shutil
+import sys
 import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from databases import silent
 from filelock import FileLock
 
 from get_tags_train import deploy as stage
+from get_tags_train import folders
+from get_tags_train.dataset import file_sha256
 from get_tags_train.deploy import deploy, rollback
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.events import Event, Notice, StageFinished, StageStarted
+from get_tags_train.folders import write_json
 from get_tags_train.home import live_model
 from get_tags_train.model import TagModel
+from get_tags_train.modelfacts import FACTS, read_facts
 
 
 @pytest.fixture
@@ -25,12 +34,15 @@ def live(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def models(tmp_path: Path, small_model: Path) -> list[Path]:
-    """Four models that differ in one byte of their facts and config."""
+    """Four models that differ in one number of their config; their facts know of it."""
     made = []
     for number in range(1, 5):
         folder = Path(shutil.copytree(small_model, tmp_path / "_models" / f"tags_v1-20250101-00000{number}"))
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         (folder / "config.json").write_text(json.dumps({**config, "number": number}), encoding="utf-8")
+        facts = read_facts(folder)
+        facts["files"]["config.json"] = file_sha256(folder / "config.json")
+        write_json(folder / FACTS, facts)
         made.append(folder)
     return made
 
@@ -124,6 +136,9 @@ def test_nothing_to_go_back_to(live: Path, models: list[Path]) -> None:
 def test_a_broken_model_does_not_go_live(live: Path, models: list[Path], broken: str) -> None:
     put(models[0], live)
     (models[1] / broken).write_bytes(b"{}")
+    with pytest.raises(GetTagsError, match="changed since training"):
+        put(models[1], live)
+    (models[1] / FACTS).unlink()  # as one that get-tags did not make: the load finds it
     with pytest.raises(GetTagsError, match="cannot be loaded"):
         put(models[1], live)
     assert_live(live, models[0])
@@ -156,7 +171,7 @@ def test_a_foreign_folder_is_kept_and_can_be_gone_back_to(live: Path, models: li
     deploy(models[0], live, keep_versions=3, on_event=events.append)
     assert_live(live, models[0])
     told = [event.message for event in events if isinstance(event, Notice)]
-    assert "was there before get-tags: kept as the version before-" in told[0]
+    assert "was not put there by get-tags: kept as before-" in told[0]
     version = rollback(live)
     assert version.name.startswith("before-")
     assert files(live / "get_tags") == {"pytorch_model.bin": b"old"}
@@ -185,7 +200,7 @@ def test_the_api_reads_through_one_file(live: Path, models: list[Path]) -> None:
 
 
 class Killed(BaseException):
-    """Stands in for a kill."""
+    """Stands in for Ctrl-C, which comes wherever it likes; real kills come further below."""
 
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, step: str, call: int, model: Path, live: Path) -> bool:
@@ -211,7 +226,7 @@ STEPS = ["_note", "write_text", "copy_folder", "rename", "remove_folder"]
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_deploy_that_is_killed_anywhere_is_healed_by_the_next(
+def test_a_deploy_that_is_stopped_anywhere_is_healed_by_the_next(
     tmp_path: Path, models: list[Path], monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     for call in range(1, 10):
@@ -226,39 +241,6 @@ def test_a_deploy_that_is_killed_anywhere_is_healed_by_the_next(
         assert_live(live, models[1])
         assert rollback(live).name == models[0].name
         assert_live(live, models[0])
-    assert call > 1
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_a_rollback_heals_too(tmp_path: Path, models: list[Path], monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    for call in range(1, 10):
-        live = tmp_path / f"live{call}"
-        put(models[0], live)
-        put(models[1], live)
-        if not kill_at(monkeypatch, step, call, models[2], live):
-            break
-        expected = models[1] if live_model(live).name == models[2].name else models[0]
-        assert rollback(live).name == expected.name
-        assert live_model(live).name == expected.name
-        assert files(live / "get_tags") == files(expected)
-    assert call > 1
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_a_foreign_folder_outlives_a_kill_anywhere(
-    tmp_path: Path, models: list[Path], monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
-    for call in range(1, 10):
-        live = tmp_path / f"live{call}"
-        (live / "get_tags").mkdir(parents=True)
-        (live / "get_tags" / "pytorch_model.bin").write_bytes(b"old")
-        if not kill_at(monkeypatch, step, call, models[0], live):
-            break
-        put(models[1], live)
-        assert files(live / "get_tags") == files(models[1])
-        while live_model(live).name.startswith("tags_v1"):
-            rollback(live)
-        assert files(live / "get_tags") == {"pytorch_model.bin": b"old"}
     assert call > 1
 
 
@@ -323,3 +305,368 @@ def test_the_plain_folder_is_whole_at_every_moment_it_is_there(live: Path, model
     stop.set()
     thread.join()
     assert seen <= {1, 2}
+
+
+def put_foreign(live: Path) -> None:
+    """Somebody puts a folder of their own where the live model goes."""
+    shutil.rmtree(live / "get_tags", ignore_errors=True)
+    (live / "get_tags").mkdir(parents=True)
+    (live / "get_tags" / "pytorch_model.bin").write_bytes(b"foreign")
+
+
+def test_a_folder_that_is_no_model_is_refused_before_it_is_copied(
+    live: Path, models: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "copy_folder", pytest.fail)
+    (tmp_path / "holiday").mkdir()
+    (tmp_path / "holiday" / "photo.jpg").write_bytes(b"?")
+    with pytest.raises(InputError, match="is no model folder"):
+        put(tmp_path / "holiday", live)
+    (models[0] / "model.safetensors").unlink()
+    with pytest.raises(InputError, match="is no model folder"):
+        put(models[0], live)
+    (models[1] / "model.safetensors").write_bytes(b"half a download")
+    with pytest.raises(GetTagsError, match="changed since training") as caught:
+        put(models[1], live)
+    assert "copy the folder anew" in caught.value.hint
+    assert not (live / "versions").exists()
+
+
+def test_what_others_keep_beside_the_versions_stays(live: Path, models: list[Path]) -> None:
+    put(models[0], live)
+    (live / "versions" / "Thumbs.db").write_bytes(b"thumbs")
+    shutil.copytree(models[3], live / "versions" / "a colleague's")
+    put(models[1], live, keep_versions=2)
+    put(models[2], live, keep_versions=2)
+    there = {path.name for path in (live / "versions").iterdir()}
+    assert there == {"Thumbs.db", "a colleague's", models[1].name, models[2].name}
+
+
+def test_an_old_version_that_cannot_be_removed_is_a_notice(
+    live: Path, models: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(models[0], live)
+    put(models[1], live)
+    original = stage.remove_folder
+
+    def refused(folder: Path) -> None:
+        if folder.name == models[0].name:
+            raise PermissionError(13, "Permission denied", str(folder))
+        original(folder)
+
+    events: list[Event] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "remove_folder", refused)
+        deploy(models[2], live, keep_versions=2, on_event=events.append)
+    assert_live(live, models[2])
+    (notice,) = [event for event in events if isinstance(event, Notice)]
+    assert notice.level == "warning"
+    assert models[0].name in notice.message
+    put(models[3], live, keep_versions=2)
+    assert not (live / "versions" / models[0].name).exists()
+
+
+@pytest.mark.parametrize("refused", ["get_tags", "get_tags.next"])
+def test_a_plain_folder_that_a_program_holds(
+    live: Path, models: list[Path], monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    put(models[0], live)
+    put(models[1], live)
+    original = stage.rename
+
+    def held(source: Path, target: Path) -> None:
+        if source.name == refused:
+            raise PermissionError(13, "The process cannot access the file", str(source))
+        original(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "rename", held)
+        for act in (lambda: put(models[2], live), lambda: put(models[3], live)):  # the second meets what the first left
+            with pytest.raises(GetTagsError) as caught:
+                act()
+            assert f"{models[2].name} is live for readers of" in caught.value.message
+            assert "is held by a program" in caught.value.message
+            assert "Stop the API and run get-tags deploy again" in caught.value.hint
+            assert live_model(live).name == models[2].name
+            assert files(live / "get_tags") == files(models[1])
+    put(live_model(live), live)  # get-tags deploy live
+    assert_live(live, models[2])
+    rollback(live)
+    assert_live(live, models[1])
+
+
+def test_after_a_rollback_that_was_held_the_hint_goes_no_further_back(
+    live: Path, models: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for model in models[:3]:
+        put(model, live)
+    original = stage.rename
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "rename", lambda *_: (_ for _ in ()).throw(PermissionError(13, "held")))
+        with pytest.raises(GetTagsError, match=r"is live for readers of") as caught:
+            rollback(live)
+    assert stage.rename is original
+    assert caught.value.hint.endswith("get-tags deploy live.")
+    put(live_model(live), live)
+    assert_live(live, models[1])
+    rollback(live)
+    assert_live(live, models[0])
+
+
+@pytest.mark.parametrize("full_at", [1, 2])
+def test_a_full_disk_leaves_the_old_model_live(
+    live: Path, models: list[Path], monkeypatch: pytest.MonkeyPatch, full_at: int
+) -> None:
+    put(models[0], live)
+    original, copies = shutil.copytree, []
+
+    def full(source: Path, target: Path) -> None:
+        copies.append(target)
+        original(source, target)
+        if len(copies) == full_at:
+            raise shutil.Error([(str(source), str(target), "[Errno 28] No space left on device: 'model.safetensors'")])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folders.shutil, "copytree", full)
+        with pytest.raises(GetTagsError, match=r"what was live stays live: \[Errno 28\] No space left") as caught:
+            put(models[1], live)
+    assert "space on the disk" in caught.value.hint
+    assert_live(live, models[0])  # and no torn copy is left to fill it
+    put(models[1], live)
+    assert_live(live, models[1])
+
+
+def test_a_live_folder_that_cannot_be_made_is_said_in_words(tmp_path: Path, models: list[Path]) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(GetTagsError, match="what was live stays live"):
+        put(models[0], tmp_path / "file" / "_live")
+
+
+def test_a_foreign_folder_put_there_later_is_kept_too(live: Path, models: list[Path]) -> None:
+    put(models[0], live)
+    put(models[1], live)
+    put_foreign(live)
+    put(models[2], live)
+    assert_live(live, models[2])
+    assert rollback(live).name.startswith("before-")
+    assert files(live / "get_tags") == {"pytorch_model.bin": b"foreign"}
+    assert rollback(live).name == models[1].name
+
+
+def test_a_rollback_keeps_a_foreign_folder_below_the_version_it_returns_to(live: Path, models: list[Path]) -> None:
+    put(models[0], live)
+    put(models[1], live)
+    put_foreign(live)
+    events: list[Event] = []
+    assert rollback(live, events.append).name == models[0].name
+    assert_live(live, models[0])
+    assert [type(event) for event in events] == [Notice]
+    rollback(live)
+    assert files(live / "get_tags") == {"pytorch_model.bin": b"foreign"}
+
+
+def test_a_foreign_folder_stays_in_use_when_the_deploy_fails(live: Path, models: list[Path]) -> None:
+    put(models[0], live)
+    put_foreign(live)
+    (models[1] / FACTS).unlink()
+    (models[1] / "tokenizer.json").write_bytes(b"{}")
+    with pytest.raises(GetTagsError, match="cannot be loaded"):
+        put(models[1], live)
+    assert files(live / "get_tags") == {"pytorch_model.bin": b"foreign"}
+
+
+def test_a_thumbs_db_does_not_make_the_plain_folder_foreign(live: Path, models: list[Path]) -> None:
+    put(models[0], live)
+    (live / "get_tags" / "Thumbs.db").write_bytes(b"thumbs")
+    put(models[1], live)
+    assert_live(live, models[1])
+    assert {path.name for path in (live / "versions").iterdir()} == {models[0].name, models[1].name}
+
+
+def test_a_current_written_by_hand_is_followed(live: Path, models: list[Path]) -> None:
+    for model in models[:3]:
+        put(model, live)
+    (live / "current").write_text(f"{models[1].name}\n", encoding="utf-8")
+    assert rollback(live).name == models[0].name
+    assert_live(live, models[0])
+
+
+def test_a_lost_history_loses_no_version(live: Path, models: list[Path]) -> None:
+    put(models[0], live)
+    put(models[1], live)
+    (live / "history.jsonl").unlink()
+    put(models[2], live)
+    assert_live(live, models[2])
+    assert rollback(live).name == models[1].name
+    assert (live / "versions" / models[0].name).is_dir()
+
+
+# Kills. A child process dies before its n-th change of a file or folder, for every n there is; what it left is
+# checked as a reader sees it, and then gone on from. The models are two small files: what counts is that each is whole.
+
+KILLED = 77
+
+
+def run_killed(act: Callable[[], object], changes: int) -> bool:
+    """Run in a child that dies, as by kill -9, after so many changes; False where it makes no more than that."""
+    child = os.fork()
+    if child == 0:
+        done = 0
+
+        def watch(event: str, arguments: tuple[object, ...]) -> None:
+            nonlocal done
+            writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+            if writes or event in {"os.rename", "os.remove", "os.rmdir", "os.mkdir"}:
+                if done == changes:
+                    os._exit(KILLED)
+                done += 1
+
+        try:
+            sys.addaudithook(watch)
+            act()
+        except BaseException:  # noqa: BLE001
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in {0, KILLED}
+    return code == KILLED
+
+
+class Story(NamedTuple):
+    """What is done (numbers deploy that model, "back" rolls back, "foreign" replaces the plain folder) and the stacks
+    of versions before and after its last step, the live one last.
+    """
+
+    steps: list[int | str]
+    before: list[str]
+    after: list[str]
+    keep_versions: int = 9
+
+
+STORIES = {
+    "first": Story([0], [], ["m0"]),
+    "next": Story([0, 1, 2], ["m0", "m1"], ["m1", "m2"], keep_versions=2),
+    "again": Story([0, 1, 0], ["m0", "m1"], ["m1", "m0"]),
+    "same": Story([0, 1, 1], ["m0", "m1"], ["m0", "m1"]),
+    "back": Story([0, 1, 2, "back"], ["m0", "m1", "m2"], ["m0", "m1"]),
+    "after a rollback": Story([0, 1, 2, "back", 2], ["m0", "m1"], ["m0", "m1", "m2"]),
+    "over a foreign one": Story(["foreign", 0], [], ["foreign", "m0"]),
+    "over a later foreign one": Story([0, 1, "foreign", 2], ["m0", "m1"], ["m0", "m1", "foreign", "m2"]),
+    "the same over a foreign one": Story([0, 1, "foreign", 1], ["m0", "m1"], ["m0", "foreign", "m1"]),
+    "back over a foreign one": Story([0, 1, 2, "foreign", "back"], ["m0", "m1", "m2"], ["m0", "foreign", "m1"]),
+    "back to a foreign one": Story(["foreign", 0, "back"], ["foreign", "m0"], ["foreign"]),
+}
+
+
+@pytest.fixture
+def small_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Four folders that pass for models."""
+
+    class Loaded:
+        def __init__(self, folder: Path) -> None:
+            assert {path.name for path in folder.iterdir()} == {"config.json", "model.safetensors"}
+
+        def predict(self, *_: object, **__: object) -> None:
+            """Works."""
+
+    monkeypatch.setattr(stage, "TagModel", Loaded)
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # counts where the power fails, and takes most of the time
+    for number in range(4):
+        (tmp_path / f"m{number}").mkdir()
+        for name in ("config.json", "model.safetensors"):
+            (tmp_path / f"m{number}" / name).write_text(f"{name} of {number}", encoding="utf-8")
+    return [tmp_path / f"m{number}" for number in range(4)]
+
+
+def label(folder: Path, models: list[Path]) -> str:
+    """Which model a folder is, whole."""
+    known = {model.name: files(model) for model in models} | {"foreign": {"pytorch_model.bin": b"foreign"}}
+    (name,) = [name for name, content in known.items() if content == files(folder)]
+    return name
+
+
+def take(step: int | str, live: Path, models: list[Path], keep_versions: int = 9) -> None:
+    if step == "foreign":
+        put_foreign(live)
+    elif step == "back":
+        rollback(live)
+    else:
+        put(models[int(step)], live, keep_versions=keep_versions)
+
+
+def all_the_way_back(live: Path, models: list[Path]) -> list[str]:
+    """What each rollback makes live until there is no more; the plain folder follows."""
+    seen = []
+    with suppress(InputError):
+        while True:
+            seen.append(label(rollback(live), models))
+            assert label(live / "get_tags", models) == label(live_model(live), models) == seen[-1]
+    return seen
+
+
+def check_killed(live: Path, story: Story, models: list[Path]) -> None:
+    """Whoever reads now sees a whole model, and each way on leads where it should."""
+    was = label(live_model(live), models) if (live / "current").exists() else None
+    stack = next(s for s in (story.after, story.before) if was == (s[-1] if s else None))
+    plain = label(live / "get_tags", models) if (live / "get_tags").exists() else None
+    only_the_swap_is_missing = (live / "get_tags.next").exists() and was == story.after[-1]
+    # in place still: wherever one goes, it is kept
+    foreign = plain == "foreign" and was != "foreign" and not only_the_swap_is_missing
+    ours = [name for name in stack if name != "foreign"]
+
+    copy = Path(shutil.copytree(live, live.with_name(f"{live.name}-back")))
+    back = all_the_way_back(copy, models)
+    if not foreign:
+        assert back == stack[-2::-1]
+    elif ours[1:]:  # a rollback that has nowhere to go leaves it where it is
+        assert [name for name in back if name != "foreign"] == ours[-2::-1]
+        assert "foreign" in back
+
+    put(models[3], live, keep_versions=9)
+    assert label(live_model(live), models) == label(live / "get_tags", models) == "m3"
+    names = {path.name for path in live.iterdir()}
+    assert names == {"current", "deploy.lock", "get_tags", "history.jsonl", "versions"}
+    versions = len(list((live / "versions").iterdir()))
+    back = all_the_way_back(live, models)
+    assert versions == 1 + len(back), "a version that nothing leads to is left"
+    if foreign:
+        assert back[0] == "foreign"
+        assert [name for name in back if name != "foreign"] == ours[::-1]
+    else:
+        assert back == stack[::-1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
+@pytest.mark.parametrize("name", STORIES)
+def test_a_kill_at_any_change_loses_nothing(tmp_path: Path, small_folders: list[Path], name: str) -> None:
+    story, start = STORIES[name], tmp_path / "start"
+    start.mkdir()
+    for step in story.steps[:-1]:
+        take(step, start, small_folders, story.keep_versions)
+    for changes in range(1_000):
+        live = Path(shutil.copytree(start, tmp_path / f"live{changes}"))
+        last = lambda live=live: take(story.steps[-1], live, small_folders, story.keep_versions)  # noqa: E731
+        if not run_killed(last, changes):
+            break
+        check_killed(live, story, small_folders)
+    assert changes > 10
+    assert label(live_model(live), small_folders) == story.after[-1]
+    assert all_the_way_back(live, small_folders) == story.after[-2::-1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
+def test_a_kill_while_an_interrupted_change_is_finished(tmp_path: Path, small_folders: list[Path]) -> None:
+    """Two kills on end: the second wherever the next deploy is, the first between `current` and the plain folder."""
+    start = tmp_path / "start"
+    for number in (0, 1):
+        put(small_folders[number], start)
+    shutil.copytree(small_folders[1], start / "get_tags.next")
+    shutil.rmtree(start / "get_tags")
+    shutil.copytree(small_folders[0], start / "get_tags")
+    for changes in range(1_000):
+        live = Path(shutil.copytree(start, tmp_path / f"live{changes}"))
+        if not run_killed(lambda live=live: put(small_folders[2], live), changes):
+            break
+        check_killed(live, Story([2], ["m0", "m1"], ["m0", "m1", "m2"]), small_folders)
+    assert changes > 10

@@ -1,7 +1,9 @@
 """Files and folders appear whole or not at all; a lock lives no longer than its holder."""
 
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,6 +96,27 @@ def test_a_folder_is_copied_whole_whatever_an_interrupted_copy_left(tmp_path: Pa
     write_text(tmp_path / "new" / "c.partial" / "torn", "?")
     copy_folder(tmp_path / "a", tmp_path / "new" / "c")
     assert contents(tmp_path / "new") == {"c/b/x": b"1"}
+
+
+def test_a_copy_that_fails_leaves_nothing_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_text(tmp_path / "a" / "x", "1")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "x")
+
+    monkeypatch.setattr(shutil, "copystat", full)
+    with pytest.raises(OSError, match=r"^\[Errno 28\] No space left on device: 'x'$"):
+        copy_folder(tmp_path / "a", tmp_path / "c")
+    assert contents(tmp_path) == {"a/x": b"1"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right of their own there")
+def test_of_a_link_to_a_folder_only_the_link_is_removed(tmp_path: Path) -> None:
+    write_text(tmp_path / "a" / "x", "1")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    remove_folder(tmp_path / "link")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert contents(tmp_path) == {"a/x": b"1"}
 
 
 def test_the_bytes_of_a_folder(tmp_path: Path) -> None:

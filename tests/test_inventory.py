@@ -1,5 +1,6 @@
 """Lists of prepared data and models, and their removal."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from databases import silent
 from filelock import FileLock
 
 from get_tags_train import inventory
+from get_tags_train.dataset import PreparedData
 from get_tags_train.deploy import deploy
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.home import data_dir, locks_dir, models_dir
@@ -90,3 +92,70 @@ def test_what_a_run_works_in_is_not_removed(home: Path) -> None:
     with FileLock(locks_dir(home) / "tags_v11.partial.lock"), pytest.raises(GetTagsError, match="A run is at work"):
         inventory.remove(home, folder)
     assert folder.is_dir()
+
+
+def plan_training(home: Path, checksum: str) -> Path:
+    """Make the unfinished training of `home` one of the data with this checksum."""
+    folder = models_dir(home) / "tags_v2-20250102-000000.partial"
+    (folder / "plan.json").write_text(json.dumps({"data": checksum}), encoding="utf-8")
+    return folder
+
+
+def test_unfinished_work_says_what_it_is_about(home: Path) -> None:
+    data = PreparedData(data_dir(home) / "tags_v2")
+    assert inventory.unfinished_work(home, models_dir(home)) == []  # nothing says what it is about
+    folder = plan_training(home, data.manifest.checksum)
+    (work,) = inventory.trainings_of(home, data)
+    assert (work.folder, work.name, work.is_running) == (folder, folder.name.removesuffix(".partial"), False)
+    with FileLock(locks_dir(home) / f"{folder.name}.lock"):
+        assert inventory.trainings_of(home, data)[0].is_running
+    plan_training(home, "of other data")
+    assert inventory.trainings_of(home, data) == []
+
+
+def test_data_that_a_training_needs_are_not_removed(home: Path) -> None:
+    folder = data_dir(home) / "tags_v2"
+    training = plan_training(home, PreparedData(folder).manifest.checksum)
+    with pytest.raises(GetTagsError, match=f"{training.name} needs tags_v2 to be continued") as caught:
+        inventory.refuse_needed(home, folder)
+    assert f"get-tags models remove {training.name}" in caught.value.hint
+    locks_dir(home).mkdir(parents=True, exist_ok=True)
+    with (
+        FileLock(locks_dir(home) / f"{training.name}.lock"),
+        pytest.raises(GetTagsError, match=f"{training.name} is being trained on tags_v2"),
+    ):
+        inventory.refuse_needed(home, folder)
+    plan_training(home, "of other data")
+    inventory.refuse_needed(home, folder)
+
+
+@pytest.mark.parametrize("name", ["tags_v10", "tags_v11.partial"])
+def test_nobody_needs_damaged_or_unfinished_data(home: Path, name: str) -> None:
+    inventory.refuse_needed(home, data_dir(home) / name)
+
+
+def test_a_live_model_has_a_copy_that_stays(home: Path) -> None:
+    folder, live_dir = models_dir(home) / "tags_v10-20240101-000000", home / "_live"
+    assert inventory.live_copy(folder, live_dir) is None
+    live = deploy(folder, live_dir, keep_versions=2, on_event=silent)
+    assert inventory.live_copy(folder, live_dir) == live
+    assert inventory.live_copy(models_dir(home) / "tags_v2-20250101-000000", live_dir) is None
+
+
+def test_a_model_that_is_itself_live_is_refused(home: Path) -> None:
+    folder = models_dir(home) / "tags_v10-20240101-000000"
+    (folder / "versions" / "1").mkdir(parents=True)
+    (folder / "current").write_text("1\n", encoding="utf-8")
+    with pytest.raises(GetTagsError, match="The live model is read from"):
+        inventory.live_copy(folder, folder)
+
+
+def test_each_of_several_is_verified(home: Path) -> None:
+    shutil.copytree(data_dir(home) / "tags_v2", data_dir(home) / "tags_v3")
+    path = data_dir(home) / "tags_v3" / "documents-00000.arrow"
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    good, flipped, incomplete = inventory.verify_data(home, ["tags_v2", "tags_v3", "tags_v10"])
+    assert good == {"name": "tags_v2", "checksum": PreparedData(data_dir(home) / "tags_v2").manifest.checksum}
+    assert "documents-00000.arrow has changed" in flipped["damaged"]
+    assert "get-tags data remove tags_v3" in flipped["hint"]
+    assert "tags_v10" in incomplete["damaged"]

@@ -1,17 +1,20 @@
 """The same documents through every kind of database give the same data: real servers, started for these tests."""
 
 import decimal
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from databases import fill, mariadb, postgresql, settings_for, silent
-from sqlalchemy import BigInteger, Numeric, String, Uuid, text
+from databases import Proxy, fill, mariadb, postgresql, settings_for, silent
+from sqlalchemy import CHAR, BigInteger, Numeric, String, Uuid, create_engine, text
 
 from get_tags_train.database import open_engine, translated
 from get_tags_train.errors import GetTagsError
+from get_tags_train.events import Event, Notice
 from get_tags_train.pipeline import extract
 from get_tags_train.settings import Settings, Source
 from get_tags_train.source import DocumentSource, RawDocument
@@ -103,6 +106,13 @@ def test_ids_that_differ_in_case_stay_distinct(settings: Settings) -> None:
     assert [document.text for document in source.page(["A", "a"])] == ["large", "small"]
 
 
+def test_ids_that_a_char_column_pads_are_found_without_their_blanks(settings: Settings) -> None:
+    fill(settings.database.url, [("a", None, "x"), ("b", None, "y")], [("a", "t")], id_type=CHAR(10))
+    source = opened(settings)
+    assert source.page(["b", "c", "a"]) == [RawDocument("b", None, "y", []), RawDocument("a", None, "x", ["t"])]
+    assert [document.tags for document in source.page(source.read_ids().ids.to_pylist())] == [["t"], []]
+
+
 def test_ids_of_a_file(settings: Settings, tmp_path: Path) -> None:
     fill(settings.database.url, DOCUMENTS, PAIRS)
     ids_path = tmp_path / "ids.csv"
@@ -151,8 +161,137 @@ def test_a_wrong_password_is_told_in_words(url: str, tmp_path: Path) -> None:
     assert "falsch" not in caught.value.message + caught.value.hint
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
-def test_postgresql_is_opened_for_reading(settings: Settings) -> None:
+def test_the_database_is_opened_for_reading(settings: Settings) -> None:
     fill(settings.database.url, DOCUMENTS[:1], PAIRS[:1])
-    with pytest.raises(GetTagsError, match="read-only"), translated(settings):
-        open_engine(settings).connect().execute(text("DELETE FROM documents"))
+    engine = open_engine(settings)
+    for _ in range(2):  # a connection of the pool stays so
+        with pytest.raises(GetTagsError, match=r"(?i)read.only"), translated(settings), engine.connect() as connection:
+            connection.execute(text("DELETE FROM documents"))
+    engine.dispose()
+
+
+def test_a_query_that_takes_too_long_is_ended(settings: Settings) -> None:
+    hasty = settings.model_copy(update={"database": settings.database.model_copy(update={"timeout_seconds": 1})})
+    engine = open_engine(hasty)
+    query = "SELECT pg_sleep(20)" if engine.dialect.name == "postgresql" else "SELECT SLEEP(20) FROM (SELECT 1) q"
+    started = time.monotonic()
+    with (
+        pytest.raises(GetTagsError, match="takes too long") as caught,
+        translated(hasty),
+        engine.connect() as connection,
+    ):
+        connection.execute(text(query))
+    assert time.monotonic() - started < 10
+    assert "timeout_seconds" in caught.value.hint
+    engine.dispose()
+
+
+def test_tags_in_a_column_and_inactive_tags(settings: Settings) -> None:
+    fill(settings.database.url, [(1, "a; b", "unu"), (2, '["c", "d"]', "doi"), (3, "[", "trei"), (4, None, "4")], [])
+    source = opened(settings, documents_query="SELECT id, text, title AS tags FROM documents", tags_query="")
+    assert [document.tags for document in source.page([1, 2, 3, 4])] == [["a", "b"], ["c", "d"], [], []]
+    assert source.unreadable_tags == 1
+    fill(settings.database.url, DOCUMENTS[:3], [(1, "a"), (1, "b"), (2, "a")])
+    pairs = "SELECT document_id AS id, name AS tag, name = 'a' AS active FROM document_tags JOIN tags ON id = tag_id"
+    assert [document.tags for document in opened(settings, tags_query=pairs).page([1, 2, 3])] == [["a"], ["a"], []]
+
+
+# --- what goes wrong on the way ---
+
+
+@pytest.fixture
+def proxy(settings: Settings) -> Iterator[Proxy]:
+    made = Proxy(port_of(settings.database.url))
+    yield made
+    made.close()
+
+
+def port_of(url: str) -> int:
+    return int(url.partition("port=")[2].partition("&")[0] or url.rpartition(":")[2].partition("/")[0])
+
+
+def through(proxy: Proxy, settings: Settings, **values: Any) -> Settings:
+    url = settings.database.url.replace(str(port_of(settings.database.url)), str(proxy.port))
+    database = settings.database.model_copy(update={"url": url, **values})
+    return settings.model_copy(update={"database": database})
+
+
+def test_a_connection_cut_in_mid_page_is_made_anew(settings: Settings, proxy: Proxy) -> None:
+    fill(settings.database.url, DOCUMENTS, PAIRS)
+    undisturbed = extract(settings, silent).checksum
+    heard: list[Event] = []
+    disturbed = through(proxy, settings, page_size=10)
+
+    def cut_in_the_third_page(event: Event) -> None:
+        heard.append(event)
+        if getattr(event, "done", 0) == 10:
+            proxy.cut_after(1500, down_seconds=1.5)
+
+    result = extract(disturbed, cut_in_the_third_page)
+    assert proxy.cuts == 1
+    assert result.checksum == undisturbed
+    told = [event.message for event in heard if isinstance(event, Notice)]
+    assert "The connection to the database was lost; trying again in 1 s." in told
+
+
+def test_a_server_that_stays_away(settings: Settings, proxy: Proxy) -> None:
+    fill(settings.database.url, DOCUMENTS, PAIRS)
+    gone = through(proxy, settings, retry_seconds=2)
+    heard: list[tuple[str, float]] = []
+    with translated(gone):
+        source = DocumentSource(
+            open_engine(gone),
+            gone.database.documents_query,
+            gone.database.tags_query,
+            retry_seconds=gone.database.retry_seconds,
+            on_retry=lambda why, pause: heard.append((why, pause)),
+        )
+        proxy.close()
+        with pytest.raises(GetTagsError) as caught:
+            source.page([1, 2, 3])
+    assert caught.value.message.endswith(", and 2 seconds of trying again did not help.")
+    assert caught.value.hint == "What was read is kept: the same command continues it."
+    assert [pause for _, pause in heard] == [1, 2]
+    assert {why for why, _ in heard} <= {"The connection to the database was lost", "The database cannot be reached"}
+
+
+def test_waiting_for_a_server_can_be_ended(settings: Settings, proxy: Proxy) -> None:
+    fill(settings.database.url, DOCUMENTS, PAIRS)
+    gone, database = through(proxy, settings), settings.database
+    queries = database.documents_query, database.tags_query
+    source = DocumentSource(open_engine(gone), *queries, retry_seconds=60, on_retry=lambda *_: paused.set())
+    paused = threading.Event()
+    proxy.close()
+
+    def end() -> None:
+        paused.wait(30)
+        source.close()
+
+    threading.Thread(target=end).start()
+    started = time.monotonic()
+    with pytest.raises(GetTagsError, match="Reading was ended"):
+        source.page([1])
+    assert time.monotonic() - started < 20
+
+
+def test_typical_failures_are_told_apart(settings: Settings) -> None:
+    fill(settings.database.url, DOCUMENTS[:1], PAIRS[:1])
+    url, is_postgresql = settings.database.url, settings.database.url.startswith("postgresql")
+    with create_engine(url).begin() as connection:
+        if is_postgresql:
+            connection.execute(text("DROP ROLE IF EXISTS nobody"))
+            connection.execute(text("CREATE ROLE nobody LOGIN"))
+    failing = {
+        url.replace(str(port_of(url)), "1"): "The server of ",
+        url.replace("/postgres", "/nowhere").replace("/t?", "/nowhere?"): "There is no database ",
+    }
+    if is_postgresql:
+        failing[url.replace("test@", "nobody@")] = "The user may not read all "
+    failing[url.replace("test@", "stranger@").replace("u:", "stranger:")] = "The login at "
+    for wrong, said in failing.items():
+        own = settings_for(settings.home, url=wrong)
+        with pytest.raises(GetTagsError, match=f"^{said}"):
+            opened(own)
+    with create_engine(url).begin() as connection:
+        if is_postgresql:
+            connection.execute(text("DROP ROLE nobody"))

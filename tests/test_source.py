@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyodbc
 import pytest
 from databases import Documents, Tags, fill
-from sqlalchemy import Engine, String, create_engine, event
+from sqlalchemy import Engine, String, Uuid, create_engine, event
 from sqlalchemy.dialects.mssql.pyodbc import dialect as mssql_dialect
 from sqlalchemy.types import TypeEngine
 
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.settings import DatabaseSettings, load_settings
-from get_tags_train.source import DocumentSource, RawDocument, pages
+from get_tags_train.source import DECLARED_TYPES, DocumentSource, RawDocument, pages, sql_server_id_type
 
 DOCUMENTS: Documents = [
     (3, "Titlu", "al treilea"),
@@ -52,10 +53,11 @@ class Database:
         *,
         id_type: TypeEngine[Any] | None = None,
         documents_query: str = "",
-        tags_query: str = "",
+        tags_query: str | None = None,
     ) -> DocumentSource:
         fill(self.url, documents, tags, id_type=id_type)
-        return DocumentSource(self.engine, documents_query or self.documents_query, tags_query or self.tags_query)
+        own_tags = self.tags_query if tags_query is None else tags_query
+        return DocumentSource(self.engine, documents_query or self.documents_query, own_tags)
 
     def _note(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         self.statements.append(statement)
@@ -128,6 +130,12 @@ def test_ids_that_differ_in_case_stay_distinct(database: Database) -> None:
     assert source.read_ids().ids.to_pylist() == ["A", "a"]
     assert source.page(["a"]) == [RawDocument("a", None, "small", [])]
     assert source.page(["A", "a"]) == [RawDocument("A", None, "large", ["t"]), RawDocument("a", None, "small", [])]
+
+
+def test_ids_that_differ_in_blanks_stay_distinct(database: Database) -> None:
+    source = database.source([("a", None, "1"), ("a ", None, "2")], [("a ", "t")], id_type=String(20))
+    assert source.page(["a"]) == [RawDocument("a", None, "1", [])]
+    assert source.page(["a ", "a"]) == [RawDocument("a ", None, "2", ["t"]), RawDocument("a", None, "1", [])]
 
 
 GUIDS = ["0F1E2D3C-0000-4000-8000-00000000000A", "0F1E2D3C-0000-4000-8000-00000000000B"]
@@ -236,6 +244,70 @@ def test_a_few_first_documents(database: Database) -> None:
     shown = database.source().first(2)
     assert [document.id for document in shown] == [3, 1]
     assert shown[0].tags == ["b", "a"]
+
+
+TAGS_COLUMN = "SELECT id, title AS Tags, text FROM documents"
+
+
+def test_tags_in_a_column_of_the_documents(database: Database) -> None:
+    cells = ["a;b", "a | b", '["a", "b"]', "['a', 'b']", None, "", "[1, 2", "a"]
+    rows = [(i, cell, "x") for i, cell in enumerate(cells)]
+    source = database.source(rows, [], documents_query=TAGS_COLUMN, tags_query=" ")
+    database.statements.clear()
+    found = source.page(list(range(len(cells))))
+    assert [document.tags for document in found] == [["a", "b"]] * 4 + [[]] * 3 + [["a"]]
+    assert source.unreadable_tags == 1
+    assert len(database.statements) == 1
+
+
+def test_without_a_tags_query_a_column_tags_is_needed(database: Database) -> None:
+    with pytest.raises(InputError, match="documents_query has no column tags; it returns id, title, text"):
+        database.source(tags_query="")
+
+
+@pytest.mark.parametrize("switched_off", ["0", "'0'", "'False'", "x'00'", "0.0 = 1"])
+def test_tags_that_are_not_active_are_passed_over(database: Database, switched_off: str) -> None:
+    query = (
+        f"SELECT document_id AS id, name AS tag, CASE name WHEN 'a' THEN {switched_off} WHEN 'b' THEN 1 END AS Active"
+    )
+    source = database.source(DOCUMENTS, TAGS, tags_query=f"{query} FROM document_tags JOIN tags ON id = tag_id")
+    assert [document.tags for document in source.page([3, 1])] == [["b"], []]
+
+
+def test_a_lookup_without_an_index_is_slower_than_a_scan(database: Database) -> None:
+    source = database.source([(i, None, "x" * 500) for i in range(20_000)], [(i, "a") for i in range(20_000)])
+    lookups = source.time_lookups(list(range(10_000, 10_050)))
+    assert set(lookups) == {"documents_query", "tags_query"}
+    assert lookups["documents_query"].by_id > 2 * lookups["documents_query"].by_scan
+    alone = database.source([(1, "a", "x")], [], documents_query=TAGS_COLUMN, tags_query="")
+    assert set(alone.time_lookups([1])) == {"documents_query"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "bound_as"),
+    [
+        ("varchar(20)", pyodbc.SQL_VARCHAR),
+        ("char(8)", pyodbc.SQL_VARCHAR),
+        ("varchar(max)", (pyodbc.SQL_VARCHAR, 0, 0)),
+        ("nvarchar(50)", pyodbc.SQL_WVARCHAR),
+        ("nchar(5)", pyodbc.SQL_WVARCHAR),
+        ("sysname", (pyodbc.SQL_WVARCHAR, 0, 0)),
+    ],
+)
+def test_sql_server_gets_ids_as_their_columns_type(declared: str, bound_as: Any) -> None:
+    impl = sql_server_id_type(declared).sql.dialect_impl(mssql_dialect())
+    assert impl.get_dbapi_type(pyodbc) == bound_as
+
+
+def test_sql_server_gets_guids_as_guids() -> None:
+    kind = sql_server_id_type("uniqueidentifier")
+    assert isinstance(kind.sql, Uuid)
+    assert kind.to_database(GUIDS[0]) == uuid.UUID(GUIDS[0])
+
+
+def test_sql_server_is_asked_for_the_type_of_the_ids() -> None:
+    sql = " ".join(str(DECLARED_TYPES.compile(dialect=mssql_dialect())).split())
+    assert sql == "SELECT name, system_type_name FROM sys.dm_exec_describe_first_result_set(:query, NULL, 0)"
 
 
 @pytest.mark.parametrize("id_type", [None, String(20)])

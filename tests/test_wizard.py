@@ -1,14 +1,18 @@
 """The real prompts, answered through a pipe as a person's keys would."""
 
 import pytest
+from filelock import FileLock
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from get_tags_train import wizard
+from get_tags_train import pipeline, prepare, wizard
 from get_tags_train.cli import app
+from get_tags_train.dataset import PreparedData
 from get_tags_train.demo import write_demo
-from get_tags_train.home import data_dir, live_model, model_names
+from get_tags_train.errors import InterruptedByUser
+from get_tags_train.events import StageProgress
+from get_tags_train.home import data_dir, live_model, locks_dir, model_names, models_dir
 from get_tags_train.settings import Source, load_settings
 
 ENTER, DOWN, CTRL_C = "\r", "\x1b[B", "\x03"
@@ -110,3 +114,118 @@ def test_ctrl_c_at_the_question_of_deploying_still_says_where_the_model_is(keys,
     keys(retype("1") + ENTER + retype("16") + ENTER + "y" + CTRL_C)
     assert run("train", "--home", home, "--source", "database") == 130
     assert model_names(home)[0] in capsys.readouterr().out
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What the wizard has said above its questions, as one text."""
+    lines = []
+    monkeypatch.setattr("questionary.print", lines.append)
+    return lambda: "\n".join(lines)
+
+
+@pytest.fixture
+def interrupt(home, monkeypatch):
+    """Begin an extraction and stop it when 250 documents have been read and 200 of them are kept."""
+    monkeypatch.setattr(prepare, "PIECE_DOCUMENTS", 100)
+
+    def stop(event):
+        if event.__class__ is StageProgress and event.done >= 250:
+            raise KeyboardInterrupt
+
+    def extract(source):
+        settings = load_settings(home, source=source, overrides={"database": {"page_size": 50}})
+        with pytest.raises(InterruptedByUser):
+            pipeline.extract(settings, stop)
+
+    return extract
+
+
+def test_an_unfinished_extraction_is_said_and_continued_first(keys, home, said, interrupt, capsys):
+    interrupt(Source("database"))
+    keys(ENTER)
+    assert run("extract", "--home", home) == 0
+    assert "The extraction of tags_v1 has not finished: sqlite:///demo.db, begun 20" in said()
+    assert "200 of 1,600 documents read." in said()
+    assert "get-tags data remove tags_v1.partial" in said()
+    assert "Continuing the extraction of tags_v1" in capsys.readouterr().err
+    assert PreparedData(data_dir(home) / "tags_v1").manifest.resumed
+
+
+def test_the_rest_of_the_choices_stay(keys, home, interrupt):
+    interrupt(Source("database"))
+    keys(DOWN + ENTER + ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("ids", ids_path=home / "ids.csv")
+
+
+def test_an_unfinished_extraction_of_ids_goes_on_with_the_same_file(keys, home, said, interrupt):
+    interrupt(Source("ids", home / "ids.csv"))
+    keys(ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("ids", ids_path=home / "ids.csv")
+    assert "ids of a file, in sqlite:///demo.db" in said()
+    (home / "ids.csv").write_text("1014\n")
+    keys(ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("database")
+    assert "It cannot be continued now: ids changed." in said()
+    (home / "ids.csv").unlink()
+    keys(ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("database")
+    assert f"there is no {home / 'ids.csv'}" in said()
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "reason"),
+    [
+        ("database", {"tags_query": "SELECT 1 AS id, 'a' AS tag"}, "tags query changed"),
+        ("database", {"url": "sqlite:///other.db"}, "database changed"),
+        ("training", {"base_model": "nowhere"}, "The base model nowhere cannot be loaded"),
+    ],
+)
+def test_what_the_settings_do_not_match_is_not_offered(keys, home, said, interrupt, section, value, reason):
+    interrupt(Source("database"))
+    keys(ENTER)
+    settings = load_settings(home, overrides={section: value})
+    assert wizard.ask_source(settings, None) == Source("database")
+    assert f"It cannot be continued now: {reason}" in said()
+
+
+def test_without_a_database_nothing_is_continued(keys, home, said, interrupt):
+    interrupt(Source("database"))
+    keys(ENTER)
+    assert wizard.ask_source(load_settings(home, overrides={"database": {"url": ""}}), None) is None
+    assert "It cannot be continued now: No database is set." in said()
+
+
+def test_an_extraction_that_is_running_is_not_offered(keys, home, said, interrupt):
+    interrupt(Source("database"))
+    keys(ENTER)
+    with FileLock(locks_dir(home) / "tags_v1.partial.lock"):
+        assert wizard.ask_source(load_settings(home), None) == Source("database")
+    assert "It cannot be continued now: a run is at work on it." in said()
+    assert "data remove" not in said()
+
+
+def test_an_extraction_that_has_read_nothing_yet(keys, home, said, interrupt):
+    interrupt(Source("database"))
+    for path in (data_dir(home) / "tags_v1.partial").iterdir():
+        if path.name != "plan.json":
+            path.unlink()
+    keys(ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("database")
+    assert "nothing read yet." in said()
+
+
+def test_the_answers_that_continue_a_training_are_said(keys, home, said, monkeypatch):
+    def fail(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("get_tags_train.train._fit", fail)
+    assert run("train", "--yes", "--home", home, "--epochs", 3, "--context-length", 24) == 130
+    (partial,) = models_dir(home).iterdir()
+    keys(DOWN * 2 + ENTER + ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("cached", data_name="tags_v1")
+    assert f"The training {partial.name.removesuffix('.partial')} of the newest data has not finished" in said()
+    assert "continue it: prepared data tags_v1, epochs 3, batch size 16, context length 24." in said()
+    keys(ENTER)
+    wizard.ask_source(load_settings(home, overrides={"training": {"seed": 8}}), None)
+    assert "It cannot be continued with these settings: seed was 42 and is 8." in said()

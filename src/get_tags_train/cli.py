@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -54,6 +55,7 @@ class _Session:
 
 
 _session = _Session(Console(as_json=False))
+_SHOWN = 10  # of a list that may be long
 
 
 class _Commands(TyperGroup):
@@ -117,7 +119,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Retrain the model that tags documents: from a database to a live model.",
 )
-data_app = typer.Typer(help="List, show, verify and remove prepared data.", invoke_without_command=True)
+data_app = typer.Typer(help="List, show, compare, verify and remove prepared data.", invoke_without_command=True)
 models_app = typer.Typer(help="List, show, verify and remove models.", invoke_without_command=True)
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
@@ -395,8 +397,7 @@ def rollback(home: HomeOption = None, config: ConfigOption = None, json_: JsonOp
 
     job = _Job.of(home, config, json_)
     settings = job.settings()
-    _session.start_log("rollback")
-    live = stage.rollback(settings.live_dir)
+    live = stage.rollback(settings.live_dir, _session.start_log("rollback"))
     job.console.result({"deployed": True, "live": str(live)}, [f"Live: {live}"])
 
 
@@ -426,7 +427,7 @@ def demo(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption
 
 @data_app.callback()
 def data(ctx: typer.Context, home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
-    """List prepared data, newest first; show, verify and remove them."""
+    """List prepared data, newest first; show, compare, verify and remove them."""
     if ctx.invoked_subcommand is None:
         data_list(home, config, json_)
     elif home or config or json_:
@@ -450,32 +451,65 @@ def data_show(
     config: ConfigOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Show what prepared data hold and where they came from."""
-    from get_tags_train import console
+    """Show where prepared data came from, and how their tags and lengths are spread."""
+    from get_tags_train import console, figures
     from get_tags_train.dataset import PreparedData
     from get_tags_train.home import find_data
 
     job = _Job.of(home, config, json_)
-    shown = asdict(PreparedData(find_data(job.home, name)).manifest)
-    job.console.result(shown, [console.facts(shown["name"], {k: v for k, v in shown.items() if k != "files"})])
+    data = PreparedData(find_data(job.home, name))
+    shown = asdict(data.manifest) | {"path": str(data.folder), "figures": asdict(figures.measure(data))}
+    job.console.result(shown, console.data_lines(shown))
+
+
+@data_app.command("diff")
+def data_diff(
+    old: Annotated[str, typer.Argument(help="The earlier tags_vX.")],
+    new: Annotated[str, typer.Argument(help="The later tags_vX.")],
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Also write each id with what happened to it into this file.")
+    ] = None,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Compare two prepared data: documents and tags that came, went and changed."""
+    from get_tags_train import console, figures
+    from get_tags_train.csvfiles import write_csv
+    from get_tags_train.dataset import PreparedData
+    from get_tags_train.home import find_data
+
+    job = _Job.of(home, config, json_)
+    difference = figures.compare(*(PreparedData(find_data(job.home, name)) for name in (old, new)))
+    if csv is not None:
+        write_csv(csv.expanduser(), chain([("id", "what")], difference.rows()))
+    result = {"old": old, "new": new, **difference.as_json(shown=_SHOWN), "csv": str(csv) if csv else None}
+    job.console.result(result, console.difference_lines(result))
 
 
 @data_app.command("verify")
 def data_verify(
     name: Annotated[str | None, typer.Argument(help="tags_vX; default: the newest.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     home: HomeOption = None,
     config: ConfigOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Read prepared data whole and compare with their checksums."""
-    from get_tags_train.dataset import PreparedData
-    from get_tags_train.home import find_data
+    """Read prepared data whole and compare with their checksums; exit code 1 where any are damaged."""
+    from get_tags_train import console, inventory
+    from get_tags_train.home import data_names, find_data
 
     job = _Job.of(home, config, json_)
-    opened = PreparedData(find_data(job.home, name))
-    opened.verify()
-    checksum = opened.manifest.checksum
-    job.console.result({"name": opened.name, "checksum": checksum}, [f"{opened.name} is whole: {checksum}"])
+    if every and name:
+        raise InputError(f"--all and {name} were both given.", "Give one of them.")
+    one = find_data(job.home, name).name
+    found = inventory.verify_data(job.home, data_names(job.home) if every else [one])
+    damaged = [entry for entry in found if "damaged" in entry]
+    if damaged and not every:
+        raise GetTagsError(damaged[0]["damaged"], damaged[0]["hint"])
+    job.console.result({"data": found} if every else found[0], console.verified_lines(found))
+    if damaged:
+        raise typer.Exit(1)
 
 
 @data_app.command("remove")
@@ -486,11 +520,14 @@ def data_remove(
     config: ConfigOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Remove prepared data for good, or an unfinished extraction."""
+    """Remove prepared data for good, or an unfinished extraction; not what a training still needs."""
+    from get_tags_train import inventory
     from get_tags_train.home import data_dir
 
     job = _Job.of(home, config, json_)
-    _remove(job, data_dir(job.home), name, yes=yes)
+    folder = inventory.find_removable(data_dir(job.home), name)
+    inventory.refuse_needed(job.home, folder)
+    _remove(job, folder, yes=yes)
 
 
 @models_app.callback()
@@ -550,26 +587,30 @@ def models_remove(
     json_: JsonOption = False,
 ) -> None:
     """Remove a model for good, or an unfinished training; what is live stays live."""
+    from get_tags_train import inventory
     from get_tags_train.home import models_dir
 
     job = _Job.of(home, config, json_)
-    _remove(job, models_dir(job.home), name, yes=yes)
+    folder = inventory.find_removable(models_dir(job.home), name)
+    live = inventory.live_copy(folder, job.settings().live_dir)
+    _remove(job, folder, f"It stays live: the API reads its copy, {live}." if live else "", yes=yes)
 
 
 def _after(ctx: typer.Context) -> str:
     return f"Write: get-tags {ctx.info_name} {ctx.invoked_subcommand} ... --home DIR"
 
 
-def _remove(job: _Job, parent: Path, name: str, *, yes: bool) -> None:
+def _remove(job: _Job, folder: Path, remark: str = "", *, yes: bool) -> None:
     from get_tags_train import inventory
 
-    folder = inventory.find_removable(parent, name)
     if not yes:
         wizard = _wizard([])
+        if remark:
+            job.console.say(remark)
         if not wizard.confirm_removal(folder):
             raise typer.Exit(InterruptedByUser.exit_code)
     inventory.remove(job.home, folder)
-    job.console.result({"removed": str(folder)}, [f"Removed {folder}."])
+    job.console.result({"removed": str(folder)}, [f"Removed {folder}. {remark}".rstrip()])
 
 
 def _wizard(flags: Sequence[str]) -> "ModuleType":

@@ -35,6 +35,8 @@ _STAGES = {
     "deploy": "Making the model live",
 }
 _PLAIN_LINE_SECONDS = 15.0
+_BAR_WIDTH = 40
+_SHOWN = 5
 _STATUS_STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
 
@@ -244,6 +246,83 @@ def data_listing(home: Path, listed: Mapping[str, Any]) -> list[str | Table | Pa
     return [table(columns, rows, f"Prepared data of {home}"), *_unfinished(listed)]
 
 
+def data_lines(data: Mapping[str, Any]) -> list[str | Table | Panel]:
+    """`get-tags data show`."""
+    figures, source = data["figures"], data["source"]
+    spelt = [" = ".join(spellings) for spellings in data["respelt_tags"].values()]
+    entries = _data_entries(data) | {
+        "Made": data["created"][:16].replace("T", " ")
+        + (", continued after an interruption" if data["resumed"] else ""),
+        "Source": f"{'ids of a file, in ' if source['kind'] == 'ids' else ''}{source['database']}",
+        "Ids passed over": f"{data['missing_ids']:,} not in the database, {data['repeated_ids']:,} repeated, "
+        f"{data['null_ids']:,} NULL",
+        "Tags spelt in several ways": _first_of(spelt),
+        "Same text, other tags": f"{data['conflicting_duplicates']:,} texts; their tags were united",
+        "Seconds": ", ".join(f"{part} {seconds:,.1f}" for part, seconds in data["seconds"].items()),
+        "Checksum": data["checksum"],
+    }
+    rate = figures["unknown_token_rate"]
+    lengths = {
+        f"Cut at {source['context_length']} tokens": f"{figures['cut']:,} documents, {figures['cut_share']:.1%}",
+        "Unknown tokens": "these data do not say" if rate is None else f"{rate:.2%}",
+    }
+    spreads = [("tags", figures["tags_per_document"]), ("tokens", figures["tokens_per_document"])]
+    percents = spreads[0][1]["percentiles"]
+    return [
+        facts(data["name"], entries),
+        table(["On so many documents", "Tags"], figures["tags_by_documents"].items(), "Tags by their documents"),
+        table(
+            ["Tag", "Documents"],
+            [[entry["tag"], f"{entry['documents']:,}"] for entry in figures["most_frequent_tags"]],
+            "The most frequent tags",
+        ),
+        table(
+            ["", "Mean", *(f"{percent} %" for percent in percents)],
+            [[what, f"{s['mean']:,.1f}", *s["percentiles"].values()] for what, s in spreads],
+            "In a document on average; in this share of documents at most",
+        ),
+        table(["Tokens", "Documents", ""], _bars(figures["documents_by_tokens"]), "Documents by their length"),
+        facts("", lengths),
+    ]
+
+
+def difference_lines(difference: Mapping[str, Any]) -> list[str | Table | Panel]:
+    """`get-tags data diff`."""
+    documents, tags = difference["documents"], difference["tags"]
+    lines: list[str | Table | Panel] = [
+        table(
+            ["Documents", "", "Ids"],
+            [
+                [what.replace("_", " "), f"{found['count']:,}", _first_of(found.get("first", []), found["count"])]
+                for what, found in documents.items()
+            ],
+            f"From {difference['old']} to {difference['new']}",
+        ),
+        table(
+            ["Tags", "", "Documents of the tags that changed most"],
+            [
+                [
+                    what.replace("_", " "),
+                    f"{found['count']:,}",
+                    _first_of([f"{t['tag']} {t['old']:,} → {t['new']:,}" for t in found["first"]], found["count"]),
+                ]
+                for what, found in tags.items()
+            ],
+        ),
+    ]
+    return [*lines, f"All ids with what happened: {difference['csv']}"] if difference["csv"] else lines
+
+
+def verified_lines(found: Iterable[Mapping[str, Any]]) -> list[str | Table | Panel]:
+    """`get-tags data verify`."""
+    return [
+        f"{entry['damaged']}\n  {entry['hint']}"
+        if "damaged" in entry
+        else f"{entry['name']} is whole: {entry['checksum']}"
+        for entry in found
+    ]
+
+
 def models_listing(home: Path, listed: Mapping[str, Any]) -> list[str | Table | Panel]:
     """`get-tags models`."""
     rows = [
@@ -278,6 +357,18 @@ def _data_entries(data: Mapping[str, Any]) -> dict[str, object]:
         + f", {data['tags']:,} tags",
         "Data folder": data["path"],
     }
+
+
+def _bars(counts: Mapping[str, int]) -> list[list[str]]:
+    """Name, number and a bar of it for each."""
+    most = max(counts.values())
+    return [[name, f"{count:,}", "█" * round(_BAR_WIDTH * count / most)] for name, count in counts.items()]
+
+
+def _first_of(listed: Sequence[object], count: int | None = None) -> str:
+    """The first few, and how many more there are; `count` in all."""
+    more = (len(listed) if count is None else count) - len(listed[:_SHOWN])
+    return "; ".join(map(str, listed[:_SHOWN])) + (f" and {more:,} more" if listed and more else "")
 
 
 def _when(entry: Mapping[str, Any]) -> str:

@@ -50,7 +50,7 @@ def read_ids(path: Path) -> list[str]:
 def read_samples(path: Path) -> list[tuple[int, str, list[str]]]:
     """(line, text, labels) of each record of a file with the columns text and labels. Raises InputError."""
     text = read_text(path)
-    rows = _two_columns(path, text)
+    rows = _two_columns(path, text, "text and labels")
     first = [cell.strip().lower() for cell in rows[0].cells] if rows else []
     text_at, labels_at = 0, 1
     if len(first) == 2 and first[0] in _TEXT_HEADERS | _LABEL_HEADERS and first[1] in _TEXT_HEADERS | _LABEL_HEADERS:
@@ -72,6 +72,39 @@ def read_samples(path: Path) -> list[tuple[int, str, list[str]]]:
     if not samples:
         raise InputError(f"{path} has no examples in it.", "It should have two columns, text and labels.")
     return samples
+
+
+def read_tags_map(path: Path) -> dict[str, str]:
+    """What each tag of a file with the columns tag and becomes turns into, chains followed; '' drops the tag.
+
+    No file is an empty map. Raises InputError naming the line of a cycle or of a tag that stands there twice.
+    """
+    if not path.exists():
+        return {}
+    rows = _two_columns(path, read_text(path), "tag and becomes")
+    if rows and [cell.strip().lower() for cell in rows[0].cells] == ["tag", "becomes"]:
+        rows = rows[1:]
+    becomes: dict[str, str] = {}
+    lines: dict[str, int] = {}
+    for row in rows:
+        tag, target = map(normalise_tag, row.cells)
+        if not tag or becomes.get(tag, target) != target:
+            wrong = (
+                f"{tag} stands on line {lines[tag]} too, and becomes something else there" if tag else "it has no tag"
+            )
+            raise InputError(f"{path}, line {row.line}: {wrong}.", "Give each tag one line: tag, becomes.")
+        if tag != target:
+            becomes[tag] = target
+            lines.setdefault(tag, row.line)
+    for tag in becomes:
+        followed = [tag]
+        while (target := becomes[followed[-1]]) in becomes:
+            if target in followed:
+                cycle = " -> ".join([*followed[followed.index(target) :], target])
+                raise InputError(f"{path}, line {lines[tag]}: {cycle} has no end.", "Remove one of these lines.")
+            followed.append(target)
+        becomes[tag] = target
+    return becomes
 
 
 def parse_labels(cell: str) -> list[str]:
@@ -135,7 +168,7 @@ def _rows(text: str, delimiter: str) -> list[Row]:
     return rows
 
 
-def _two_columns(path: Path, text: str) -> list[Row]:
+def _two_columns(path: Path, text: str, names: str) -> list[Row]:
     """Parse with the delimiter that gives two columns in every row, or failing that in the most."""
     parsed = []
     for delimiter in _DELIMITERS:
@@ -144,7 +177,7 @@ def _two_columns(path: Path, text: str) -> list[Row]:
     _, rows = max(parsed, key=lambda candidate: candidate[0])
     if bad := [row for row in rows if len(row.cells) != 2]:
         raise InputError(
-            f"{path} should have two columns, text and labels. {_shown(bad)}",
+            f"{path} should have two columns, {names}. {_shown(bad)}",
             "Put a text that contains the delimiter in double quotes, as Excel does.",
         )
     return rows

@@ -1,17 +1,21 @@
 """Engines, dialects, passwords, and a database's errors in words."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from threading import Event
+from time import monotonic
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, quote_plus
 
 import keyring
 import pyodbc
 import sqlparse
 from keyring.errors import KeyringError
-from sqlalchemy import URL, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlparse.tokens import DDL, Punctuation
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
 
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.settings import Settings
@@ -20,31 +24,93 @@ KEYRING_SERVICE = "get-tags"
 # Of what a database says; drivers quote data and statements at length.
 _SHOWN_CHARACTERS = 300
 _CHANGING = {"INTO", "INSERT", "UPDATE", "DELETE", "EXEC", "EXECUTE"}
-_HINTS = {
-    r"can't open lib|data source name not found|IM002": "Install ODBC Driver 18 for SQL Server, or name an installed "
-    "one in the URL (installed: {drivers}).",
-    r"timeout expired|not found or not accessible|is unavailable|connection refused|could not connect": "Check the "
-    "server's name and port, the network and the VPN; the server must accept TCP connections.",
-    r"no such (table|column)|invalid (object|column) name|does(n't| not) exist|unknown column": "Check "
-    "documents_query and tags_query under [database].",
-    r"login failed|access denied|authentication": "Check the user and the password: in the URL, in "
-    "GET_TAGS_DATABASE_PASSWORD, or in the keyring.",
-    r"certificate|ssl provider": "If you trust this server, add TrustServerCertificate=yes to the URL.",
-}
+
+
+class _Failure(NamedTuple):
+    """What a driver's words mean: `message` is said of a database, `hint` says what to do."""
+
+    pattern: str
+    message: str
+    hint: str
+
+
+# The first that fits is told: servers wrap one failure into the words of another.
+_FAILURES = [
+    _Failure(
+        r"can't open lib|data source name not found|IM00[23]",
+        "The ODBC driver for {database} is not installed",
+        "Install ODBC Driver 18 for SQL Server, or name an installed one in the URL (installed: {drivers}).",
+    ),
+    _Failure(
+        r"certificate|ssl provider|ssl routines",
+        "The certificate of {database} is refused",
+        "If you trust this server, add TrustServerCertificate=yes to the URL (PostgreSQL: sslmode=require).",
+    ),
+    _Failure(
+        r"unknown database|database \"[^\"]*\" does not exist|cannot open database|entry in sysdatabases"
+        r"|access denied .* to database",
+        "There is no database {database}, or it is closed to this user",
+        "Check the name after the server's in the URL, and the user's rights.",
+    ),
+    _Failure(
+        r"login failed|authentication failed|no password supplied|role \"[^\"]*\" does not exist"
+        r"|access denied for user",
+        "The login at {database} is refused",
+        "Check the user and the password: in the URL, in GET_TAGS_DATABASE_PASSWORD, or in the keyring.",
+    ),
+    _Failure(
+        r"permission (was )?denied|command denied",
+        "The user may not read all that the queries ask of {database}",
+        "Have the right to SELECT from the tables of documents_query and tags_query given to the user.",
+    ),
+    _Failure(
+        r"snapshot isolation",
+        "Snapshot isolation is not allowed in {database}",
+        "Have it allowed (ALTER DATABASE ... SET ALLOW_SNAPSHOT_ISOLATION ON), or set snapshot_isolation = false.",
+    ),
+    _Failure(
+        r"no such (table|column)|invalid (object|column) name|unknown (column|table)|could not be bound"
+        r"|does(n't| not) exist",
+        "A table or column of the queries is not in {database}",
+        "Check documents_query and tags_query under [database].",
+    ),
+    _Failure(
+        r"login timeout expired|connection timeout expired|not found or not accessible|is unavailable|refused|no route"
+        r"|could not connect|can't connect|connection failed|unknown .*server host|network-related",
+        "The server of {database} cannot be reached",
+        "Check the server's name and port, the network and the VPN; the server must accept TCP connections.",
+    ),
+    _Failure(
+        r"timeout expired|statement timeout|max_statement_time|maximum statement execution time",
+        "A query to {database} takes too long",
+        "Raise timeout_seconds under [database], or have the documents' ids indexed: get-tags doctor times them.",
+    ),
+]
+_UNKNOWN = _Failure("", "The database {database} answered", "get-tags doctor tries [database] step by step.")
+# SQLSTATEs and the servers' own numbers of what passes by itself.
+_DEADLOCK = {"40001", "40P01", "1213"}
+_BLOCKED = {"1205", "55P03", "SQLITE_BUSY"}
+_TIMEOUT = {"HYT00", "HYT01", "57014", "1969", "3024"}
+_LONGEST_PAUSE_SECONDS = 30
+# A link that dies without a word, as a VPN does, is noticed within about a minute (libpq's parameters).
+_KEEPALIVE = {"connect_timeout": 15, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 _SECRET_KEYS = re.compile(r"(pwd|password|passwd|token|secret|accesskey)", re.IGNORECASE)
 _ODBC_PAIR = re.compile(r"\s*([^=;]+?)\s*=\s*(\{(?:[^}]|\}\})*\}|[^;]*)")
+_T = TypeVar("_T")
 
 
 def open_engine(settings: Settings) -> Engine:
     """An engine for the database of the settings, for reading. Raises InputError on a URL that cannot be used."""
     url = _with_password(_parse(settings.database.url), settings.database.password)
-    options = {}
+    options: dict[str, Any] = {}
     if url.get_backend_name() == "sqlite":
         url = _read_only_sqlite(url, settings)
-    elif url.get_backend_name() == "postgresql":
-        options = {"execution_options": {"postgresql_readonly": True}}
+    elif url.drivername.startswith("postgresql+psycopg"):
+        options["connect_args"] = {key: value for key, value in _KEEPALIVE.items() if key not in url.query}
+    elif url.get_backend_name() == "mssql" and settings.database.snapshot_isolation:
+        options["isolation_level"] = "SNAPSHOT"
     try:
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True, **options)
+        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, **options)
     except ModuleNotFoundError as error:
         raise InputError(
             f"The driver of {url.drivername} is not installed: there is no Python package {error.name}.",
@@ -52,6 +118,8 @@ def open_engine(settings: Settings) -> Engine:
         ) from None
     except SQLAlchemyError as error:
         raise InputError(f"[database] url cannot be used: {first_line(error)}") from None
+    _limit_sessions(engine, settings.database.timeout_seconds)
+    return engine
 
 
 def describe_url(text: str) -> str:
@@ -99,17 +167,105 @@ def checked_select(query: str, key: str) -> str:
     return str(statements[0]).strip().rstrip(";").strip()
 
 
+def check_inside_select(query: str, key: str) -> None:
+    """Raise InputError where SQL Server would not take a checked query inside another SELECT."""
+    depth, words = 0, []
+    for token in sqlparse.parse(query)[0].flatten():
+        depth += {"(": 1, ")": -1}.get(token.value, 0) if token.ttype is Punctuation else 0
+        if depth == 0 and not token.is_whitespace:
+            words.append(" ".join(token.value.upper().split()))
+    refused = "[database] {} {}, which SQL Server does not take inside another query."
+    if words[0] == "WITH":
+        hint = "Make it a view in the database and select from that."
+        raise InputError(refused.format(key, "begins with WITH"), hint)
+    if "ORDER BY" in words and not {"TOP", "OFFSET"} & set(words):
+        raise InputError(refused.format(key, "has an ORDER BY"), "Leave it out: get-tags sorts by id itself.")
+
+
+class Patience(NamedTuple):
+    """How long reading is tried again, and who hears why and of the pause in seconds; `ended` cuts it short."""
+
+    seconds: float
+    on_retry: Callable[[str, float], None]
+    ended: Event
+
+
+def retrying(read: Callable[[], _T], patience: Patience) -> _T:
+    """read(), again with growing pauses while a connection is lost, a deadlock or a timeout is in the way.
+
+    Raises GetTagsError when it still fails `patience.seconds` after it first did; 0 is for a single try, whose error
+    is the database's own.
+    """
+    if not patience.seconds:
+        return read()
+    failed_at: list[float] = []
+    kept = "What was read is kept: the same command continues it."
+
+    def has_failed_long_enough(_: RetryCallState) -> bool:
+        failed_at.append(monotonic())
+        return failed_at[-1] - failed_at[0] >= patience.seconds
+
+    def tell(state: RetryCallState) -> None:
+        if state.outcome and (error := state.outcome.exception()):
+            patience.on_retry(passing_trouble(error), state.upcoming_sleep)
+
+    def pause(seconds: float) -> None:
+        if patience.ended.wait(seconds):
+            raise GetTagsError("Reading was ended.", kept)
+
+    attempts = Retrying(
+        retry=retry_if_exception(lambda error: bool(passing_trouble(error))),
+        wait=wait_exponential(max=_LONGEST_PAUSE_SECONDS),
+        stop=has_failed_long_enough,
+        before_sleep=tell,
+        sleep=pause,
+        reraise=True,
+    )
+    try:
+        return attempts(read)
+    except DBAPIError as error:
+        if not (trouble := passing_trouble(error)):
+            raise
+        raise GetTagsError(f"{trouble}, and {patience.seconds:g} seconds of trying again did not help.", kept) from None
+
+
+def passing_trouble(error: BaseException) -> str:
+    """What went wrong, where the same query may succeed a little later; '' where it would fail again."""
+    if not isinstance(error, DBAPIError) or error.orig is None:
+        return ""
+    orig = error.orig
+    given = [getattr(orig, name, "") for name in ("sqlstate", "pgcode", "sqlite_errorname")]
+    codes = {str(code) for code in (*given, *orig.args[:1]) if code} | set(re.findall(r"\((\d{4})\)", str(orig)))
+    if codes & _DEADLOCK:
+        return "The database broke a deadlock at the expense of this query"
+    if codes & _BLOCKED:
+        return "The documents are locked by somebody who writes"
+    # Before the connection: SQLAlchemy gives one up after a timeout of SQL Server.
+    if codes & _TIMEOUT:
+        return "The database took too long to answer"
+    if error.connection_invalidated or any(re.fullmatch("08...", code) for code in codes):
+        return "The connection to the database was lost"
+    # Not in a query: connecting anew. What the server itself refuses has a code.
+    refused = any(re.fullmatch("(28|3D|42)...|IM00.|10[0-9]{2}", code) for code in codes)
+    if error.statement is None and type(error) in (OperationalError, DBAPIError) and not refused:
+        return "The database cannot be reached"
+    return ""
+
+
 @contextmanager
 def translated(settings: Settings) -> Iterator[None]:
     """Raise what a database says as GetTagsError, without parameters, document text or secrets."""
     try:
         yield
     except DBAPIError as error:
-        said = re.sub(r" with text '.*", "", first_line(error.orig or error))[:_SHOWN_CHARACTERS]
+        said = re.sub(r" with text '.*", "", first_line(error.orig or error))
+        failure = next((f for f in _FAILURES if re.search(f.pattern, said, re.IGNORECASE)), _UNKNOWN)
         for secret in secrets_of(settings):
             said = said.replace(secret, "***")
+        database = describe_url(settings.database.url)
         raise GetTagsError(
-            f"The database {describe_url(settings.database.url)} answered: {said}", _hint(said)
+            f"{failure.message.format(database=database)}: {said[:_SHOWN_CHARACTERS]}",
+            failure.hint.format(drivers=", ".join(pyodbc.drivers()) or "none"),
         ) from None
     except SQLAlchemyError as error:
         raise GetTagsError(f"The database cannot be read: {first_line(error)}") from None
@@ -181,9 +337,24 @@ def _read_only_sqlite(url: URL, settings: Settings) -> URL:
     return url.set(database=f"{path.absolute().as_uri()}?mode=ro").update_query_dict({"uri": "true"})
 
 
-def _hint(said: str) -> str:
-    """What to do about something a database or its driver said."""
-    for pattern, hint in _HINTS.items():
-        if re.search(pattern, said, re.IGNORECASE):
-            return hint.format(drivers=", ".join(pyodbc.drivers()) or "none")
-    return "Check [database] in get-tags.toml; get-tags doctor tries it step by step."
+def _limit_sessions(engine: Engine, timeout_seconds: int) -> None:
+    """Have each new connection refuse changes and end queries that take too long, where the server can."""
+
+    @event.listens_for(engine, "connect")
+    def limit(connection: Any, _record: Any) -> None:
+        statements = []
+        if engine.dialect.name == "postgresql":
+            statements.append("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+            statements.append(f"SET statement_timeout = {timeout_seconds * 1000}")
+        elif engine.dialect.name in {"mysql", "mariadb"}:
+            statements.append("SET SESSION TRANSACTION READ ONLY")
+            is_mariadb = getattr(engine.dialect, "is_mariadb", False)
+            own_name = ("max_statement_time", 1) if is_mariadb else ("max_execution_time", 1000)
+            statements.append(f"SET SESSION {own_name[0]} = {timeout_seconds * own_name[1]}")
+        elif engine.dialect.name == "mssql" and engine.driver == "pyodbc":
+            connection.timeout = timeout_seconds  # of each query; to read only is the user's rights' business there
+        if statements:
+            with closing(connection.cursor()) as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+            connection.commit()  # else PostgreSQL forgets it with the transaction

@@ -2,8 +2,10 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from time import perf_counter
 from typing import Literal, NamedTuple
 
+import pyarrow as pa
 import torch
 
 from get_tags_train.database import describe_url, open_engine, translated
@@ -12,12 +14,16 @@ from get_tags_train.errors import GetTagsError
 from get_tags_train.folders import write_text
 from get_tags_train.samples import FEW, Samples
 from get_tags_train.settings import Settings
-from get_tags_train.source import DocumentSource
+from get_tags_train.source import DocumentId, DocumentSource
 from get_tags_train.tokens import load_tokenizer
 from get_tags_train.train import check_base_model
 
 _LOW_DISK_BYTES = 10 * 2**30
 _SHOWN_DOCUMENTS = 3
+_TIMED_PAGES = 3
+# An index finds rows nearly as fast as they are read in passing; without one, each page reads the whole table.
+_SLOW_LOOKUP = 10
+_SLOW_SECONDS = 60.0
 
 
 class Check(NamedTuple):
@@ -74,15 +80,49 @@ def _database(settings: Settings) -> Check:
     database = settings.database
     with translated(settings):
         source = DocumentSource(engine, database.documents_query, database.tags_query)
-        documents = source.first(_SHOWN_DOCUMENTS)
+        started = perf_counter()
+        listed = source.read_ids()
+        listing_seconds = perf_counter() - started
+        shown = _samples_of(source)
+        seconds, slow = _time_reading(source, listed.ids, database.page_size)
     engine.dispose()
-    shown = "; ".join(f"{d.id}: {' '.join((d.title or d.text or '').split())[:40]!r} {d.tags[:3]}" for d in documents)
-    message = f"{describe_url(database.url)} answers both queries, for example {shown}"
-    if not any(document.tags for document in documents):
-        return Check(
-            "database", "warning", f"{message}; none of these has a tag.", "Check tags_query under [database]."
-        )
+    seconds += listing_seconds
+    message = (
+        f"{describe_url(database.url)} answers, {len(listed.ids):,} documents, {listed.repeated:,} repeated ids and "
+        f"{listed.nulls:,} NULL; reading them all takes about {_duration(seconds)}. For example {'; '.join(shown)}"
+    )
+    if slow and seconds >= _SLOW_SECONDS:
+        hint = f"Have the document ids of {' and '.join(slow)} indexed; a view needs the index on its tables."
+        slowest = ", ".join(f"{key} {times:.0f} times" for key, times in slow.items())
+        return Check("database", "warning", f"{message}. Finding rows by id is slow: {slowest} a plain read.", hint)
+    if all(line.endswith("[]") for line in shown):
+        hint = "Check tags_query under [database]."
+        return Check("database", "warning", f"{message}; none of these has a tag.", hint)
     return Check("database", "ok", message)
+
+
+def _samples_of(source: DocumentSource) -> list[str]:
+    """The first few documents, shortened, with their tags."""
+    shown = []
+    for document in source.first(_SHOWN_DOCUMENTS):
+        text = " ".join((document.title or document.text or "").split())
+        shown.append(f"{document.id}: {text[:40]!r} {[tag[:40] for tag in document.tags[:3]]}")
+    return shown
+
+
+def _time_reading(source: DocumentSource, ids: pa.Array, page_size: int) -> tuple[float, dict[str, float]]:
+    """Seconds that reading all ids will take, by a few pages; and which queries find ids slowly, how many times so."""
+    starts = range(0, len(ids), max(page_size, len(ids) // _TIMED_PAGES))
+    timed: list[list[DocumentId]] = [ids.slice(start, page_size).to_pylist() for start in starts][:_TIMED_PAGES]
+    lookups = [source.time_lookups(page) for page in timed]
+    by_id = {key: sum(lookup[key].by_id for lookup in lookups) for key in lookups[0]}
+    by_scan = {key: sum(lookup[key].by_scan for lookup in lookups) for key in lookups[0]}
+    slow = {key: by_id[key] / by_scan[key] for key in by_id if by_id[key] > _SLOW_LOOKUP * by_scan[key]}
+    return sum(by_id.values()) * len(ids) / sum(map(len, timed)), slow
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
 
 def _base_model(settings: Settings) -> Check:

@@ -1,6 +1,6 @@
 """Pieces -> tags_vX: join duplicates, number tags, write the manifest. It can be repeated until it succeeds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
@@ -59,7 +59,8 @@ def finish(workspace: Workspace) -> None:
     folder = workspace.folder
     started = perf_counter()
     pieces = piece_paths(folder)
-    scan = _scan(pieces)
+    plan = read_plan(folder)
+    scan = _scan(pieces, dict(plan.get("tags_map", [])))
     ids, facts = read_ids(folder)
     if not len(scan.has_text):
         shown = ", ".join([*map(str, ids[:3].to_pylist()), *facts["unusable"][:3]])
@@ -94,7 +95,7 @@ def finish(workspace: Workspace) -> None:
     manifest = Manifest(
         name=workspace.name,
         created=datetime.now().astimezone().isoformat(timespec="seconds"),
-        source=read_plan(folder),
+        source=plan,
         documents_read=len(joined.kept),
         documents_kept=int(joined.kept.sum()),
         dropped=joined.dropped,
@@ -103,7 +104,7 @@ def finish(workspace: Workspace) -> None:
         null_ids=facts["nulls"],
         repeated_ids=facts["repeated"],
         tags=len(joined.tags),
-        respelt_tags={tag: scan.spellings[tag] for tag in joined.tags if len(scan.spellings[tag]) > 1},
+        respelt_tags={tag: spelt for tag in joined.tags if len(spelt := scan.spellings.get(tag, [])) > 1},
         checksum=checksum,
         resumed=workspace.resumed,
         seconds={part: round(spent, 3) for part, spent in seconds.items()},
@@ -112,8 +113,8 @@ def finish(workspace: Workspace) -> None:
     write_manifest(folder, manifest)
 
 
-def _scan(pieces: Sequence[Path]) -> _Scan:
-    """Read hashes and tags of all pieces, tags normalised and numbered as they come."""
+def _scan(pieces: Sequence[Path], tags_map: Mapping[str, str]) -> _Scan:
+    """Read hashes and tags of all pieces, tags normalised, mapped, and numbered as they come."""
     numbers: dict[str, int] = {}
     by_spelling: dict[str, int] = {}
     spellings: dict[str, list[str]] = {}
@@ -131,8 +132,9 @@ def _scan(pieces: Sequence[Path]) -> _Scan:
         for spelling in encoded.dictionary.to_pylist():
             if spelling not in by_spelling:
                 tag = normalise_tag(spelling)
-                by_spelling[spelling] = numbers.setdefault(tag, len(numbers)) if tag else -1
                 spellings.setdefault(tag, []).append(spelling)
+                tag = tags_map.get(tag, tag)
+                by_spelling[spelling] = numbers.setdefault(tag, len(numbers)) if tag else -1
         lookup = np.array([by_spelling[s] for s in encoded.dictionary.to_pylist()], np.int64)
         tag_numbers = lookup[encoded.indices.to_numpy(zero_copy_only=False)]
         documents = first + pc.list_parent_indices(tags).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -1,13 +1,49 @@
-"""What prepared data and models there are, as plain entries, and their removal."""
+"""What prepared data and models there are, finished or not, as plain entries; their check and removal."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from get_tags_train.dataset import PreparedData
 from get_tags_train.errors import GetTagsError, InputError
-from get_tags_train.folders import folder_bytes, locked, remove_folder
-from get_tags_train.home import data_dir, data_names, live_model, locks_dir, model_names, models_dir, unfinished
+from get_tags_train.folders import folder_bytes, locked, remove_folder, try_lock
+from get_tags_train.home import (
+    PARTIAL,
+    data_dir,
+    data_names,
+    live_model,
+    locks_dir,
+    model_names,
+    models_dir,
+    unfinished,
+)
 from get_tags_train.modelfacts import read_facts
+from get_tags_train.pieces import piece_facts, piece_paths, read_ids
+from get_tags_train.workspace import PLAN, read_plan
+
+
+class Unfinished(NamedTuple):
+    """An extraction or a training that has not finished: what it is about, since when, and whether a run is at it."""
+
+    folder: Path
+    plan: dict[str, Any]
+    begun: datetime
+    is_running: bool
+
+    @property
+    def name(self) -> str:
+        """The name that the finished folder will have."""
+        return self.folder.name.removesuffix(PARTIAL)
+
+    def read_so_far(self) -> tuple[int, int]:
+        """(ids worked through, ids listed) of an extraction; (0, 0) where none are listed, at its very beginning."""
+        try:
+            listed = len(read_ids(self.folder)[0])
+            pieces = piece_paths(self.folder)
+            return (piece_facts(pieces[-1])["stop"] if pieces else 0), listed
+        except FileNotFoundError:
+            return 0, 0
 
 
 def list_data(home: Path) -> dict[str, Any]:
@@ -30,6 +66,34 @@ def list_models(home: Path, live_dir: Path) -> dict[str, Any]:
     }
 
 
+def unfinished_work(home: Path, parent: Path) -> list[Unfinished]:
+    """The extractions or trainings in `parent` that have not finished and say what they are about, newest first."""
+    return [
+        Unfinished(folder, plan, datetime.fromtimestamp((folder / PLAN).stat().st_mtime), _is_running(home, folder))
+        for folder in unfinished(parent)
+        if (plan := read_plan(folder))
+    ]
+
+
+def trainings_of(home: Path, data: PreparedData) -> list[Unfinished]:
+    """The unfinished trainings of these data, newest first."""
+    return [work for work in unfinished_work(home, models_dir(home)) if work.plan.get("data") == data.manifest.checksum]
+
+
+def verify_data(home: Path, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Read each of these tags_vX whole: {"name", "checksum"}, or {"name", "damaged", "hint"}."""
+    entries: list[dict[str, Any]] = []
+    for name in names:
+        try:
+            data = PreparedData(data_dir(home) / name)
+            data.verify()
+        except GetTagsError as error:
+            entries.append({"name": name, "damaged": error.message, "hint": error.hint})
+        else:
+            entries.append({"name": name, "checksum": data.manifest.checksum})
+    return entries
+
+
 def find_removable(parent: Path, name: str) -> Path:
     """The folder `name` of prepared data or models, finished or not. Raises InputError where there is none."""
     folder = parent / name
@@ -38,11 +102,45 @@ def find_removable(parent: Path, name: str) -> Path:
     return folder
 
 
+def live_copy(folder: Path, live_dir: Path) -> Path | None:
+    """The live copy of a model; None where it is not live. Raises GetTagsError where `folder` itself is live."""
+    try:
+        live = live_model(live_dir)
+    except InputError:
+        return None
+    if any(path.resolve().is_relative_to(folder.resolve()) for path in (live, live_dir / "get_tags")):
+        raise GetTagsError(f"The live model is read from {folder}.", "Make another one live first: get-tags deploy.")
+    return live if live.name == folder.name else None
+
+
+def refuse_needed(home: Path, folder: Path) -> None:
+    """Raise GetTagsError where an unfinished training needs these prepared data."""
+    try:
+        data = PreparedData(folder)
+    except GetTagsError:
+        return  # nobody can train on them
+    for training in trainings_of(home, data):
+        if training.is_running:
+            raise GetTagsError(f"{training.folder.name} is being trained on {folder.name}.", "Wait for it, or stop it.")
+        raise GetTagsError(
+            f"The unfinished training {training.folder.name} needs {folder.name} to be continued.",
+            f"Finish it (get-tags train --source cached --data {folder.name}), or remove it first: "
+            f"get-tags models remove {training.folder.name}.",
+        )
+
+
 def remove(home: Path, folder: Path) -> None:
     """Remove it for good, unless a run is at work in it."""
     busy = GetTagsError(f"A run is at work in {folder}.", "Wait for it, or stop it with Ctrl-C.")
     with locked(locks_dir(home) / f"{folder.name}.lock", lambda: busy):
         remove_folder(folder)
+
+
+def _is_running(home: Path, folder: Path) -> bool:
+    lock = try_lock(locks_dir(home) / f"{folder.name}.lock")
+    if lock is not None:
+        lock.release()
+    return lock is None
 
 
 def _data_entry(folder: Path) -> dict[str, Any]:

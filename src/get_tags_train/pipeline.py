@@ -1,6 +1,6 @@
 """The whole chain: the only owner of the order of stages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,12 @@ from get_tags_train.events import Notice, OnEvent
 from get_tags_train.home import data_dir, find_data, next_data_name
 from get_tags_train.settings import Settings
 
+# In the home: tag, becomes. It merges, renames and drops tags.
+TAGS_MAP = "tags_map.csv"
+
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
     from get_tags_train.dataset import PreparedData
 
 
@@ -127,17 +132,23 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     from get_tags_train.dataset import PreparedData
     from get_tags_train.prepare import prepare
     from get_tags_train.source import DocumentSource, IdList
-    from get_tags_train.tokens import CleanTextEncoder, fingerprint, load_tokenizer
+    from get_tags_train.tokens import CleanTextEncoder, load_tokenizer
     from get_tags_train.workspace import open_workspace
 
     started = perf_counter()
     home, ids_path = settings.home, settings.source.ids_path
     listed = read_ids(ids_path) if ids_path else None
     tokenizer = load_tokenizer(settings.base_model)
-    plan = _plan(settings, fingerprint(tokenizer))
+    plan = _plan(settings, tokenizer)
     engine = open_engine(settings)
     with translated(settings):
-        source = DocumentSource(engine, settings.database.documents_query, settings.database.tags_query)
+        source = DocumentSource(
+            engine,
+            settings.database.documents_query,
+            settings.database.tags_query,
+            retry_seconds=settings.database.retry_seconds,
+            on_retry=lambda why, pause: on_event(Notice(f"{why}; trying again in {pause:.0f} s.", "warning")),
+        )
 
         def list_ids() -> tuple[IdList, list[str]]:
             return (source.read_ids(), []) if listed is None else source.parse_ids(listed)
@@ -154,16 +165,28 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
                 raise InterruptedByUser(said, "What was read is kept: the same command continues it.") from None
     engine.dispose()
     data = PreparedData(folder)
+    if source.unreadable_tags:
+        said = f"The column tags of {source.unreadable_tags} documents is no list of tags: they count as without tags."
+        on_event(Notice(said, "warning"))
     _report_losses(data, on_event)
     return _describe(data, settings.source.kind, started, resumed=data.manifest.resumed)
 
 
-def _plan(settings: Settings, tokenizer_fingerprint: str) -> dict[str, Any]:
+def why_not_continued(settings: Settings, plan: Mapping[str, Any]) -> list[str]:
+    """What differs between the plan of an unfinished extraction and these settings; nothing: it is continued."""
+    from get_tags_train.tokens import load_tokenizer
+    from get_tags_train.workspace import differences
+
+    return differences(plan, _plan(settings, load_tokenizer(settings.base_model)))
+
+
+def _plan(settings: Settings, tokenizer: "PreTrainedTokenizerFast") -> dict[str, Any]:
     """All that decides what an extraction gives: an unfinished one with an equal plan is continued."""
+    from get_tags_train.csvfiles import read_tags_map
     from get_tags_train.database import describe_url
     from get_tags_train.dataset import file_sha256
     from get_tags_train.text import RULES_VERSION
-    from get_tags_train.tokens import MAX_CONTEXT_LENGTH
+    from get_tags_train.tokens import MAX_CONTEXT_LENGTH, fingerprint
 
     database, ids_path = settings.database, settings.source.ids_path
     return {
@@ -172,7 +195,9 @@ def _plan(settings: Settings, tokenizer_fingerprint: str) -> dict[str, Any]:
         "documents_query": database.documents_query,
         "tags_query": database.tags_query,
         "ids_sha256": file_sha256(ids_path) if ids_path else None,
-        "tokenizer": tokenizer_fingerprint,
+        "tags_map": sorted(map(list, read_tags_map(settings.home / TAGS_MAP).items())),
+        "tokenizer": fingerprint(tokenizer),
+        "unknown_token_id": tokenizer.unk_token_id,
         "context_length": MAX_CONTEXT_LENGTH,
         "text_rules": RULES_VERSION,
     }

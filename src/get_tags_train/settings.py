@@ -39,9 +39,22 @@ class DatabaseSettings(_Section):
         description="One SELECT that returns the columns id and text, and title where there is one."
     )
     tags_query: str = Field(
-        description="One SELECT that returns the columns id (of the document) and tag, a row for each pair."
+        description="One SELECT that returns the columns id (of the document) and tag, a row for each pair, and active "
+        "where pairs can be switched off; empty if documents_query has a column tags (a;b or a list)."
     )
     page_size: int = Field(ge=1, le=1000, description="How many documents one query fetches (1 to 1000).")
+    timeout_seconds: int = Field(
+        ge=1, le=86_400, description="How long one query may take before the server ends it (1 to 86400 seconds)."
+    )
+    retry_seconds: int = Field(
+        ge=0,
+        description="How long a lost connection, a deadlock or a timeout is tried again before the run stops "
+        "(0: not at all).",
+    )
+    snapshot_isolation: bool = Field(
+        description="Whether SQL Server reads each page as of one moment without waiting for writers; the database "
+        "must allow it."
+    )
 
 
 class TrainingSettings(_Section):

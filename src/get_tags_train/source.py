@@ -2,9 +2,11 @@
 
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from threading import Event
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -14,6 +16,7 @@ from sqlalchemy import (
     Engine,
     Numeric,
     String,
+    Unicode,
     Uuid,
     bindparam,
     column,
@@ -26,11 +29,17 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql import ColumnElement, Select, Subquery
 from sqlalchemy.types import TypeEngine
 
-from get_tags_train.database import checked_select
+from get_tags_train.csvfiles import parse_labels
+from get_tags_train.database import Patience, check_inside_select, checked_select, retrying
 from get_tags_train.errors import GetTagsError, InputError
 
 DocumentId = int | str
 _FETCH_ROWS = 10_000
+# What a column `active` holds where a tag is not in use.
+_INACTIVE = {"0", "false", "f", "b'\\x00'"}
+DECLARED_TYPES = sql_text(
+    "SELECT name, system_type_name FROM sys.dm_exec_describe_first_result_set(:query, NULL, 0)"
+).bindparams(bindparam("query", type_=Unicode()))
 _GUID = re.compile(r"\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?", re.IGNORECASE)
 
 
@@ -51,6 +60,13 @@ class IdList(NamedTuple):
     repeated: int = 0
 
 
+class Lookup(NamedTuple):
+    """Seconds that one of the queries took for the same number of rows: chosen by id, and as they come."""
+
+    by_id: float
+    by_scan: float
+
+
 @dataclass(frozen=True)
 class _IdType:
     """How an id goes to the database and comes back."""
@@ -69,16 +85,35 @@ _ID_TYPES: dict[type, _IdType] = {
 
 
 class DocumentSource:
-    """Documents and their tags, by id, through the two queries of the settings."""
+    """Documents and their tags, by id, through the two queries of the settings.
 
-    def __init__(self, engine: Engine, documents_query: str, tags_query: str) -> None:
-        """Check both queries against the database. Raises InputError where a column is missing."""
+    unreadable_tags: of the documents read so far, how many have a column `tags` that is no list of tags.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        documents_query: str,
+        tags_query: str,
+        *,
+        retry_seconds: float = 0,
+        on_retry: Callable[[str, float], None] = lambda message, seconds: None,
+    ) -> None:
+        """Check both queries against the database; an empty tags_query means a column `tags` of the documents.
+
+        Reading is tried again for retry_seconds where the trouble may pass; on_retry hears why, and the pause in
+        seconds. Raises InputError where a column is missing.
+        """
         self._engine = engine
+        self._patience = Patience(retry_seconds, on_retry, Event())
+        self.unreadable_tags = 0
         with engine.connect() as connection:
-            self._documents = _subquery(connection, "documents_query", documents_query, ["id", "text"])
-            self._tags = _subquery(connection, "tags_query", tags_query, ["id", "tag"])
+            columns = ["id", "text"] if tags_query.strip() else ["id", "text", "tags"]
+            self._documents = _subquery(connection, "documents_query", documents_query, columns)
+            self._tags = _subquery(connection, "tags_query", tags_query, ["id", "tag"]) if tags_query.strip() else None
             id_column = _column(self._documents, "id")
             sample = connection.execute(select(id_column).where(id_column.is_not(None)).limit(1)).scalar()
+            declared = _declared_type(connection, documents_query) if isinstance(sample, str) else ""
         if sample is None:
             raise InputError("documents_query returns no documents.", "Check [database] in get-tags.toml.")
         if type(sample) not in _ID_TYPES:
@@ -86,13 +121,24 @@ class DocumentSource:
                 f"The ids of documents_query are of type {type(sample).__name__}.",
                 "They should be integers, texts or GUIDs: convert the column in the query.",
             )
-        self._id_type = _ID_TYPES[type(sample)]
+        self._id_type = sql_server_id_type(declared) if declared else _ID_TYPES[type(sample)]
         # GUIDs are equal whatever their case: SQL Server gives capitals, what people list has either.
         spelt = str(sample)
         self._spell_guid = (str.upper if spelt.isupper() else str.lower) if _GUID.fullmatch(spelt) else None
 
     def read_ids(self) -> IdList:
         """All ids that documents_query returns, sorted by value, so that equal data have an equal order."""
+        return retrying(self._read_ids, self._patience)
+
+    def page(self, ids: Sequence[DocumentId]) -> list[RawDocument]:
+        """The documents that exist among these ids, in the order of the ids, with two queries at most."""
+        return retrying(lambda: self._page(ids), self._patience)
+
+    def close(self) -> None:
+        """End the waiting for a database that does not answer, from any thread; nothing is tried again after it."""
+        self._patience.ended.set()
+
+    def _read_ids(self) -> IdList:
         statement = select(_column(self._documents, "id"))
         chunks, nulls = [], 0
         with self._engine.connect().execution_options(stream_results=True, yield_per=_FETCH_ROWS) as connection:
@@ -113,18 +159,39 @@ class DocumentSource:
         ids = pc.unique(pa.array(values, self._arrow_type))
         return IdList(ids, repeated=len(values) - len(ids)), unusable
 
-    def page(self, ids: Sequence[DocumentId]) -> list[RawDocument]:
-        """The documents that exist among these ids, in the order of the ids, with two queries."""
-        parameters = {"ids": [self._id_type.to_database(i) for i in ids]}
+    def _page(self, ids: Sequence[DocumentId]) -> list[RawDocument]:
+        # pyodbc calls SQLFetch and SQLGetData row by row whatever the columns are (5.5 never binds any), so texts of
+        # varchar(max) take no slower path than others, and arraysize would change nothing.
+        parameters = self._parameters(ids)
         found: dict[DocumentId, tuple[str | None, str | None]] = {}
         tags: dict[DocumentId, list[str]] = {}
+        unreadable: set[DocumentId] = set()
         with self._engine.connect() as connection:
             for row in connection.execute(self.documents_statement(), parameters):
-                found.setdefault(self._from_database(row[0]), (_as_text(row[1], "title"), _as_text(row[2], "text")))
-            for row in connection.execute(self.tags_statement(), parameters):
-                if row[1] is not None:
-                    tags.setdefault(self._from_database(row[0]), []).append(str(row[1]))
-        return [RawDocument(i, *found[i], tags.get(i, [])) for i in ids if i in found]
+                document_id = self._from_database(row[0])
+                if document_id in found:
+                    continue
+                found[document_id] = _as_text(row[1], "title"), _as_text(row[2], "text")
+                if self._tags is None:
+                    try:
+                        tags[document_id] = parse_labels(_as_text(row[3], "tags") or "")
+                    except ValueError:
+                        unreadable.add(document_id)
+            if self._tags is not None:
+                for value, tag, *active in connection.execute(self.tags_statement(), parameters):
+                    if tag is not None and str(*active).lower() not in _INACTIVE:
+                        document_id = self._from_database(value)
+                        own = document_id if document_id in found else _unpadded(document_id)
+                        tags.setdefault(own, []).append(str(tag))
+        # A char(n) column fills its ids up with blanks, which people's lists and the other table may not have.
+        padded = {_unpadded(document_id): document_id for document_id in found}
+        keys = {i: i if i in found else padded.get(i) for i in ids}
+        self.unreadable_tags += len(unreadable.intersection(keys.values()))
+        return [
+            RawDocument(i, *found[key], tags.get(key) or tags.get(_unpadded(key), []))
+            for i in ids
+            if (key := keys[i]) is not None
+        ]
 
     def first(self, count: int) -> list[RawDocument]:
         """The first documents that the database comes upon."""
@@ -133,19 +200,48 @@ class DocumentSource:
             ids = [self._from_database(row[0]) for row in rows if row[0] is not None]
         return self.page(ids)
 
+    def time_lookups(self, ids: Sequence[DocumentId]) -> dict[str, Lookup]:
+        """How long each query takes to find these ids, against reading as many rows without looking for any."""
+        statements = {"documents_query": (self._all_documents(), self.documents_statement())}
+        if self._tags is not None:
+            statements["tags_query"] = (self._all_tags(), self.tags_statement())
+        lookups = {}
+        with self._engine.connect() as connection:
+            for key, (everything, chosen) in statements.items():
+                started = perf_counter()
+                count = len(connection.execute(chosen, self._parameters(ids)).all())
+                between = perf_counter()
+                connection.execute(everything.limit(max(count, 1))).all()
+                lookups[key] = Lookup(between - started, perf_counter() - between)
+        return lookups
+
     def documents_statement(self) -> Select[Any]:
-        """id, title and text of the documents whose ids are bound as `ids`."""
-        documents = self._documents
-        title = _column(documents, "title") if _has(documents, "title") else literal_column("NULL").label("title")
-        return self._by_id(select(_column(documents, "id"), title, _column(documents, "text")), documents)
+        """id, title, text, and tags where they have no query, of the documents whose ids are bound as `ids`."""
+        return self._by_id(self._all_documents(), self._documents)
 
     def tags_statement(self) -> Select[Any]:
-        """id and tag of every pair whose document ids are bound as `ids`."""
-        return self._by_id(select(_column(self._tags, "id"), _column(self._tags, "tag")), self._tags)
+        """id and tag, and active where it exists, of every pair whose document ids are bound as `ids`."""
+        if self._tags is None:
+            raise ValueError("The tags are a column of the documents.")
+        return self._by_id(self._all_tags(), self._tags)
+
+    def _all_documents(self) -> Select[Any]:
+        documents = self._documents
+        title = _column(documents, "title") if _has(documents, "title") else literal_column("NULL").label("title")
+        tags = [_column(documents, "tags")] if self._tags is None else []
+        return select(_column(documents, "id"), title, _column(documents, "text"), *tags)
+
+    def _all_tags(self) -> Select[Any]:
+        assert self._tags is not None
+        active = [_column(self._tags, "active")] if _has(self._tags, "active") else []
+        return select(_column(self._tags, "id"), _column(self._tags, "tag"), *active)
 
     def _by_id(self, statement: Select[Any], table: Subquery) -> Select[Any]:
         ids = bindparam("ids", expanding=True, type_=self._id_type.sql)
         return statement.where(_column(table, "id").in_(ids))
+
+    def _parameters(self, ids: Sequence[DocumentId]) -> dict[str, list[Any]]:
+        return {"ids": [self._id_type.to_database(i) for i in ids]}
 
     def _id_of(self, written: str) -> DocumentId | None:
         """An id that people wrote, as the database spells it; None where it cannot be one."""
@@ -180,6 +276,10 @@ def _as_text(value: Any, name: str) -> str | None:
     return None if value is None else str(value)
 
 
+def _unpadded(document_id: DocumentId) -> DocumentId:
+    return document_id.rstrip(" ") if isinstance(document_id, str) else document_id
+
+
 def pages(ids: pa.Array, page_size: int) -> Iterator[list[DocumentId]]:
     """The ids, a page at a time."""
     for start in range(0, len(ids), page_size):
@@ -188,13 +288,11 @@ def pages(ids: pa.Array, page_size: int) -> Iterator[list[DocumentId]]:
 
 def _subquery(connection: Connection, key: str, query: str, required: Sequence[str]) -> Subquery:
     """The query of setting `key` as a table, its columns found by asking for no rows of it."""
-    if connection.dialect.name == "mssql" and re.match(r"with\b", checked_select(query, key), re.IGNORECASE):
-        raise InputError(
-            f"[database] {key} begins with WITH, which SQL Server does not take inside another query.",
-            "Make it a view in the database and select from that.",
-        )
+    query = checked_select(query, key)
+    if connection.dialect.name == "mssql":
+        check_inside_select(query, key)
     # A colon in the user's text is not one of SQLAlchemy's parameters.
-    escaped = checked_select(query, key).replace(":", r"\:")
+    escaped = query.replace(":", r"\:")
     unnamed = sql_text(escaped).columns().subquery("q")
     names = list(connection.execute(select(literal_column("*")).select_from(unnamed).where(false())).keys())
     if missing := [name for name in required if name not in [n.lower() for n in names]]:
@@ -203,6 +301,23 @@ def _subquery(connection: Connection, key: str, query: str, required: Sequence[s
             f"Name the columns in the query: SELECT ... AS {missing[0]}.",
         )
     return sql_text(escaped).columns(*(column(name) for name in names)).subquery("q")
+
+
+def _declared_type(connection: Connection, documents_query: str) -> str:
+    """What SQL Server calls the type of the ids, for example varchar(20); '' for other databases."""
+    if connection.dialect.name != "mssql":
+        return ""
+    declared = connection.execute(DECLARED_TYPES, {"query": checked_select(documents_query, "documents_query")})
+    return next((str(kind) for name, kind in declared if str(name).lower() == "id"), "nvarchar")
+
+
+def sql_server_id_type(declared: str) -> _IdType:
+    """How ids of this SQL Server type are bound: an nvarchar parameter would scan a table indexed by varchar."""
+    if declared == "uniqueidentifier":
+        return _ID_TYPES[uuid.UUID]
+    kind, length = re.match(r"(\w*)(?:\((\d+)\))?", declared).groups()  # type: ignore[union-attr]
+    sql = String if kind in {"char", "varchar"} else Unicode
+    return _IdType(sql(int(length) if length else None), str, False)
 
 
 def _has(table: Subquery, name: str) -> bool:

@@ -1,6 +1,7 @@
 """Fine-tune a BERT to name several tags for a document: prepared data -> a model folder. The only user of Trainer."""
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -92,6 +93,8 @@ def train(
             run = _Run(settings.base_model, training, data, examples, tokenizer, device, workspace, on_event)
             model = _fit(run)
             model.save_pretrained(workspace.folder)
+            # safetensors keeps its files to their owner; whoever runs the API is to read them too.
+            shutil.copymode(workspace.folder / "config.json", workspace.folder / "model.safetensors")
             save_tokenizer(tokenizer, workspace.folder, training.context_length)
             facts = _facts(run) | {"left_out": int(left_out.sum()), "seconds": round(perf_counter() - started, 3)}
             write_json(workspace.folder / FACTS, facts)

@@ -1,11 +1,11 @@
 """Asks what no flag answered."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import questionary
 from prompt_toolkit.application import create_app_session
@@ -15,8 +15,13 @@ from get_tags_train.csvfiles import read_ids
 from get_tags_train.dataset import PreparedData
 from get_tags_train.errors import GetTagsError
 from get_tags_train.folders import folder_bytes
-from get_tags_train.home import data_names, find_data
+from get_tags_train.home import data_dir, data_names, find_data
+from get_tags_train.inventory import trainings_of, unfinished_work
+from get_tags_train.pipeline import why_not_continued
 from get_tags_train.settings import SITE_FILE, Settings, Source, problem
+from get_tags_train.workspace import differences
+
+_EXAMPLE = "demo"
 
 
 class _Question(NamedTuple):
@@ -64,14 +69,12 @@ def ask_source(settings: Settings, chosen: Source | None, *, only_extraction: bo
 
     only_extraction offers nothing that is prepared already.
     """
-    kind = chosen.kind if chosen else _ask_kind(settings, only_extraction=only_extraction)
-    if kind == "demo":
-        return None
-    if kind == "ids":
-        return Source("ids", ids_path=(chosen and chosen.ids_path) or _ask_ids(settings))
-    if kind == "cached":
-        return Source("cached", data_name=(chosen and chosen.data_name) or _ask_data(settings))
-    return Source("database")
+    source = chosen or _ask_kind(settings, only_extraction=only_extraction)
+    if source and source.kind == "ids" and not source.ids_path:
+        return Source("ids", ids_path=_ask_ids(settings))
+    if source and source.kind == "cached" and not source.data_name:
+        return Source("cached", data_name=_ask_data(settings))
+    return source
 
 
 def ask_settings(settings: Settings, answered: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -105,27 +108,92 @@ def confirm_removal(path: Path) -> bool:
     return bool(questionary.confirm(f"Remove {path} for good?", default=False).unsafe_ask())
 
 
-def _ask_kind(settings: Settings, *, only_extraction: bool) -> str:
+def _ask_kind(settings: Settings, *, only_extraction: bool) -> Source | None:
+    """The source, its file or data yet to be asked for; what has not finished is said, and first among the choices."""
     has_database = bool(settings.database.url)
     names = data_names(settings.home)
+    continued = _continued(settings)
+    if not only_extraction:
+        _say_unfinished_trainings(settings, names)
     if not has_database:
         questionary.print(f"No database is set yet. To set one, write into {settings.home / SITE_FILE}:")
         questionary.print(
             '  [database]\n  url = "mssql+pyodbc://USER@SERVER/DATABASE?driver=ODBC+Driver+18+for+SQL+Server"'
         )
     not_set = None if has_database else "no database is set"
-    choices = [
-        questionary.Choice("Database: extract all documents", "database", disabled=not_set),
-        questionary.Choice("ids.csv: extract the documents whose ids it names", "ids", disabled=not_set),
-    ]
+    choices = [questionary.Choice(title, source) for source, title in continued.items()]
+    if Source("database") not in continued:  # to which it would be the same
+        choices.append(questionary.Choice("Database: extract all documents", Source("database"), disabled=not_set))
+    choices.append(
+        questionary.Choice("ids.csv: extract the documents whose ids it names", Source("ids"), disabled=not_set)
+    )
     if not only_extraction:
         none_there = None if names else "none there yet"
         choices.append(
-            questionary.Choice(f"Prepared data of an earlier run ({len(names)})", "cached", disabled=none_there)
+            questionary.Choice(f"Prepared data of an earlier run ({len(names)})", Source("cached"), disabled=none_there)
         )
     if not has_database and not only_extraction:
-        choices.append(questionary.Choice("The built-in example, to try everything with", "demo"))
-    return str(questionary.select("Where do the documents come from?", choices=choices).unsafe_ask())
+        choices.append(questionary.Choice("The built-in example, to try everything with", _EXAMPLE))
+    picked = questionary.select("Where do the documents come from?", choices=choices).unsafe_ask()
+    return None if picked == _EXAMPLE else cast(Source, picked)
+
+
+def _continued(settings: Settings) -> dict[Source, str]:
+    """Say which extractions have not finished; those that go on under these settings, by the source that does it."""
+    found: dict[Source, str] = {}
+    for work in unfinished_work(settings.home, data_dir(settings.home)):
+        read, listed = work.read_so_far()
+        so_far = f"{read:,} of {listed:,} documents read" if listed else "nothing read yet"
+        questionary.print(
+            f"The extraction of {work.name} has not finished: {_origin(work.plan)}, begun {work.begun:%Y-%m-%d %H:%M}, "
+            f"{so_far}."
+        )
+        source = Source("ids", settings.home / "ids.csv") if work.plan.get("kind") == "ids" else Source("database")
+        reason = "a run is at work on it" if work.is_running else _obstacle(settings, source, work.plan)
+        if reason:
+            questionary.print(f"  It cannot be continued now: {reason}.")
+        elif source not in found:  # of several that are alike, a run takes the newest
+            found[source] = f"Continue the extraction of {work.name} ({so_far})"
+        if not work.is_running:
+            questionary.print(f"  To be rid of it: get-tags data remove {work.folder.name}")
+    return found
+
+
+def _obstacle(settings: Settings, source: Source, plan: Mapping[str, Any]) -> str:
+    """Why these settings do not continue an extraction of this plan; '' where they do."""
+    if source.ids_path and not source.ids_path.exists():
+        return f"there is no {source.ids_path}; if its ids are in another file, choose ids.csv and name that"
+    try:
+        return "; ".join(why_not_continued(settings.model_copy(update={"source": source}), plan))
+    except GetTagsError as error:
+        return error.message.rstrip(".")
+
+
+def _origin(plan: Mapping[str, Any]) -> str:
+    return f"{'ids of a file, in ' if plan.get('kind') == 'ids' else ''}{plan.get('database')}"
+
+
+def _say_unfinished_trainings(settings: Settings, names: Sequence[str]) -> None:
+    """Those of the newest data, with the answers that continue them."""
+    try:
+        trainings = trainings_of(settings.home, PreparedData(find_data(settings.home, names[0]))) if names else []
+    except GetTagsError:
+        return  # damaged data, which nobody trains on
+    asked = {question.key: question.prompt.lower() for question in QUESTIONS if question.section == "training"}
+    now = settings.training.model_dump()
+    for work in trainings:
+        was = work.plan.get("settings", {})
+        answers = {key: was[key] for key in asked if key in was}
+        questionary.print(
+            f"The training {work.name} of the newest data has not finished, begun {work.begun:%Y-%m-%d %H:%M}."
+        )
+        if differing := differences({"": was}, {"": now | answers}):
+            questionary.print(f"  It cannot be continued with these settings: {'; '.join(differing)}.")
+        elif work.is_running:
+            questionary.print("  A run is at work on it.")
+        else:
+            same = ", ".join(f"{asked[key]} {value}" for key, value in answers.items())
+            questionary.print(f"  The same answers continue it: prepared data {names[0]}, {same}.")
 
 
 def _ask_ids(settings: Settings) -> Path:

@@ -84,17 +84,23 @@ def read_plan(folder: Path) -> dict[str, Any]:
     return plan
 
 
-def _not_continued(folder: Path, theirs: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
+def differences(theirs: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
+    """What keeps unfinished work with the plan `theirs` from being continued under `plan`, in words."""
     differing = []
-    for key, value in plan.items():
-        other = theirs.get(key)
+    for key in {**plan, **theirs}:
+        value, other = plan.get(key), theirs.get(key)
         if isinstance(value, dict) and isinstance(other, dict):
             differing += [f"{k} was {other.get(k)} and is {v}" for k, v in value.items() if other.get(k) != v]
         elif other != value:
-            differing.append(f"{key.replace('_', ' ')} changed")
+            differing.append(f"{key.removesuffix('_sha256').replace('_', ' ')} changed")
+    return differing
+
+
+def _not_continued(folder: Path, theirs: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
     group = "models" if folder.parent.name == "_models" else "data"
+    differing = "; ".join(differences(theirs, plan))
     return (
-        f"The unfinished {folder.name} is not continued: {'; '.join(differing)}. It is continued by a run with what it "
+        f"The unfinished {folder.name} is not continued: {differing}. It is continued by a run with what it "
         f"had; to be rid of it: get-tags {group} remove {folder.name}."
     )
 

@@ -1,0 +1,232 @@
+"""Figures over prepared data: how tags and lengths are distributed, and what differs between two versions."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from get_tags_train.dataset import PreparedData
+
+PERCENTILES = (5, 25, 50, 75, 95)
+MOST_FREQUENT = 10
+_TAG_STEPS = {"1": 1, "2-9": 2, "10-99": 10, "100-999": 100, "1000 or more": 1000}
+_TOKENS_PER_BAR = 64
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How a number is spread over documents; percentiles by nearest rank, so each is some document's number."""
+
+    mean: float
+    percentiles: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How the tags and lengths of documents are distributed.
+
+    `tags_by_documents` counts tags by how many documents they are on, `documents_by_tokens` documents by length;
+    `cut` are documents as long as data keep them (512 tokens), `unknown_token_rate` is a share of all stored tokens,
+    None where the data do not say which token is the unknown one.
+    """
+
+    tags_by_documents: dict[str, int]
+    most_frequent_tags: list[dict[str, Any]]
+    tags_per_document: Spread
+    tokens_per_document: Spread
+    documents_by_tokens: dict[str, int]
+    cut: int
+    cut_share: float
+    unknown_token_rate: float | None
+
+
+def measure(data: PreparedData) -> Figures:
+    """Read tags and lengths of all documents, a batch at a time; memory does not grow with their number."""
+    longest = int(data.manifest.source["context_length"])
+    unknown_id = data.manifest.source.get("unknown_token_id")
+    tags_of, tokens_of, unknown = np.zeros(1, np.int64), np.zeros(longest + 1, np.int64), 0
+    for batch in data.batches():
+        tags_of = _count(tags_of, batch.column("tags"))
+        tokens_of = _count(tokens_of, batch.column("input_ids"))
+        if unknown_id is not None:
+            unknown += int(np.count_nonzero(batch.column("input_ids").flatten().to_numpy() == unknown_id))
+    tokens = int(tokens_of @ np.arange(len(tokens_of)))
+    cut = int(tokens_of[longest:].sum())
+    return Figures(
+        tags_by_documents=_tags_by_documents(data.tag_counts),
+        most_frequent_tags=[
+            {"tag": tag, "documents": count}
+            for tag, count in _by_count(dict(zip(data.tags, data.tag_counts, strict=True)))[:MOST_FREQUENT]
+        ],
+        tags_per_document=_spread(tags_of),
+        tokens_per_document=_spread(tokens_of),
+        documents_by_tokens=_bars(tokens_of, longest),
+        cut=cut,
+        cut_share=round(cut / int(tokens_of.sum()), 6),
+        unknown_token_rate=None if unknown_id is None else round(unknown / tokens, 6),
+    )
+
+
+def _count(counts: NDArray[np.int64], column: pa.ListArray) -> NDArray[np.int64]:
+    """counts[n], rows of n entries, with those of this column added."""
+    added = np.bincount(pc.list_value_length(column).to_numpy(), minlength=len(counts))
+    added[: len(counts)] += counts
+    return added
+
+
+def _spread(counts: NDArray[np.int64]) -> Spread:
+    """Of a number that counts[n] documents have at n."""
+    total, up_to = int(counts.sum()), np.cumsum(counts)
+    ranks = {str(percent): -(-percent * total // 100) for percent in PERCENTILES}
+    percentiles = {percent: int(np.searchsorted(up_to, rank)) for percent, rank in ranks.items()}
+    return Spread(round(float(counts @ np.arange(len(counts))) / total, 2), percentiles)
+
+
+def _tags_by_documents(counts: Sequence[int]) -> dict[str, int]:
+    found, _ = np.histogram(counts, [*_TAG_STEPS.values(), np.inf])
+    return dict(zip(_TAG_STEPS, found.tolist(), strict=True))
+
+
+def _bars(tokens_of: NDArray[np.int64], longest: int) -> dict[str, int]:
+    lasts = [*range(_TOKENS_PER_BAR, longest, _TOKENS_PER_BAR), longest]
+    starts = [0, *(last + 1 for last in lasts[:-1])]
+    found = np.add.reduceat(tokens_of, starts).tolist()
+    return {f"{max(start, 1)}-{last}": count for start, last, count in zip(starts, lasts, found, strict=True)}
+
+
+@dataclass(frozen=True)
+class Ids:
+    """Ids of the `chosen` documents, read from the data when they are asked for; chosen: (documents,)."""
+
+    data: PreparedData
+    chosen: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self.chosen))
+
+    def __iter__(self) -> Iterator[int | str]:
+        first = 0
+        for batch in self.data.batches():
+            yield from batch.column("id").filter(pa.array(self.chosen[first : first + len(batch)])).to_pylist()
+            first += len(batch)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What became of documents and tags from one tags_vX to another.
+
+    `documents` are ids by what happened to them, those that went in the old order and the others in the new one;
+    `tags` are documents per tag, by what happened to the tag: (in the old data, in the new ones), 0 where not there.
+    """
+
+    documents: dict[str, Ids]
+    unchanged: int
+    tags: dict[str, dict[str, tuple[int, int]]]
+
+    def as_json(self, shown: int) -> dict[str, Any]:
+        """Counts, with the first few ids and tags of each kind."""
+        documents = {
+            what: {"count": len(ids), "first": list(islice(ids, shown))} for what, ids in self.documents.items()
+        }
+        tags = {
+            what: {
+                "count": len(tags),
+                "first": [{"tag": tag, "old": old, "new": new} for tag, (old, new) in islice(tags.items(), shown)],
+            }
+            for what, tags in self.tags.items()
+        }
+        return {"documents": {**documents, "unchanged": {"count": self.unchanged}}, "tags": tags}
+
+    def rows(self) -> Iterator[tuple[int | str, str]]:
+        """(id, what happened) of every document that is not as it was."""
+        for what, ids in self.documents.items():
+            for document_id in ids:
+                yield document_id, what.replace("_", " ")
+
+
+class _Digests(NamedTuple):
+    """What tells documents apart, 64 bits each, in stored order."""
+
+    ids: NDArray[np.uint64]
+    texts: NDArray[np.uint64]
+    tags: NDArray[np.uint64]
+
+
+def compare(old_data: PreparedData, new_data: PreparedData) -> Difference:
+    """Join two versions by id, as text where not both have integers. In memory are about 50 bytes of each document."""
+    as_text = not (_has_integers(old_data) and _has_integers(new_data))
+    old, new = _digests(old_data, as_text), _digests(new_data, as_text)
+    order = np.argsort(old.ids)
+    places = order[np.searchsorted(old.ids, new.ids, sorter=order).clip(max=len(order) - 1)]
+    common = old.ids[places] == new.ids
+    went = np.ones(len(old.ids), bool)
+    went[places[common]] = False
+    texts, tags = (common & (before[places] != now) for before, now in zip(old[1:], new[1:], strict=True))
+    documents = {
+        "came": Ids(new_data, ~common),
+        "went": Ids(old_data, went),
+        "text_changed": Ids(new_data, texts & ~tags),
+        "tags_changed": Ids(new_data, tags & ~texts),
+        "text_and_tags_changed": Ids(new_data, texts & tags),
+    }
+    return Difference(documents, int(np.count_nonzero(common & ~texts & ~tags)), _compare_tags(old_data, new_data))
+
+
+def _has_integers(data: PreparedData) -> bool:
+    return bool(pa.types.is_integer(next(data.batches()).schema.field("id").type))
+
+
+def _digests(data: PreparedData, as_text: bool) -> _Digests:
+    keys = np.array([_key(tag) for tag in data.tags], np.uint64)
+    parts = [
+        _Digests(
+            _text_ids(batch.column("id")) if as_text else batch.column("id").to_numpy().astype(np.uint64),
+            _text_digests(batch.column("text_hash")),
+            _tag_digests(batch.column("tags"), keys),
+        )
+        for batch in data.batches()
+    ]
+    return _Digests(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def _key(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def _text_ids(column: pa.Array) -> NDArray[np.uint64]:
+    return np.array([_key(str(document_id)) for document_id in column.to_pylist()], np.uint64)
+
+
+def _text_digests(column: pa.BinaryArray) -> NDArray[np.uint64]:
+    return np.frombuffer(b"".join(column.to_pylist()), np.uint64)[::2].copy()
+
+
+def _tag_digests(column: pa.ListArray, keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The sum of each document's tags' keys, modulo 2^64: the same in any order and under any numbering."""
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(keys[column.values.to_numpy()], dtype=np.uint64)])
+    offsets = column.offsets.to_numpy()
+    difference: NDArray[np.uint64] = sums[offsets[1:]] - sums[offsets[:-1]]
+    return difference
+
+
+def _compare_tags(old_data: PreparedData, new_data: PreparedData) -> dict[str, dict[str, tuple[int, int]]]:
+    """Tags by what happened, those with the greatest change in documents first."""
+    old, new = (dict(zip(data.tags, data.tag_counts, strict=True)) for data in (old_data, new_data))
+    both = {tag: (old.get(tag, 0), new.get(tag, 0)) for tag in old.keys() | new.keys()}
+    changes = _by_count({tag: abs(after - before) for tag, (before, after) in both.items() if after != before})
+    found: dict[str, dict[str, tuple[int, int]]] = {"came": {}, "went": {}, "documents_changed": {}}
+    for tag, _ in changes:
+        before, after = both[tag]
+        found["came" if not before else "documents_changed" if after else "went"][tag] = before, after
+    return found
+
+
+def _by_count(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Highest count first, equal ones by name."""
+    return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))

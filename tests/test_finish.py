@@ -1,0 +1,69 @@
+"""Finishing: the home's tags_map.csv merges, renames and drops tags, and is part of what the data are made of."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from databases import fill, settings_for, silent
+
+from get_tags_train.dataset import PreparedData
+from get_tags_train.errors import InputError
+from get_tags_train.events import Event, Notice
+from get_tags_train.pipeline import extract
+
+DOCUMENTS = [(1, None, "unu"), (2, None, "doi"), (3, None, "trei")]
+PAIRS = [(1, "veche"), (1, "nouă"), (2, "Veche"), (2, "rămâne"), (3, "moartă")]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, demo_tokenizer_folder: Path) -> Any:
+    fill(f"sqlite:///{tmp_path / 'test.db'}", DOCUMENTS, PAIRS)
+    return settings_for(tmp_path, training={"base_model": str(demo_tokenizer_folder)})
+
+
+def tags_of(folder: str) -> dict[int, list[str]]:
+    data = PreparedData(Path(folder))
+    rows = [row for batch in data.batches() for row in batch.to_pylist()]
+    return {row["id"]: [data.tags[number] for number in row["tags"]] for row in rows}
+
+
+def test_tags_are_mapped_after_they_are_normalised(settings: Any) -> None:
+    text = "tag,becomes\nveche,nouă\nVeche,veche\nmoartă,\n"
+    (settings.home / "tags_map.csv").write_text(text, encoding="utf-8-sig")
+    result = extract(settings, silent)
+    assert tags_of(result.path) == {1: ["nouă"], 2: ["nouă", "rămâne"]}
+    assert result.dropped["no_tags"] == 1
+    source = PreparedData(Path(result.path)).manifest.source
+    assert source["tags_map"] == [["Veche", "nouă"], ["moartă", ""], ["veche", "nouă"]]
+
+
+def test_a_wrong_map_is_found_before_the_database_is_asked(settings: Any) -> None:
+    (settings.home / "tags_map.csv").write_text("a,b\nb,a\n", encoding="utf-8")
+    with pytest.raises(InputError, match="line 1: a -> b -> a"):
+        extract(settings, silent)
+    assert not (settings.home / "_cache" / "_data").exists()
+
+
+def test_work_begun_with_another_map_is_not_continued(settings: Any) -> None:
+    def stop(event: Event) -> None:
+        if getattr(event, "stage", "") == "join":
+            raise KeyboardInterrupt
+
+    with pytest.raises(BaseException, match="interrupted"):
+        extract(settings, stop)
+    (settings.home / "tags_map.csv").write_text("veche,nouă\n", encoding="utf-8")
+    heard: list[Event] = []
+    assert not extract(settings, heard.append).resumed
+    assert any("tags map" in event.message for event in heard if isinstance(event, Notice))
+
+
+def test_tags_that_are_no_list_are_reported(settings: Any) -> None:
+    rows = [(1, "a;b", "unu"), (2, "[", "doi")]
+    fill(f"sqlite:///{settings.home / 'test.db'}", rows, [])
+    queries = {"documents_query": "SELECT id, title AS tags, text FROM documents", "tags_query": ""}
+    own = settings.model_copy(update={"database": settings.database.model_copy(update=queries)})
+    heard: list[Event] = []
+    result = extract(own, heard.append)
+    assert tags_of(result.path) == {1: ["a", "b"]}
+    told = [event.message for event in heard if isinstance(event, Notice)]
+    assert "The column tags of 1 documents is no list of tags: they count as without tags." in told
