@@ -18,6 +18,10 @@ class InputError(GetTagsError):
     exit_code = 2
 
 
+class NothingToTrainOn(InputError):
+    """What was extracted holds no document with text and tags: there is nothing worth keeping."""
+
+
 class InterruptedByUser(GetTagsError):
     """Somebody pressed Ctrl-C."""
 

@@ -23,7 +23,7 @@ from get_tags_train.dataset import (
     write_manifest,
     write_tags,
 )
-from get_tags_train.errors import InputError
+from get_tags_train.errors import NothingToTrainOn
 from get_tags_train.pieces import piece_batches, piece_facts, piece_paths, read_ids
 from get_tags_train.text import normalise_tag
 from get_tags_train.workspace import Workspace, read_plan
@@ -55,7 +55,7 @@ class _Joined(NamedTuple):
 
 
 def finish(workspace: Workspace) -> None:
-    """Write documents, tags and manifest beside the pieces. Raises InputError where no document is left."""
+    """Write documents, tags and manifest beside the pieces. Raises NothingToTrainOn where no document is left."""
     folder = workspace.folder
     started = perf_counter()
     pieces = piece_paths(folder)
@@ -64,7 +64,7 @@ def finish(workspace: Workspace) -> None:
     ids, facts = read_ids(folder)
     if not len(scan.has_text):
         shown = ", ".join([*map(str, ids[:3].to_pylist()), *facts["unusable"][:3]])
-        raise InputError(
+        raise NothingToTrainOn(
             f"None of the {len(ids) + len(facts['unusable'])} ids is in the database: {shown}, ...",
             "Check that they are ids of documents_query under [database].",
         )
@@ -73,7 +73,7 @@ def finish(workspace: Workspace) -> None:
         reasons = ", ".join(
             f"{count} with {reason.replace('_', ' ')}" for reason, count in joined.dropped.items() if count
         )
-        raise InputError(
+        raise NothingToTrainOn(
             f"None of the {len(joined.kept)} documents can be used: {reasons}.",
             "Check tags_query and the text column of documents_query under [database].",
         )

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from get_tags_train.background import running_ahead
 from get_tags_train.dataset import MANIFEST, list_column, write_batches
-from get_tags_train.errors import InputError
+from get_tags_train.errors import NothingToTrainOn
 from get_tags_train.events import Notice, OnEvent, StageFinished, StageProgress, StageStarted
 from get_tags_train.finish import finish
 from get_tags_train.folders import replacing, write_json
@@ -39,7 +39,7 @@ def prepare(
     """Read, clean, tokenise and store all documents; returns the folder of the complete tags_vX.
 
     `list_ids` gives the ids, and those of a file that cannot be ids.
-    Raises InputError where nothing is left to train on; then the workspace is removed.
+    Raises NothingToTrainOn where no document can be used; then the workspace is removed.
     """
     folder = workspace.folder
     try:
@@ -53,7 +53,7 @@ def prepare(
         for leftover in [folder / IDS, *folder.glob("piece-*")]:
             leftover.unlink(missing_ok=True)
         return workspace.publish()
-    except InputError:
+    except NothingToTrainOn:
         workspace.discard()
         raise
 
