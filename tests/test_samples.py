@@ -77,3 +77,10 @@ def test_documents_with_the_words_of_a_sample_are_found_whatever_their_spacing(t
     data = prepared(tmp_path / "tags_v1", "unu doi", "Șapte\nani", "Șapte ani și", "Șapte ani")
     samples = Samples.read(write_samples(tmp_path / "s.csv", 'text,labels\n"<p>Şapte</p> ani",a\ncu totul altul,b\n'))
     assert samples.in_data(data).tolist() == [False, True, False, True]
+
+
+def test_labels_are_renamed_as_the_tags_of_documents_are(tmp_path: Path) -> None:
+    file = tmp_path / "samples.csv"
+    file.write_text("text,labels\nun text,Civil;vechi;penal\n", encoding="utf-8")
+    samples = Samples.read(file, {"Civil": "drept civil", "vechi": "", "penal": "drept civil"})
+    assert samples.labels == [["drept civil"]]

@@ -328,3 +328,28 @@ def test_what_sql_server_gets(database: Database, id_type: TypeEngine[Any] | Non
         assert largest <= 2100
         assert re.search(r"FROM \(SELECT .*\) AS q WHERE q\.id IN \(:ids_1, ", sql)
     assert "id<>':x%'" in str(source.documents_statement().compile(dialect=mssql_dialect()))
+
+
+def test_tags_find_their_document_whatever_the_case_of_its_id(database: Database) -> None:
+    source = database.source(
+        [("abc", None, "unu"), ("d ", None, "doi")], [("ABC", "a"), ("d", "b")], id_type=String(20)
+    )
+    assert source.page(["abc", "d "]) == [RawDocument("abc", None, "unu", []), RawDocument("d ", None, "doi", [])]
+
+
+def test_an_id_of_nineteen_digits_is_found(database: Database) -> None:
+    snowflake = 1234567890123456789
+    source = database.source([(snowflake, None, "unu")], [(snowflake, "a")])
+    listed, unusable = source.parse_ids([str(snowflake), str(2**63)])
+    assert source.page(listed.ids.to_pylist()) == [RawDocument(snowflake, None, "unu", ["a"])]
+    assert unusable == [str(2**63)]
+
+
+def test_a_text_that_cannot_be_decoded_is_passed_over_and_noted(database: Database) -> None:
+    source = database.source([(n, None, f"text {n}") for n in range(1, 8)], [(n, "a") for n in range(1, 8)])
+    connection = sqlite3.connect(database.url.removeprefix("sqlite:///"))
+    connection.execute("UPDATE documents SET text = CAST(x'c328' AS TEXT) WHERE id = 5")
+    connection.commit()
+    connection.close()
+    assert [document.id for document in source.page(list(range(1, 8)))] == [1, 2, 3, 4, 6, 7]
+    assert source.undecodable == [5]

@@ -229,3 +229,8 @@ def test_the_answers_that_continue_a_training_are_said(keys, home, said, monkeyp
     keys(ENTER)
     wizard.ask_source(load_settings(home, overrides={"training": {"seed": 8}}), None)
     assert "It cannot be continued with these settings: seed was 42 and is 8." in said()
+
+
+def test_extract_without_a_database_says_what_to_do(keys, tmp_path, capsys):
+    assert run("extract", "--home", tmp_path) == 2
+    assert "No database is set" in capsys.readouterr().err

@@ -1,19 +1,23 @@
 """Let one part of a job run ahead of the next."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, Queue
 from threading import Event, Thread
+from time import monotonic
 from typing import TypeVar
 
 T = TypeVar("T")
+_POLL_SECONDS = 0.2
+_LEAVE_SECONDS = 2.0
 
 
 @contextmanager
 def running_ahead(items: Iterable[T], *, ahead: int) -> Iterator[Iterator[T]]:
     """`with running_ahead(items, ahead=4) as ready`: a thread works through `items`, at most `ahead` of them early.
 
-    An exception in the thread is raised where its item was due. Leaving the `with` stops and awaits the thread.
+    An exception in the thread is raised where its item was due. Leaving the `with` stops the thread; one that is
+    stuck in a call, as in a query of a slow server, is left behind after a moment and hands nothing over any more.
     """
     queue: Queue[tuple[list[T], BaseException | None]] = Queue(ahead)
     left = Event()
@@ -30,8 +34,11 @@ def running_ahead(items: Iterable[T], *, ahead: int) -> Iterator[Iterator[T]]:
         queue.put(([], error))
 
     def ready() -> Iterator[T]:
-        while True:
-            item, error = queue.get()
+        while not left.is_set():
+            try:  # a wait without end would not hear Ctrl-C on Windows
+                item, error = queue.get(timeout=_POLL_SECONDS)
+            except Empty:
+                continue
             if error is not None:
                 raise error
             if not item:
@@ -44,8 +51,7 @@ def running_ahead(items: Iterable[T], *, ahead: int) -> Iterator[Iterator[T]]:
         yield ready()
     finally:
         left.set()
-        while thread.is_alive():
-            try:
-                queue.get(timeout=0.05)  # room for what the thread may be waiting to hand over
-            except Empty:
-                continue
+        give_up = monotonic() + _LEAVE_SECONDS
+        while thread.is_alive() and monotonic() < give_up:
+            with suppress(Empty):
+                queue.get(timeout=_POLL_SECONDS / 4)  # room for what the thread may be waiting to hand over

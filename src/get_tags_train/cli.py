@@ -311,11 +311,12 @@ def evaluate(
 
     from get_tags_train import evaluate as stage
     from get_tags_train import report
+    from get_tags_train.csvfiles import read_tags_map
     from get_tags_train.device import choose_device
     from get_tags_train.samples import Samples
 
     on_event = _session.start_log("evaluate")
-    samples = Samples.read(settings.samples_path)
+    samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
     evaluation = stage.evaluate(
         folder,
         samples,

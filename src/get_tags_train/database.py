@@ -94,6 +94,13 @@ _TIMEOUT = {"HYT00", "HYT01", "57014", "1969", "3024"}
 _LONGEST_PAUSE_SECONDS = 30
 # A link that dies without a word, as a VPN does, is noticed within about a minute (libpq's parameters).
 _KEEPALIVE = {"connect_timeout": 15, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+# Packages that a URL without a driver's name asks for, and what serves in their place.
+_INSTALL = {
+    "MySQLdb": 'Run pip install ".[mysql]" in the environment of get-tags, and begin the URL with mysql+pymysql://.',
+    "psycopg2": 'Run pip install ".[postgresql]" in the environment of get-tags; URLs begin with postgresql+psycopg://.',
+    "psycopg": 'Run pip install ".[postgresql]" in the environment of get-tags.',
+    "pymysql": 'Run pip install ".[mysql]" in the environment of get-tags.',
+}
 _SECRET_KEYS = re.compile(r"(pwd|password|passwd|token|secret|accesskey)", re.IGNORECASE)
 _ODBC_PAIR = re.compile(r"\s*([^=;]+?)\s*=\s*(\{(?:[^}]|\}\})*\}|[^;]*)")
 _T = TypeVar("_T")
@@ -105,8 +112,10 @@ def open_engine(settings: Settings) -> Engine:
     options: dict[str, Any] = {}
     if url.get_backend_name() == "sqlite":
         url = _read_only_sqlite(url, settings)
-    elif url.drivername.startswith("postgresql+psycopg"):
+    elif url.get_dialect().driver in {"psycopg", "psycopg2"}:
         options["connect_args"] = {key: value for key, value in _KEEPALIVE.items() if key not in url.query}
+    elif url.get_dialect().driver == "pymysql":
+        options["connect_args"] = {"connect_timeout": 15, "read_timeout": settings.database.timeout_seconds + 30}
     elif url.get_backend_name() == "mssql" and settings.database.snapshot_isolation:
         options["isolation_level"] = "SNAPSHOT"
     try:
@@ -114,7 +123,7 @@ def open_engine(settings: Settings) -> Engine:
     except ModuleNotFoundError as error:
         raise InputError(
             f"The driver of {url.drivername} is not installed: there is no Python package {error.name}.",
-            f"Install it into the environment of get-tags: pip install {error.name}.",
+            _INSTALL.get(str(error.name), f"Install it into the environment of get-tags: pip install {error.name}."),
         ) from None
     except SQLAlchemyError as error:
         raise InputError(f"[database] url cannot be used: {first_line(error)}") from None
@@ -142,9 +151,14 @@ def secrets_of(settings: Settings) -> list[str]:
     found = [str(url.password or ""), settings.database.password]
     found += [str(value) for key, value in url.query.items() if _SECRET_KEYS.search(key)]
     pairs = _ODBC_PAIR.findall(str(url.query.get("odbc_connect", "")))
-    found += [value.strip("{}") for key, value in pairs if _SECRET_KEYS.search(key)]
+    found += [_unbraced(value) for key, value in pairs if _SECRET_KEYS.search(key)]
     spelt = {s for secret in found if secret for s in (secret, quote(secret, safe=""), quote_plus(secret))}
     return sorted(spelt, key=len, reverse=True)
+
+
+def _unbraced(value: str) -> str:
+    """An ODBC value without the braces that protect its characters."""
+    return value[1:-1].replace("}}", "}") if value.startswith("{") and value.endswith("}") else value
 
 
 def checked_select(query: str, key: str) -> str:
@@ -334,7 +348,10 @@ def _read_only_sqlite(url: URL, settings: Settings) -> URL:
     path = settings.path(url.database)
     if not path.is_file():
         raise InputError(f"There is no SQLite database {path}.", "Check url under [database].")
-    return url.set(database=f"{path.absolute().as_uri()}?mode=ro").update_query_dict({"uri": "true"})
+    posix = quote(path.absolute().as_posix(), safe="/:")
+    # C:/x is /C:/x in a file URI, and a network share //server/x has an empty server of its own before it.
+    root = "//" if posix.startswith("//") else "" if posix.startswith("/") else "/"
+    return url.set(database=f"file:{root}{posix}?mode=ro").update_query_dict({"uri": "true"})
 
 
 def _limit_sessions(engine: Engine, timeout_seconds: int) -> None:

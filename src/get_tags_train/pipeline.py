@@ -13,7 +13,6 @@ from get_tags_train.home import data_dir, find_data, next_data_name
 from get_tags_train.settings import Settings
 
 # In the home: tag, becomes. It merges, renames and drops tags.
-TAGS_MAP = "tags_map.csv"
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -77,6 +76,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     All that can be known to be wrong is found before the long work begins.
     """
     from get_tags_train import deploy, evaluate, report, train
+    from get_tags_train.csvfiles import read_tags_map
     from get_tags_train.dataset import PreparedData
     from get_tags_train.device import choose_device
     from get_tags_train.modelfacts import read_facts
@@ -84,7 +84,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     from get_tags_train.tokens import load_tokenizer
 
     started = perf_counter()
-    samples = Samples.read(settings.samples_path)
+    samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
     device = choose_device(settings.training.device)
     tokenizer = load_tokenizer(settings.base_model)
     train.check_base_model(settings.base_model, settings.training.context_length)
@@ -168,6 +168,10 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     if source.unreadable_tags:
         said = f"The column tags of {source.unreadable_tags} documents is no list of tags: they count as without tags."
         on_event(Notice(said, "warning"))
+    if source.undecodable:
+        shown = ", ".join(map(str, source.undecodable[:5]))
+        said = f"The text of {len(source.undecodable)} documents could not be decoded, ids {shown}: they are left out."
+        on_event(Notice(said, "warning"))
     _report_losses(data, on_event)
     return _describe(data, settings.source.kind, started, resumed=data.manifest.resumed)
 
@@ -195,7 +199,7 @@ def _plan(settings: Settings, tokenizer: "PreTrainedTokenizerFast") -> dict[str,
         "documents_query": database.documents_query,
         "tags_query": database.tags_query,
         "ids_sha256": file_sha256(ids_path) if ids_path else None,
-        "tags_map": sorted(map(list, read_tags_map(settings.home / TAGS_MAP).items())),
+        "tags_map": sorted(map(list, read_tags_map(settings.tags_map_path).items())),
         "tokenizer": fingerprint(tokenizer),
         "unknown_token_id": tokenizer.unk_token_id,
         "context_length": MAX_CONTEXT_LENGTH,

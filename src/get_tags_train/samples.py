@@ -1,6 +1,6 @@
 """The test samples: texts with their true tags, never part of training."""
 
-import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from get_tags_train.csvfiles import read_samples
-from get_tags_train.dataset import PreparedData
+from get_tags_train.dataset import PreparedData, file_sha256
 from get_tags_train.text import clean_text, text_hash
 
 FEW = 100
@@ -24,11 +24,19 @@ class Samples:
     labels: list[list[str]]
 
     @classmethod
-    def read(cls, path: Path) -> "Samples":
-        """Read the file. Raises InputError where it is absent, empty or unreadable."""
+    def read(cls, path: Path, tags_map: Mapping[str, str] | None = None) -> "Samples":
+        """Read the file, its labels renamed as the documents' tags are (an empty name drops one).
+
+        Raises InputError where it is absent, empty or unreadable.
+        """
         rows = read_samples(path)
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        return cls(path, sha256, [clean_text(text) for _, text, _ in rows], [labels for _, _, labels in rows])
+        renamed = [[(tags_map or {}).get(label, label) for label in labels] for _, _, labels in rows]
+        return cls(
+            path=path,
+            sha256=file_sha256(path),
+            texts=[clean_text(text) for _, text, _ in rows],
+            labels=[list(dict.fromkeys(filter(None, labels))) for labels in renamed],
+        )
 
     def in_data(self, data: PreparedData) -> NDArray[np.bool_]:
         """Which documents have the same words as a test sample, with their title or without: (documents,)."""

@@ -159,6 +159,11 @@ class Settings(_Sections):
         return self.path(self.evaluation.samples)
 
     @property
+    def tags_map_path(self) -> Path:
+        """Which tags are merged, renamed or dropped; the file need not exist."""
+        return self.home / "tags_map.csv"
+
+    @property
     def live_dir(self) -> Path:
         """The folder that holds the live model."""
         return self.path(self.deploy.live_dir)

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from threading import Event
@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import text as sql_text
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ColumnElement, Select, Subquery
 from sqlalchemy.types import TypeEngine
 
@@ -40,7 +41,7 @@ _INACTIVE = {"0", "false", "f", "b'\\x00'"}
 DECLARED_TYPES = sql_text(
     "SELECT name, system_type_name FROM sys.dm_exec_describe_first_result_set(:query, NULL, 0)"
 ).bindparams(bindparam("query", type_=Unicode()))
-_GUID = re.compile(r"\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?", re.IGNORECASE)
+_GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 class RawDocument(NamedTuple):
@@ -88,6 +89,7 @@ class DocumentSource:
     """Documents and their tags, by id, through the two queries of the settings.
 
     unreadable_tags: of the documents read so far, how many have a column `tags` that is no list of tags.
+    undecodable: the ids of those whose text could not be decoded.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class DocumentSource:
         self._engine = engine
         self._patience = Patience(retry_seconds, on_retry, Event())
         self.unreadable_tags = 0
+        self.undecodable: list[DocumentId] = []
         with engine.connect() as connection:
             columns = ["id", "text"] if tags_query.strip() else ["id", "text", "tags"]
             self._documents = _subquery(connection, "documents_query", documents_query, columns)
@@ -131,8 +134,20 @@ class DocumentSource:
         return retrying(self._read_ids, self._patience)
 
     def page(self, ids: Sequence[DocumentId]) -> list[RawDocument]:
-        """The documents that exist among these ids, in the order of the ids, with two queries at most."""
-        return retrying(lambda: self._page(ids), self._patience)
+        """The documents that exist among these ids, in the order of the ids, with two queries at most.
+
+        A document whose text is not in the encoding it should be is found by halving, noted and passed over.
+        """
+        try:
+            return retrying(lambda: self._page(ids), self._patience)
+        except (UnicodeDecodeError, DBAPIError) as error:
+            if not isinstance(getattr(error, "orig", error), UnicodeDecodeError) and "decode" not in str(error):
+                raise
+            if len(ids) == 1:
+                self.undecodable.append(ids[0])
+                return []
+        half = len(ids) // 2
+        return self.page(ids[:half]) + self.page(ids[half:])
 
     def close(self) -> None:
         """End the waiting for a database that does not answer, from any thread; nothing is tried again after it."""
@@ -164,7 +179,7 @@ class DocumentSource:
         # varchar(max) take no slower path than others, and arraysize would change nothing.
         parameters = self._parameters(ids)
         found: dict[DocumentId, tuple[str | None, str | None]] = {}
-        tags: dict[DocumentId, list[str]] = {}
+        pairs: list[tuple[DocumentId, str]] = []
         unreadable: set[DocumentId] = set()
         with self._engine.connect() as connection:
             for row in connection.execute(self.documents_statement(), parameters):
@@ -174,24 +189,20 @@ class DocumentSource:
                 found[document_id] = _as_text(row[1], "title"), _as_text(row[2], "text")
                 if self._tags is None:
                     try:
-                        tags[document_id] = parse_labels(_as_text(row[3], "tags") or "")
+                        pairs += [(document_id, tag) for tag in parse_labels(_as_text(row[3], "tags") or "")]
                     except ValueError:
                         unreadable.add(document_id)
             if self._tags is not None:
                 for value, tag, *active in connection.execute(self.tags_statement(), parameters):
                     if tag is not None and str(*active).lower() not in _INACTIVE:
-                        document_id = self._from_database(value)
-                        own = document_id if document_id in found else _unpadded(document_id)
-                        tags.setdefault(own, []).append(str(tag))
-        # A char(n) column fills its ids up with blanks, which people's lists and the other table may not have.
-        padded = {_unpadded(document_id): document_id for document_id in found}
-        keys = {i: i if i in found else padded.get(i) for i in ids}
-        self.unreadable_tags += len(unreadable.intersection(keys.values()))
-        return [
-            RawDocument(i, *found[key], tags.get(key) or tags.get(_unpadded(key), []))
-            for i in ids
-            if (key := keys[i]) is not None
-        ]
+                        pairs.append((self._from_database(value), str(tag)))
+        owner = _Owners(found)
+        tags: dict[DocumentId | None, list[str]] = {}
+        for document_id, tag in pairs:
+            tags.setdefault(owner.of(document_id), []).append(tag)
+        keys = [(i, owner.of(i)) for i in ids]
+        self.unreadable_tags += len(unreadable.intersection(key for _, key in keys))
+        return [RawDocument(i, *found[key], tags.get(key, [])) for i, key in keys if key is not None]
 
     def first(self, count: int) -> list[RawDocument]:
         """The first documents that the database comes upon."""
@@ -246,9 +257,10 @@ class DocumentSource:
     def _id_of(self, written: str) -> DocumentId | None:
         """An id that people wrote, as the database spells it; None where it cannot be one."""
         if self._id_type.is_integer:
-            return int(written) if re.fullmatch(r"[+-]?\d{1,18}", written) else None
-        if _GUID.fullmatch(written) and self._spell_guid:
-            return self._spell_guid(str(uuid.UUID(written)))
+            is_id = re.fullmatch(r"[+-]?\d{1,19}", written) and -(2**63) <= int(written) < 2**63
+            return int(written) if is_id else None
+        if self._spell_guid and _GUID.fullmatch(written.strip("{}")):
+            return self._spell_guid(written.strip("{}"))
         return None if self._id_type.to_database is uuid.UUID else written
 
     @property
@@ -276,8 +288,25 @@ def _as_text(value: Any, name: str) -> str | None:
     return None if value is None else str(value)
 
 
-def _unpadded(document_id: DocumentId) -> DocumentId:
-    return document_id.rstrip(" ") if isinstance(document_id, str) else document_id
+class _Owners:
+    """Which document an id means where a server takes ids as equal that are not: other case, blanks of a char(n)."""
+
+    def __init__(self, found: Iterable[DocumentId]) -> None:
+        self._found = set(found)
+        self._alike: dict[DocumentId, list[DocumentId]] = {}
+        for document_id in self._found:
+            self._alike.setdefault(_folded(document_id), []).append(document_id)
+
+    def of(self, document_id: DocumentId) -> DocumentId | None:
+        """The document with this id, else the only one that is spelt alike, else None."""
+        if document_id in self._found:
+            return document_id
+        alike = self._alike.get(_folded(document_id), [])
+        return alike[0] if len(alike) == 1 else None
+
+
+def _folded(document_id: DocumentId) -> DocumentId:
+    return document_id.rstrip(" ").casefold() if isinstance(document_id, str) else document_id
 
 
 def pages(ids: pa.Array, page_size: int) -> Iterator[list[DocumentId]]:

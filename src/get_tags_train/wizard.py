@@ -13,7 +13,7 @@ from prompt_toolkit.output import create_output
 
 from get_tags_train.csvfiles import read_ids
 from get_tags_train.dataset import PreparedData
-from get_tags_train.errors import GetTagsError
+from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.folders import folder_bytes
 from get_tags_train.home import data_dir, data_names, find_data
 from get_tags_train.inventory import trainings_of, unfinished_work
@@ -111,6 +111,11 @@ def confirm_removal(path: Path) -> bool:
 def _ask_kind(settings: Settings, *, only_extraction: bool) -> Source | None:
     """The source, its file or data yet to be asked for; what has not finished is said, and first among the choices."""
     has_database = bool(settings.database.url)
+    if only_extraction and not has_database:
+        raise InputError(
+            "No database is set.",
+            f"Set url under [database] in {settings.home / SITE_FILE}; or try the example: get-tags train --demo.",
+        )
     names = data_names(settings.home)
     continued = _continued(settings)
     if not only_extraction:
