@@ -46,6 +46,8 @@ def clean_text(text: str | None) -> str:
     """
     if not text:
         return ""
+    if "<" not in text and "&" not in text:
+        return _tidy(text)
     for _ in range(_MAX_MARKUP_ROUNDS):
         plain = _tidy(_without_markup(text))
         if plain == text:
