@@ -46,7 +46,7 @@ def small_home(tmp_path_factory: pytest.TempPathFactory, demo_home: Path) -> Pat
     settings = settings_for(home, training={"base_model": base_model, "epochs": 1, "context_length": 48})
     left_out = np.zeros(data.manifest.documents_kept, bool)
     tokenizer = load_tokenizer(base_model)
-    report.write_card(train(settings, data, left_out, tokenizer=tokenizer, device="cpu", on_event=silent))
+    report.write_pages(train(settings, data, left_out, tokenizer=tokenizer, device="cpu", on_event=silent))
     return home
 
 

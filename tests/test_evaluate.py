@@ -121,6 +121,9 @@ def test_every_evaluation_is_kept(tmp_path: Path, folder: Path, small_model: Pat
     assert [entry["precision_at_k"] for entry in kept] == [first.precision_at_k, second.precision_at_k]
     assert all("date" in entry for entry in kept)
     assert f"| 1 | {second.precision_at_k['1']:.3f} |" in (model / "README.md").read_text(encoding="utf-8")
+    page = (model / "report.html").read_text(encoding="utf-8")
+    assert f"{second.precision_at_k['1']:.3f}" in page
+    assert "http" not in page  # it opens without a network
 
 
 def test_a_foreign_model_is_scored_and_left_as_it_is(tmp_path: Path, folder: Path) -> None:

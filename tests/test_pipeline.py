@@ -85,7 +85,9 @@ def test_what_the_home_holds_afterwards(chain: Chain) -> None:
     assert {path.name for path in chain.home.iterdir()} == {"_cache", "_models", "_live", "test_samples_tags.csv"}
     assert [path.name for path in (chain.home / "_cache" / "_data").iterdir()] == ["tags_v1"]
     assert [path.name for path in (chain.home / "_models").iterdir()] == [chain.result.model.name]
-    assert {"config.json", "model.safetensors", "get_tags.json", "README.md"} <= {p.name for p in chain.model.iterdir()}
+    assert {"config.json", "model.safetensors", "get_tags.json", "README.md", "report.html"} <= {
+        p.name for p in chain.model.iterdir()
+    }
     assert not [p for p in chain.home.rglob("*") if p.suffix in {".bin", ".pt", ".pth", ".pkl", ".tmp"}]
 
 

@@ -105,7 +105,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     except KeyboardInterrupt:
         hint = f"It goes on from its last epoch: get-tags train --source cached --data {data.name}, all else the same."
         raise InterruptedByUser("The training was interrupted.", hint) from None
-    report.write_card(folder)
+    report.write_pages(folder)
     evaluation = evaluate.evaluate(folder, samples, top_k=settings.evaluation.top_k, device=device, on_event=on_event)
     report.record(folder, evaluation)
     facts = read_facts(folder)

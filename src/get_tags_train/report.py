@@ -1,4 +1,4 @@
-"""What stays beside a model: its evaluations, and its card for people."""
+"""What stays beside a model: its evaluations, and two pages for people."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from jinja2 import Environment
 
 from get_tags_train.evaluate import Evaluation
 from get_tags_train.folders import write_json, write_text
@@ -52,12 +53,20 @@ def record(folder: Path, evaluation: Evaluation) -> None:
         return  # not a model of ours: nothing is written into foreign folders
     dated = {"date": datetime.now().astimezone().isoformat(timespec="seconds"), **asdict(evaluation)}
     write_json(folder / FACTS, {**facts, "evaluations": [*facts.get("evaluations", []), dated]})
-    write_card(folder)
+    write_pages(folder)
 
 
-def write_card(folder: Path) -> None:
-    """Write the Hugging Face model card of a model that get-tags made, with its newest evaluation."""
+def write_pages(folder: Path) -> None:
+    """Write what people read of a model that get-tags made: README.md, its model card, and report.html."""
     facts = read_facts(folder)
+    template = Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8")
+    page = Environment(autoescape=True, trim_blocks=True).from_string(template).render(facts=facts)
+    write_text(folder / "report.html", page)
+    write_text(folder / "README.md", _card(facts))
+
+
+def _card(facts: dict[str, Any]) -> str:
+    """A Hugging Face model card with the newest evaluation."""
     evaluation: dict[str, Any] = facts["evaluations"][-1] if facts["evaluations"] else {}
     data = ModelCardData(
         model_name=facts["name"],
@@ -91,4 +100,4 @@ def write_card(folder: Path) -> None:
         precision=facts["precision"],
         evaluation=evaluation,
     )
-    write_text(folder / "README.md", str(card).rstrip() + "\n")
+    return str(card).rstrip() + "\n"
