@@ -84,3 +84,9 @@ def test_labels_are_renamed_as_the_tags_of_documents_are(tmp_path: Path) -> None
     file.write_text("text,labels\nun text,Civil;vechi;penal\n", encoding="utf-8")
     samples = Samples.read(file, {"Civil": "drept civil", "vechi": "", "penal": "drept civil"})
     assert samples.labels == [["drept civil"]]
+
+
+def test_a_sample_that_is_empty_once_clean_takes_no_document_out_of_training(tmp_path: Path) -> None:
+    data = prepared(tmp_path / "tags_v1", "unu doi", "trei\npatru")
+    samples = Samples.read(write_samples(tmp_path / "s.csv", "text,labels\n<p></p>,a\ncu totul altul,b\n"))
+    assert samples.in_data(data).tolist() == [False, False]

@@ -40,7 +40,7 @@ class Samples:
 
     def in_data(self, data: PreparedData) -> NDArray[np.bool_]:
         """Which documents have the same words as a test sample, with their title or without: (documents,)."""
-        own = {text_hash(text) for text in self.texts}
+        own = {text_hash(text) for text in self.texts if text}  # an empty one is like every absent second line
         found = []
         for batch in data.batches():
             hashes, texts = batch.column("text_hash").to_pylist(), batch.column("text").to_pylist()
