@@ -63,12 +63,16 @@ def run_limit(folder: Path) -> dict[str, float]:
     """Seconds of the encoder alone, over clean texts in memory."""
     import sqlite3
 
+    import pyarrow as pa
+
+    from get_tags_train.encoding import CleanTextEncoder
     from get_tags_train.text import join_title
-    from get_tags_train.tokens import CleanTextEncoder, load_tokenizer
+    from get_tags_train.tokens import load_tokenizer
 
     encoder = CleanTextEncoder(load_tokenizer(str(folder / "bert")))
     rows = sqlite3.connect(folder / "scale.db").execute("SELECT title, text FROM documents")
-    texts = [encoder.beginning(join_title(title, text)) for title, text in rows]
+    clean = (join_title(title, text) for title, text in rows)
+    texts = encoder.beginnings(pa.array(clean, pa.large_string())).to_pylist()
     started = time.perf_counter()
     for start in range(0, len(texts), 500):
         encoder.backend.encode_batch_fast(texts[start : start + 500])

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 # From the ground to the faces: a module imports only what stands above it here.
 ORDER = [
     "errors", "events", "background", "demo_topics", "metrics", "text",
-    "settings", "folders", "home", "logfile", "csvfiles", "tokens",
+    "settings", "folders", "home", "logfile", "csvfiles", "tokens", "encoding", "cleaning",
     "dataset", "figures", "modelfacts", "samples", "model", "device", "database", "workspace",
     "pieces", "source", "finish", "prepare", "batches", "train",
     "evaluate", "report", "deploy", "inventory",

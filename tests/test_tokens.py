@@ -3,16 +3,19 @@
 import json
 from pathlib import Path
 
-import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, BertConfig, PreTrainedTokenizerFast, RobertaConfig
 
+from get_tags_train.dataset import rows_of
+from get_tags_train.encoding import CleanTextEncoder
 from get_tags_train.errors import GetTagsError
 from get_tags_train.text import clean_text
-from get_tags_train.tokens import CleanTextEncoder, cut, fingerprint, load_tokenizer, save_tokenizer
+from get_tags_train.tokens import cut, fingerprint, load_tokenizer, save_tokenizer
 
 CORPUS = [
     "Instanța a respins cererea și a obligat părțile la plata cheltuielilor de judecată.",
@@ -177,8 +180,8 @@ raw_text = st.one_of(
 @example(text="a \u200b b\U000e0001c")
 def test_extraction_and_plain_transformers_give_the_same_input_ids(base: Path, model_folder: Path, text: str) -> None:
     encoder, plain = encoders(base, model_folder)
-    (extracted,) = encoder([clean_text(text)])
-    assert extracted.tolist() == plain(text, truncation=True)["input_ids"]
+    (extracted,) = encoder(pa.array([clean_text(text)])).to_pylist()
+    assert extracted == plain(text, truncation=True)["input_ids"]
 
 
 loaded: dict[Path, tuple[CleanTextEncoder, PreTrainedTokenizerFast]] = {}
@@ -196,14 +199,14 @@ def encoders(base: Path, model_folder: Path) -> tuple[CleanTextEncoder, PreTrain
 def test_cutting_is_encoding_at_that_length(base: Path, context_length: int) -> None:
     tokenizer = load_tokenizer(str(base))
     texts = ["", "unu", *CORPUS, " ".join(CORPUS)]
-    long, short = CleanTextEncoder(tokenizer)(texts), CleanTextEncoder(tokenizer, context_length)(texts)
-    assert [cut(ids, context_length).tolist() for ids in long] == [ids.tolist() for ids in short]
+    long, short = (CleanTextEncoder(tokenizer, n)(pa.array(texts)) for n in (512, context_length))
+    assert [cut(ids, context_length).tolist() for ids in rows_of(long)] == short.to_pylist()
 
 
 def test_extraction_keeps_at_most_512_tokens(base: Path) -> None:
-    (ids,) = CleanTextEncoder(load_tokenizer(str(base)))([" ".join(CORPUS * 100)])
-    assert len(ids) == 512
-    assert ids.dtype == np.int32
+    ids = CleanTextEncoder(load_tokenizer(str(base)))(pa.array([" ".join(CORPUS * 100)]))
+    assert pc.list_value_length(ids).to_pylist() == [512]
+    assert ids.type == pa.list_(pa.int32())
 
 
 def test_the_fingerprint_outlives_saving_and_loading(base: Path, model_folder: Path) -> None:
@@ -232,8 +235,8 @@ def test_a_model_folder_of_ours_as_base_model_does_not_stack_the_rules(model_fol
 def test_the_examples_base_model_has_a_tokenizer_for_us(demo_tokenizer_folder: Path, tmp_path: Path) -> None:
     tokenizer = load_tokenizer(str(demo_tokenizer_folder))
     save_tokenizer(tokenizer, tmp_path, 512)
-    (ids,) = CleanTextEncoder(tokenizer)([CORPUS[0]])
-    assert ids.tolist() == encode(tmp_path, CORPUS[0])
+    (ids,) = CleanTextEncoder(tokenizer)(pa.array([CORPUS[0]])).to_pylist()
+    assert ids == encode(tmp_path, CORPUS[0])
 
 
 @pytest.mark.parametrize("missing", ["nobody/no-such-model", "no-such-model"])

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from get_tags_train.dataset import PreparedData, list_column, write_batches
+from get_tags_train.dataset import PreparedData, write_batches
+from get_tags_train.encoding import CleanTextEncoder
 from get_tags_train.errors import InputError
 from get_tags_train.events import Notice, OnEvent
-from get_tags_train.tokens import CleanTextEncoder, cut, fingerprint
+from get_tags_train.tokens import cut, fingerprint
 
 TOKENISED_AGAIN = "input_ids.arrow"
 
@@ -84,7 +85,7 @@ def open_rows(
 def _tokenise_again(data: PreparedData, tokenizer: PreTrainedTokenizerFast, path: Path) -> None:
     encoder = CleanTextEncoder(tokenizer)
     schema = pa.schema([("input_ids", pa.list_(pa.int32()))])
-    columns = (list_column(encoder(batch.column("text").to_pylist())) for batch in data.batches())
+    columns = (encoder(batch.column("text")) for batch in data.batches())
     write_batches(path, schema, (pa.record_batch([column], schema=schema) for column in columns))
 
 

@@ -130,9 +130,10 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     from get_tags_train.csvfiles import read_ids
     from get_tags_train.database import open_engine, translated
     from get_tags_train.dataset import PreparedData
+    from get_tags_train.encoding import CleanTextEncoder
     from get_tags_train.prepare import prepare
     from get_tags_train.source import DocumentSource, IdList
-    from get_tags_train.tokens import CleanTextEncoder, load_tokenizer
+    from get_tags_train.tokens import load_tokenizer
     from get_tags_train.workspace import open_workspace
 
     started = perf_counter()

@@ -9,15 +9,15 @@ from time import monotonic, perf_counter
 import pyarrow as pa
 
 from get_tags_train.background import running_ahead
-from get_tags_train.dataset import MANIFEST, list_column, write_batches
+from get_tags_train.cleaning import clean_documents, text_hashes
+from get_tags_train.dataset import MANIFEST, write_batches
+from get_tags_train.encoding import CleanTextEncoder
 from get_tags_train.errors import NothingToTrainOn
 from get_tags_train.events import Notice, OnEvent, StageFinished, StageProgress, StageStarted
 from get_tags_train.finish import finish
 from get_tags_train.folders import replacing, write_json
 from get_tags_train.pieces import IDS, piece_facts, piece_paths, piece_schema, read_ids
 from get_tags_train.source import DocumentId, DocumentSource, IdList, RawDocument, pages
-from get_tags_train.text import join_title, text_hash
-from get_tags_train.tokens import CleanTextEncoder
 from get_tags_train.workspace import Workspace
 
 # A kill loses at most one piece: this many documents, or on a slow database this many seconds.
@@ -114,27 +114,29 @@ class _Work:
         self._seconds: dict[str, float] = {}
         self.tags_seen = False
 
-    def cleaned(self, pages_of_ids: Iterator[list[DocumentId]]) -> Iterator[tuple[int, list[RawDocument], list[str]]]:
+    def cleaned(
+        self, pages_of_ids: Iterator[list[DocumentId]]
+    ) -> Iterator[tuple[int, list[RawDocument], pa.StringArray]]:
         """How many ids were asked for, the documents found, their clean texts; a page at a time."""
         for page in pages_of_ids:
             with self.timed("read"):
                 documents = self._source.page(page)
             with self.timed("clean"):
-                texts = [join_title(document.title, document.text) for document in documents]
+                texts = clean_documents([(document.title, document.text) for document in documents])
             yield len(page), documents, texts
 
     def tokenised(
-        self, cleaned: Iterator[tuple[int, list[RawDocument], list[str]]]
+        self, cleaned: Iterator[tuple[int, list[RawDocument], pa.StringArray]]
     ) -> Iterator[tuple[int, pa.RecordBatch]]:
         """How many ids were asked for, and the columns of piece_schema."""
         for count, documents, texts in cleaned:
             with self.timed("tokenise"):
-                input_ids = list_column(self._encoder(texts))
+                input_ids = self._encoder(texts)
             self.tags_seen = self.tags_seen or any(document.tags for document in documents)
             columns = [
                 pa.array([document.id for document in documents], self._id_type),
-                pa.array(texts, pa.string()),
-                pa.array([text_hash(text) for text in texts], pa.binary()),
+                texts,
+                text_hashes(texts),
                 pa.array([document.tags for document in documents], pa.list_(pa.string())),
                 input_ids,
             ]

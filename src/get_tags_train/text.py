@@ -68,7 +68,12 @@ def normalise_tag(tag: str | None) -> str:
 
 def text_hash(clean: str) -> bytes:
     """16 bytes that are equal for clean texts with the same words, however they are spaced (BLAKE2b)."""
-    return hashlib.blake2b(" ".join(clean.split()).encode(), digest_size=16).digest()
+    return digest(" ".join(clean.split()).encode())
+
+
+def digest(letters: bytes | memoryview) -> bytes:
+    """16 bytes that are equal for equal letters."""
+    return hashlib.blake2b(letters, digest_size=16).digest()
 
 
 def _without_markup(text: str) -> str:

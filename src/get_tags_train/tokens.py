@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,6 @@ from get_tags_train.folders import write_json
 from get_tags_train.text import CEDILLA_TO_COMMA, INVISIBLE
 
 MAX_CONTEXT_LENGTH = 512
-# More than nearly all text has on average; a text that has more is read whole.
-_CHARACTERS_PER_TOKEN = 6
 
 # What these libraries would print is ours to say, as events and errors.
 transformers_logging.set_verbosity_error()
@@ -44,7 +41,7 @@ def load_tokenizer(base_model: str) -> PreTrainedTokenizerFast:
     backend = Tokenizer.from_str(loaded.backend_tokenizer.to_str())
     backend.no_truncation()
     backend.no_padding()
-    own = _own_normalizer(backend)
+    own = own_normalizer(backend)
     backend.normalizer = normalizers.Sequence([*_text_rules(), *([own] if own else [])])
     special = {name: str(token) for name, token in loaded.special_tokens_map.items() if isinstance(token, str)}
     return PreTrainedTokenizerFast(
@@ -76,7 +73,7 @@ def _as_json(parts: list[normalizers.Normalizer]) -> list[Any]:
     return listed
 
 
-def _own_normalizer(backend: Tokenizer) -> normalizers.Normalizer | None:
+def own_normalizer(backend: Tokenizer) -> normalizers.Normalizer | None:
     """The base model's own normalizer: what is left when our rules are taken off the front."""
     if backend.normalizer is None:
         return None
@@ -120,46 +117,6 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path, context_len
     config_path = folder / "tokenizer_config.json"
     config = json.loads(config_path.read_text(encoding="utf-8"))
     write_json(config_path, {**config, "tokenizer_class": "PreTrainedTokenizerFast"})
-
-
-class CleanTextEncoder:
-    """Encode clean texts on all cores; twice as fast as the tokenizer, whose text rules would find nothing to do.
-
-    Of a long text only as much is read as its first tokens need, with the same result.
-    """
-
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, context_length: int = MAX_CONTEXT_LENGTH) -> None:
-        self.backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-        self.backend.normalizer = _own_normalizer(self.backend)
-        self.backend.enable_truncation(context_length)
-        self._context_length = context_length
-        splitter = self.backend.pre_tokenizer
-        # Where words are tokenised one by one, the tokens of a beginning are the beginning of the tokens.
-        self._word_by_word = splitter is not None and len(splitter.pre_tokenize_str("a b")) > 1
-
-    def __call__(self, clean_texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """input_ids of each text, special tokens included, at most `context_length` of them."""
-        beginnings = [self.beginning(text) for text in clean_texts]
-        rows = self._encode(beginnings)
-        short = [
-            n
-            for n, (row, text) in enumerate(zip(rows, clean_texts, strict=True))
-            if len(row) < self._context_length and len(beginnings[n]) < len(text)
-        ]
-        for n, row in zip(short, self._encode([clean_texts[n] for n in short]), strict=True):
-            rows[n] = row
-        return rows
-
-    def beginning(self, clean_text: str) -> str:
-        """As much of the text, in whole words, as the context nearly always needs."""
-        characters = self._context_length * _CHARACTERS_PER_TOKEN
-        if not self._word_by_word or len(clean_text) <= characters:
-            return clean_text
-        return clean_text[: max(clean_text.rfind(" ", 0, characters), clean_text.rfind("\n", 0, characters), 0)]
-
-    def _encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        encodings = self.backend.encode_batch_fast([text.replace("\n", " ") for text in texts])
-        return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
 
 
 def cut(input_ids: NDArray[Any], context_length: int) -> NDArray[Any]:
