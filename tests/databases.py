@@ -19,6 +19,7 @@ from get_tags_train.csvfiles import read_ids
 from get_tags_train.events import Event
 from get_tags_train.pipeline import extract
 from get_tags_train.settings import FROM_DATABASE, Settings, Source, load_settings
+from get_tags_train.source import DocumentSource, RawDocument
 
 Documents = Sequence[tuple[Any, str | None, str | None]]
 Tags = Iterable[tuple[Any, str | None]]
@@ -72,6 +73,11 @@ def prepare_small(home: Path, demo_home: Path, base_model: Path) -> Path:
     return Path(
         extract(settings_for(home, url=url, source=source, training={"base_model": str(base_model)}), silent).path
     )
+
+
+def read(source: DocumentSource, ids: Sequence[Any]) -> list[RawDocument]:
+    """A page of documents without the numbers that `fill` gave their tags."""
+    return [document._replace(tag_ids=()) for document in source.page(ids)]
 
 
 def silent(_: Event) -> None:

@@ -142,7 +142,7 @@ def test_an_edited_manifest_is_found(folder: Path, field: str) -> None:
         PreparedData(folder).verify()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", "null", '{"format": 1}', "\0"])
+@pytest.mark.parametrize("content", ["", "[]", "{}", "null", '{"format": 2}', "\0"])
 def test_a_manifest_that_is_none(folder: Path, content: str) -> None:
     (folder / "manifest.json").write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=r"damaged|format None"):
@@ -150,8 +150,8 @@ def test_a_manifest_that_is_none(folder: Path, content: str) -> None:
 
 
 def test_a_newer_format_is_refused(folder: Path) -> None:
-    edit_json(folder / "manifest.json", lambda manifest: {**manifest, "format": 2, "unheard_of": 1})
-    with pytest.raises(InputError, match="is in format 2; this version of get-tags reads 1") as caught:
+    edit_json(folder / "manifest.json", lambda manifest: {**manifest, "format": 3, "unheard_of": 1})
+    with pytest.raises(InputError, match="is in format 3; this version of get-tags reads 2") as caught:
         PreparedData(folder)
     assert "Extract" in caught.value.hint
 

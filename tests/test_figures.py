@@ -56,7 +56,9 @@ class Writer:
         folder.mkdir()
         for number, part in enumerate((batch.slice(0, half), batch.slice(half))):
             write_batches(folder / f"documents-{number:05d}.arrow", schema, iter([part]))
-        write_tags(folder, tags, [sum(tag in names for _, names in documents.values()) for tag in tags])
+        write_tags(
+            folder, tags, [sum(tag in names for _, names in documents.values()) for tag in tags], [[]] * len(tags)
+        )
         written = {p.name: {"bytes": p.stat().st_size, "sha256": ""} for p in sorted(folder.glob("*.arrow"))}
         changed = {"name": folder.name, "files": written, "source": {**self.manifest["source"], **source}}
         write_manifest(folder, Manifest(**{f.name: {**self.manifest, **changed}[f.name] for f in fields(Manifest)}))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from databases import Proxy, fill, mariadb, postgresql, settings_for, silent
+from databases import Proxy, fill, mariadb, postgresql, read, settings_for, silent
 from sqlalchemy import CHAR, BigInteger, Numeric, String, Uuid, create_engine, text
 
 from get_tags_train.database import open_engine, translated
@@ -17,7 +17,7 @@ from get_tags_train.errors import GetTagsError
 from get_tags_train.events import Event, Notice
 from get_tags_train.pipeline import extract
 from get_tags_train.settings import Settings, Source
-from get_tags_train.source import DocumentSource, RawDocument
+from get_tags_train.source import TAGS_UNREADABLE, DocumentSource, RawDocument
 
 pytestmark = pytest.mark.server
 
@@ -55,7 +55,7 @@ def test_texts_and_tags_come_as_they_are(settings: Settings) -> None:
     fill(settings.database.url, DOCUMENTS, PAIRS)
     source = opened(settings)
     assert source.read_ids().ids.to_pylist() == list(range(1, 41))
-    five, six, one = source.page([5, 99, 6, 1])
+    five, six, one = read(source, [5, 99, 6, 1])
     assert five == RawDocument(5, *DOCUMENTS[4][1:], five.tags)
     assert sorted(five.tags) == sorted(["eticheta 5 ș", "ţară", "țară"])
     assert six.title is None
@@ -91,26 +91,26 @@ def test_ids_of_every_type(settings: Settings, ids: list[Any], id_type: Any) -> 
     listed = source.read_ids().ids.to_pylist()
     assert len(listed) == 3
     assert listed == sorted(listed)
-    assert [document.id for document in source.page(list(reversed(listed)))] == list(reversed(listed))
-    assert [document.text for document in source.page(listed) if document.tags == ["t"]] == [f"text {ids[1]}"]
+    assert [document.id for document in read(source, list(reversed(listed)))] == list(reversed(listed))
+    assert [document.text for document in read(source, listed) if document.tags == ["t"]] == [f"text {ids[1]}"]
     parsed, unusable = source.parse_ids([str(i).upper() if "-4" in str(i) else str(i) for i in ids])
     assert unusable == []
-    assert len(source.page(parsed.ids.to_pylist())) == 3
+    assert len(read(source, parsed.ids.to_pylist())) == 3
 
 
 def test_ids_that_differ_in_case_stay_distinct(settings: Settings) -> None:
     fill(settings.database.url, [("a", None, "small"), ("A", None, "large")], [("A", "t")], id_type=String(20))
     source = opened(settings)
     assert source.read_ids().ids.to_pylist() == ["A", "a"]
-    assert source.page(["a"]) == [RawDocument("a", None, "small", [])]
-    assert [document.text for document in source.page(["A", "a"])] == ["large", "small"]
+    assert read(source, ["a"]) == [RawDocument("a", None, "small", [])]
+    assert [document.text for document in read(source, ["A", "a"])] == ["large", "small"]
 
 
 def test_ids_that_a_char_column_pads_are_found_without_their_blanks(settings: Settings) -> None:
     fill(settings.database.url, [("a", None, "x"), ("b", None, "y")], [("a", "t")], id_type=CHAR(10))
     source = opened(settings)
-    assert source.page(["b", "c", "a"]) == [RawDocument("b", None, "y", []), RawDocument("a", None, "x", ["t"])]
-    assert [document.tags for document in source.page(source.read_ids().ids.to_pylist())] == [["t"], []]
+    assert read(source, ["b", "c", "a"]) == [RawDocument("b", None, "y", []), RawDocument("a", None, "x", ["t"])]
+    assert [document.tags for document in read(source, source.read_ids().ids.to_pylist())] == [["t"], []]
 
 
 def test_ids_of_a_file(settings: Settings, tmp_path: Path) -> None:
@@ -129,18 +129,18 @@ def test_colons_and_percent_signs_are_the_users(settings: Settings) -> None:
     for condition, expected in {"LIKE '%:x%'": [2], "LIKE '100%%(a)s ?'": [3]}.items():
         source = opened(settings, documents_query=f"SELECT id, text FROM documents WHERE text {condition}")
         assert source.read_ids().ids.to_pylist() == expected
-        assert [document.id for document in source.page([1, 2, 3])] == expected
+        assert [document.id for document in read(source, [1, 2, 3])] == expected
 
 
 def test_a_large_page(settings: Settings) -> None:
     fill(settings.database.url, [(i, None, "x") for i in range(1500)], [(i, "t") for i in range(1500)])
-    assert len(opened(settings).page(list(range(1000)))) == 1000
+    assert len(read(opened(settings), list(range(1000)))) == 1000
 
 
 def test_long_texts_come_whole(settings: Settings) -> None:
     long = "propoziție și atât. " * 2500
     fill(settings.database.url, [(1, None, long)], [(1, "t")])
-    assert opened(settings).page([1]) == [RawDocument(1, None, long, ["t"])]
+    assert read(opened(settings), [1]) == [RawDocument(1, None, long, ["t"])]
 
 
 def test_a_query_that_is_wrong_is_told_in_words(settings: Settings) -> None:
@@ -189,11 +189,12 @@ def test_a_query_that_takes_too_long_is_ended(settings: Settings) -> None:
 def test_tags_in_a_column_and_inactive_tags(settings: Settings) -> None:
     fill(settings.database.url, [(1, "a; b", "unu"), (2, '["c", "d"]', "doi"), (3, "[", "trei"), (4, None, "4")], [])
     source = opened(settings, documents_query="SELECT id, text, title AS tags FROM documents", tags_query="")
-    assert [document.tags for document in source.page([1, 2, 3, 4])] == [["a", "b"], ["c", "d"], [], []]
-    assert source.unreadable_tags == 1
+    found = read(source, [1, 2, 3, 4])
+    assert [document.tags for document in found] == [["a", "b"], ["c", "d"], [], []]
+    assert [document.problem for document in found] == [None, None, TAGS_UNREADABLE, None]
     fill(settings.database.url, DOCUMENTS[:3], [(1, "a"), (1, "b"), (2, "a")])
     pairs = "SELECT document_id AS id, name AS tag, name = 'a' AS active FROM document_tags JOIN tags ON id = tag_id"
-    assert [document.tags for document in opened(settings, tags_query=pairs).page([1, 2, 3])] == [["a"], ["a"], []]
+    assert [document.tags for document in read(opened(settings, tags_query=pairs), [1, 2, 3])] == [["a"], ["a"], []]
 
 
 # --- what goes wrong on the way ---
@@ -248,7 +249,7 @@ def test_a_server_that_stays_away(settings: Settings, proxy: Proxy) -> None:
         )
         proxy.close()
         with pytest.raises(GetTagsError) as caught:
-            source.page([1, 2, 3])
+            read(source, [1, 2, 3])
     assert caught.value.message.endswith(", and 2 seconds of trying again did not help.")
     assert caught.value.hint == "What was read is kept: the same command continues it."
     assert [pause for _, pause in heard] == [1, 2]
@@ -270,7 +271,7 @@ def test_waiting_for_a_server_can_be_ended(settings: Settings, proxy: Proxy) -> 
     threading.Thread(target=end).start()
     started = time.monotonic()
     with pytest.raises(GetTagsError, match="Reading was ended"):
-        source.page([1])
+        read(source, [1])
     assert time.monotonic() - started < 20
 
 

@@ -10,14 +10,24 @@ from typing import Any
 import pyarrow as pa
 import pyodbc
 import pytest
-from databases import Documents, Tags, fill
+from databases import Documents, Tags, fill, read
 from sqlalchemy import Engine, String, Uuid, create_engine, event
 from sqlalchemy.dialects.mssql.pyodbc import dialect as mssql_dialect
 from sqlalchemy.types import TypeEngine
 
+from get_tags_train import source
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.settings import DatabaseSettings, load_settings
-from get_tags_train.source import DECLARED_TYPES, DocumentSource, RawDocument, pages, sql_server_id_type
+from get_tags_train.source import (
+    DECLARED_TYPES,
+    TAGS_UNREADABLE,
+    TOO_LONG,
+    UNDECODABLE,
+    DocumentSource,
+    RawDocument,
+    pages,
+    sql_server_id_type,
+)
 
 DOCUMENTS: Documents = [
     (3, "Titlu", "al treilea"),
@@ -79,25 +89,25 @@ def test_null_and_repeated_ids_are_counted(database: Database) -> None:
 
 def test_a_page_has_the_order_of_its_ids(database: Database) -> None:
     source = database.source()
-    assert source.page([20, 3, 7, 1, 2]) == [
+    assert read(source, [20, 3, 7, 1, 2]) == [
         RawDocument(20, "Doar titlu", None, []),
         RawDocument(3, "Titlu", "al treilea", ["b", "a"]),
         RawDocument(1, None, "primul", ["a"]),
         RawDocument(2, "", "al doilea: 50%", []),
     ]
-    assert source.page([7]) == []
+    assert read(source, [7]) == []
 
 
 def test_a_page_takes_two_queries(database: Database) -> None:
     source = database.source([(i, None, "x") for i in range(500)], [(i, "a") for i in range(500)])
     database.statements.clear()
-    assert len(source.page(list(range(500)))) == 500
+    assert len(read(source, list(range(500)))) == 500
     assert len(database.statements) == 2
 
 
 def test_of_a_repeated_id_the_first_row_is_taken(database: Database) -> None:
     source = database.source([(1, "a", "unu"), (1, "b", "doi")], [(1, "t")])
-    assert source.page([1]) == [RawDocument(1, "a", "unu", ["t"])]
+    assert read(source, [1]) == [RawDocument(1, "a", "unu", ["t"])]
 
 
 def test_pages_cut_the_list() -> None:
@@ -118,7 +128,7 @@ def test_ids_that_are_strings(database: Database) -> None:
     listed = source.read_ids()
     assert listed.ids.type == pa.string()
     assert listed.ids.to_pylist() == ["10", "9", "b", "ă"]
-    assert source.page(["ă", "9"]) == [RawDocument("ă", None, "2", ["t"]), RawDocument("9", None, "4", [])]
+    assert read(source, ["ă", "9"]) == [RawDocument("ă", None, "2", ["t"]), RawDocument("9", None, "4", [])]
     parsed, unusable = source.parse_ids(["9", "x y", "ă"])
     assert parsed.ids.to_pylist() == ["9", "x y", "ă"]
     assert unusable == []
@@ -128,14 +138,14 @@ def test_ids_that_differ_in_case_stay_distinct(database: Database) -> None:
     rows = [("a", None, "small"), ("A", None, "large")]
     source = database.source(rows, [("A", "t")], id_type=String(20, collation="NOCASE"))
     assert source.read_ids().ids.to_pylist() == ["A", "a"]
-    assert source.page(["a"]) == [RawDocument("a", None, "small", [])]
-    assert source.page(["A", "a"]) == [RawDocument("A", None, "large", ["t"]), RawDocument("a", None, "small", [])]
+    assert read(source, ["a"]) == [RawDocument("a", None, "small", [])]
+    assert read(source, ["A", "a"]) == [RawDocument("A", None, "large", ["t"]), RawDocument("a", None, "small", [])]
 
 
 def test_ids_that_differ_in_blanks_stay_distinct(database: Database) -> None:
     source = database.source([("a", None, "1"), ("a ", None, "2")], [("a ", "t")], id_type=String(20))
-    assert source.page(["a"]) == [RawDocument("a", None, "1", [])]
-    assert source.page(["a ", "a"]) == [RawDocument("a ", None, "2", ["t"]), RawDocument("a", None, "1", [])]
+    assert read(source, ["a"]) == [RawDocument("a", None, "1", [])]
+    assert read(source, ["a ", "a"]) == [RawDocument("a ", None, "2", ["t"]), RawDocument("a", None, "1", [])]
 
 
 GUIDS = ["0F1E2D3C-0000-4000-8000-00000000000A", "0F1E2D3C-0000-4000-8000-00000000000B"]
@@ -149,7 +159,7 @@ def test_guids_are_found_however_the_file_spells_them(database: Database, spell:
     assert listed.ids.to_pylist() == [own[1], own[0], "x"]
     assert listed.repeated == 1
     assert unusable == []
-    assert [document.id for document in source.page(listed.ids.to_pylist())] == [own[1], own[0]]
+    assert [document.id for document in read(source, listed.ids.to_pylist())] == [own[1], own[0]]
 
 
 def test_guids_that_the_driver_gives_as_such(tmp_path: Path) -> None:
@@ -165,7 +175,7 @@ def test_guids_that_the_driver_gives_as_such(tmp_path: Path) -> None:
     listed, unusable = source.parse_ids([GUIDS[1], "5", GUIDS[1].lower()])
     assert listed.ids.to_pylist() == [GUIDS[1].lower()]
     assert unusable == ["5"]
-    assert source.page([GUIDS[1].lower()]) == [RawDocument(GUIDS[1].lower(), None, "x", ["x"])]
+    assert read(source, [GUIDS[1].lower()]) == [RawDocument(GUIDS[1].lower(), None, "x", ["x"])]
     engine.dispose()
 
 
@@ -191,12 +201,12 @@ def test_columns_are_found_whatever_their_case(database: Database) -> None:
         documents_query="SELECT title AS TITLE, text AS TeXt, id AS Id, 1 AS extra FROM documents",
         tags_query="SELECT name AS Tag, document_id AS ID FROM document_tags JOIN tags ON tags.id = tag_id",
     )
-    assert source.page([3]) == [RawDocument(3, "Titlu", "al treilea", ["b", "a"])]
+    assert read(source, [3]) == [RawDocument(3, "Titlu", "al treilea", ["b", "a"])]
 
 
 def test_a_title_is_optional(database: Database) -> None:
     source = database.source(documents_query="SELECT id, text FROM documents")
-    assert source.page([3]) == [RawDocument(3, None, "al treilea", ["b", "a"])]
+    assert read(source, [3]) == [RawDocument(3, None, "al treilea", ["b", "a"])]
 
 
 @pytest.mark.parametrize(
@@ -237,7 +247,7 @@ def test_colons_and_percent_signs_are_the_users(database: Database, condition: s
     rows = [(1, None, "x"), (2, None, "a:xb"), (3, None, "100% %(a)s"), (4, None, r"a\:b")]
     source = database.source(rows, [], documents_query=f"SELECT id, text FROM documents WHERE {condition}")
     assert source.read_ids().ids.to_pylist() == expected
-    assert [document.id for document in source.page([4, 3, 2, 1])] == expected
+    assert [document.id for document in read(source, [4, 3, 2, 1])] == expected
 
 
 def test_a_few_first_documents(database: Database) -> None:
@@ -254,9 +264,9 @@ def test_tags_in_a_column_of_the_documents(database: Database) -> None:
     rows = [(i, cell, "x") for i, cell in enumerate(cells)]
     source = database.source(rows, [], documents_query=TAGS_COLUMN, tags_query=" ")
     database.statements.clear()
-    found = source.page(list(range(len(cells))))
+    found = read(source, list(range(len(cells))))
     assert [document.tags for document in found] == [["a", "b"]] * 4 + [[]] * 3 + [["a"]]
-    assert source.unreadable_tags == 1
+    assert [document.problem for document in found] == [None] * 6 + [TAGS_UNREADABLE, None]
     assert len(database.statements) == 1
 
 
@@ -271,7 +281,7 @@ def test_tags_that_are_not_active_are_passed_over(database: Database, switched_o
         f"SELECT document_id AS id, name AS tag, CASE name WHEN 'a' THEN {switched_off} WHEN 'b' THEN 1 END AS Active"
     )
     source = database.source(DOCUMENTS, TAGS, tags_query=f"{query} FROM document_tags JOIN tags ON id = tag_id")
-    assert [document.tags for document in source.page([3, 1])] == [["b"], []]
+    assert [document.tags for document in read(source, [3, 1])] == [["b"], []]
 
 
 def test_a_lookup_without_an_index_is_slower_than_a_scan(database: Database) -> None:
@@ -334,14 +344,14 @@ def test_tags_find_their_document_whatever_the_case_of_its_id(database: Database
     source = database.source(
         [("abc", None, "unu"), ("d ", None, "doi")], [("ABC", "a"), ("d", "b")], id_type=String(20)
     )
-    assert source.page(["abc", "d "]) == [RawDocument("abc", None, "unu", []), RawDocument("d ", None, "doi", [])]
+    assert read(source, ["abc", "d "]) == [RawDocument("abc", None, "unu", []), RawDocument("d ", None, "doi", [])]
 
 
 def test_an_id_of_nineteen_digits_is_found(database: Database) -> None:
     snowflake = 1234567890123456789
     source = database.source([(snowflake, None, "unu")], [(snowflake, "a")])
     listed, unusable = source.parse_ids([str(snowflake), str(2**63)])
-    assert source.page(listed.ids.to_pylist()) == [RawDocument(snowflake, None, "unu", ["a"])]
+    assert read(source, listed.ids.to_pylist()) == [RawDocument(snowflake, None, "unu", ["a"])]
     assert unusable == [str(2**63)]
 
 
@@ -351,5 +361,20 @@ def test_a_text_that_cannot_be_decoded_is_passed_over_and_noted(database: Databa
     connection.execute("UPDATE documents SET text = CAST(x'c328' AS TEXT) WHERE id = 5")
     connection.commit()
     connection.close()
-    assert [document.id for document in source.page(list(range(1, 8)))] == [1, 2, 3, 4, 6, 7]
-    assert source.undecodable == [5]
+    found = read(source, list(range(1, 8)))
+    assert found[4] == RawDocument(5, None, None, [], problem=UNDECODABLE)
+    assert [document.text for document in found] == ["text 1", "text 2", "text 3", "text 4", None, "text 6", "text 7"]
+
+
+def test_a_text_of_absurd_size_is_passed_over_and_noted(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "MAX_CHARACTERS", 100)
+    opened = database.source([(1, "t" * 50, "x" * 50), (2, "t" * 50, "x" * 51)], [(2, "a")])
+    assert [document.problem for document in read(opened, [1, 2])] == [None, TOO_LONG]
+    assert read(opened, [2]) == [RawDocument(2, None, None, ["a"], problem=TOO_LONG)]
+
+
+def test_tags_come_with_their_ids_where_the_query_has_them(database: Database) -> None:
+    (document,) = database.source().page([3])
+    assert dict(zip(document.tags, document.tag_ids, strict=True)) == {"b": "1", "a": "2"}
+    query = "SELECT document_id AS id, name AS tag FROM document_tags JOIN tags ON tags.id = tag_id"
+    assert database.source(tags_query=query).page([3])[0].tag_ids == ()

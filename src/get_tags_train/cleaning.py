@@ -26,8 +26,8 @@ def clean_documents(documents: Sequence[tuple[str | None, str | None]]) -> pa.St
     except UnicodeEncodeError:  # lone surrogates
         return pa.array([join_title(*document) for document in documents], pa.string())
     untidy = pc.match_substring_regex(column, _UNTIDY)
-    places = np.flatnonzero(untidy.to_numpy(zero_copy_only=False))
-    if not len(places):
+    places = np.flatnonzero(untidy.to_numpy(zero_copy_only=False)).tolist()
+    if not places:
         return column
     return pc.replace_with_mask(column, untidy, pa.array([join_title(*documents[n]) for n in places], pa.string()))
 

@@ -245,7 +245,7 @@ def retrying(read: Callable[[], _T], patience: Patience) -> _T:
 
 def passing_trouble(error: BaseException) -> str:
     """What went wrong, where the same query may succeed a little later; '' where it would fail again."""
-    if not isinstance(error, DBAPIError) or error.orig is None:
+    if not isinstance(error, DBAPIError) or error.orig is None or is_undecodable(error):
         return ""
     orig = error.orig
     given = [getattr(orig, name, "") for name in ("sqlstate", "pgcode", "sqlite_errorname")]
@@ -264,6 +264,12 @@ def passing_trouble(error: BaseException) -> str:
     if error.statement is None and type(error) in (OperationalError, DBAPIError) and not refused:
         return "The database cannot be reached"
     return ""
+
+
+def is_undecodable(error: BaseException) -> bool:
+    """Whether a text is not in the encoding that it should be in."""
+    orig = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(orig, UnicodeDecodeError) or "could not decode" in str(orig).lower()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.folders import replacing, write_json
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 TAGS = "tags.json"
 
@@ -35,6 +35,7 @@ class Manifest:
     documents_kept: int
     dropped: dict[str, int]
     conflicting_duplicates: int
+    unreadable_tags: int
     missing_ids: int
     null_ids: int
     repeated_ids: int
@@ -101,6 +102,7 @@ class PreparedData:
             listed = json.loads((folder / TAGS).read_text(encoding="utf-8"))
             self.tags: list[str] = [entry["tag"] for entry in listed]
             self.tag_counts: list[int] = [entry["documents"] for entry in listed]
+            self.tag_ids: list[list[str]] = [entry["ids"] for entry in listed]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise _damaged(folder, f"its manifest or tags cannot be read ({type(error).__name__})") from error
         for name, entry in self.manifest.files.items():
@@ -165,9 +167,12 @@ def write_batches(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatc
             stream.write_batch(batch)
 
 
-def write_tags(folder: Path, tags: Sequence[str], counts: Sequence[int]) -> None:
-    """Write tags.json: the tags in order, each with the number of its documents."""
-    entries = [{"tag": tag, "documents": int(count)} for tag, count in zip(tags, counts, strict=True)]
+def write_tags(folder: Path, tags: Sequence[str], counts: Sequence[int], tag_ids: Sequence[Sequence[str]]) -> None:
+    """Write tags.json: the tags in order, each with the number of its documents and its ids in the database."""
+    entries = [
+        {"tag": tag, "documents": int(count), "ids": list(ids)}
+        for tag, count, ids in zip(tags, counts, tag_ids, strict=True)
+    ]
     write_json(folder / TAGS, entries)
 
 

@@ -82,8 +82,8 @@ def _only_words_matter(backend: Tokenizer) -> bool:
     parts = json.loads(backend.to_str())
     steps = {"normalizer": _WORD_NORMALIZERS, "pre_tokenizer": _WORD_SPLITTERS}
     for step, known in steps.items():
-        part = parts[step] or {"type": "Sequence", f"{step}s": [], "normalizers": [], "pretokenizers": []}
-        listed = part.get("normalizers", part.get("pretokenizers")) if part["type"] == "Sequence" else [part]
+        part = parts[step]
+        listed = [] if part is None else part.get("normalizers") or part.get("pretokenizers") or [part]
         if not {entry["type"] for entry in listed} <= known:
             return False
     added = [token["content"] for token in parts["added_tokens"]]

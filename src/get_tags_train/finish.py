@@ -1,5 +1,6 @@
 """Pieces -> tags_vX: join duplicates, number tags, write the manifest. It can be repeated until it succeeds."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from get_tags_train.csvfiles import write_csv
 from get_tags_train.dataset import (
+    TAGS,
     DocumentDigests,
     Manifest,
     add_digests,
@@ -25,15 +27,19 @@ from get_tags_train.dataset import (
 )
 from get_tags_train.errors import NothingToTrainOn
 from get_tags_train.pieces import piece_batches, piece_facts, piece_paths, read_ids
+from get_tags_train.source import TAGS_UNREADABLE, TOO_LONG, UNDECODABLE, DocumentId
 from get_tags_train.text import normalise_tag
 from get_tags_train.workspace import Workspace, read_plan
+
+_SHOWN_CHARACTERS = 100
 
 
 class _Scan(NamedTuple):
     """What must be known of all documents at once: about 60 bytes of each.
 
     hashes: (documents, 2) uint64; has_text: (documents,); pairs: documents << 32 | tags, sorted, without
-    repetition; names: the tags in order of first sight; spellings: of each of these.
+    repetition; names: the tags in order of first sight; spellings: of each of these; tag_ids: the database's ids
+    of each; problems: ids of documents by what kept them, or their tags, from being read.
     """
 
     hashes: NDArray[np.uint64]
@@ -41,12 +47,15 @@ class _Scan(NamedTuple):
     pairs: NDArray[np.int64]
     names: list[str]
     spellings: dict[str, list[str]]
+    tag_ids: dict[str, list[str]]
+    problems: dict[str, list[DocumentId]]
 
 
 class _Joined(NamedTuple):
-    """kept: (documents,); pairs: of the kept documents, tags by their final number; tags and counts."""
+    """kept and boilerplate: (documents,); pairs: of the kept documents, tags by their final number."""
 
     kept: NDArray[np.bool_]
+    boilerplate: NDArray[np.bool_]
     pairs: NDArray[np.int64]
     tags: list[str]
     counts: list[int]
@@ -68,7 +77,7 @@ def finish(workspace: Workspace) -> None:
             f"None of the {len(ids) + len(facts['unusable'])} ids is in the database: {shown}, ...",
             "Check that they are ids of documents_query under [database].",
         )
-    joined = _join(scan)
+    joined = _join(scan, plan["boilerplate_copies"])
     if not joined.kept.any():
         reasons = ", ".join(
             f"{count} with {reason.replace('_', ' ')}" for reason, count in joined.dropped.items() if count
@@ -78,16 +87,22 @@ def finish(workspace: Workspace) -> None:
             "Check tags_query and the text column of documents_query under [database].",
         )
     checksum = _write_documents(folder, pieces, ids.type, joined)
-    write_tags(folder, joined.tags, joined.counts)
+    write_tags(folder, joined.tags, joined.counts, [scan.tag_ids.get(tag, []) for tag in joined.tags])
     missing = _missing(pieces, ids) + facts["unusable"]
-    if missing:
-        write_csv(folder / "missing_ids.csv", [["id"], *([i] for i in missing)])
+    lists: dict[str, list[tuple[object, ...]]] = {
+        "missing_ids.csv": [("id",), *((i,) for i in missing)],
+        "unreadable.csv": [("id", "problem"), *((i, problem) for problem, all_ in scan.problems.items() for i in all_)],
+        "boilerplate.csv": [("id", "text"), *_beginnings(pieces, joined.boilerplate)],
+    }
+    for name, rows in lists.items():
+        if len(rows) > 1:
+            write_csv(folder / name, rows)
     seconds: dict[str, float] = {}
     for piece in pieces:
         for part, spent in piece_facts(piece)["seconds"].items():
             seconds[part] = seconds.get(part, 0.0) + spent
     seconds["join"] = perf_counter() - started
-    written = sorted(p for p in folder.glob("*") if p.name in {"tags.json", "missing_ids.csv"})
+    written = sorted(p for p in folder.glob("*") if p.name in {TAGS, *lists})
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
         for path in [*sorted(folder.glob("documents-*.arrow")), *written]
@@ -100,6 +115,7 @@ def finish(workspace: Workspace) -> None:
         documents_kept=int(joined.kept.sum()),
         dropped=joined.dropped,
         conflicting_duplicates=joined.conflicts,
+        unreadable_tags=len(scan.problems.get(TAGS_UNREADABLE, [])),
         missing_ids=len(missing),
         null_ids=facts["nulls"],
         repeated_ids=facts["repeated"],
@@ -114,61 +130,134 @@ def finish(workspace: Workspace) -> None:
 
 
 def _scan(pieces: Sequence[Path], tags_map: Mapping[str, str]) -> _Scan:
-    """Read hashes and tags of all pieces, tags normalised, mapped, and numbered as they come."""
-    numbers: dict[str, int] = {}
-    by_spelling: dict[str, int] = {}
-    spellings: dict[str, list[str]] = {}
-    hashes, has_text, pairs, first = (
-        [np.zeros((0, 2), np.uint64)],
-        [np.zeros(0, bool)],
-        [np.zeros(0, np.int64)],
-        0,
-    )
+    """Read hashes, tags and problems of all pieces; tags are numbered as they come."""
+    numbering = _Numbering(tags_map)
+    problems: dict[str, list[DocumentId]] = {}
+    hashes, has_text, pairs = [np.zeros((0, 2), np.uint64)], [np.zeros(0, bool)], [np.zeros(0, np.int64)]
+    first = 0
     for batch in piece_batches(pieces):
         hashes.append(np.frombuffer(b"".join(batch.column("text_hash").to_pylist()), np.uint64).reshape(-1, 2))
         has_text.append(pc.greater(pc.binary_length(batch.column("text")), 0).to_numpy(zero_copy_only=False))
+        unread = batch.filter(pc.is_valid(batch.column("problem")))
+        for problem, document_id in zip(unread["problem"].to_pylist(), unread["id"].to_pylist(), strict=True):
+            problems.setdefault(problem, []).append(document_id)
         tags = batch.column("tags")
-        encoded = tags.flatten().dictionary_encode()
-        for spelling in encoded.dictionary.to_pylist():
-            if spelling not in by_spelling:
-                tag = normalise_tag(spelling)
-                spellings.setdefault(tag, []).append(spelling)
-                tag = tags_map.get(tag, tag)
-                by_spelling[spelling] = numbers.setdefault(tag, len(numbers)) if tag else -1
-        lookup = np.array([by_spelling[s] for s in encoded.dictionary.to_pylist()], np.int64)
-        tag_numbers = lookup[encoded.indices.to_numpy(zero_copy_only=False)]
+        numbers = numbering.numbers(tags.flatten(), batch.column("tag_ids").flatten())
         documents = first + pc.list_parent_indices(tags).to_numpy(zero_copy_only=False).astype(np.int64)
-        pairs.append(np.unique((documents << 32 | tag_numbers)[tag_numbers >= 0]))
+        pairs.append(np.unique((documents << 32 | numbers)[numbers >= 0]))
         first += len(batch)
-    return _Scan(np.concatenate(hashes), np.concatenate(has_text), np.concatenate(pairs), list(numbers), spellings)
+    final, tag_ids = numbering.renamed()
+    joined = np.concatenate(pairs)
+    joined = np.unique(joined >> 32 << 32 | final[joined & 0xFFFFFFFF])
+    return _Scan(
+        hashes=np.concatenate(hashes),
+        has_text=np.concatenate(has_text),
+        pairs=joined,
+        names=numbering.names,
+        spellings=numbering.spellings,
+        tag_ids=tag_ids,
+        problems=problems,
+    )
 
 
-def _join(scan: _Scan) -> _Joined:
-    """Drop documents without text or tags, join those with equal text, number the tags by name."""
+class _Numbering:
+    """Numbers tags as they come: normalised, mapped, and one for all names of one tag_id."""
+
+    def __init__(self, tags_map: Mapping[str, str]) -> None:
+        self._tags_map = tags_map
+        self._number_of: dict[str, int] = {}
+        self._by_spelling: dict[str, int] = {}
+        # On how many documents a (tag_id, number of a name) is.
+        self._named = Counter[tuple[str, int]]()
+        self.spellings: dict[str, list[str]] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The tags, by number."""
+        return list(self._number_of)
+
+    def numbers(self, tags: pa.StringArray, tag_ids: pa.StringArray) -> NDArray[np.int64]:
+        """The number of each tag, -1 where the map drops it; tag_ids: as many, or none at all."""
+        encoded = tags.dictionary_encode()
+        spelt = encoded.dictionary.to_pylist()
+        by_place = np.array([self._number(spelling) for spelling in spelt], np.int64)
+        numbers: NDArray[np.int64] = by_place[encoded.indices.to_numpy(zero_copy_only=False)]
+        if len(tag_ids):
+            given = tag_ids.dictionary_encode()
+            known = given.indices.is_valid().to_numpy(zero_copy_only=False) & (numbers >= 0)
+            places = given.indices.fill_null(0).to_numpy().astype(np.int64)
+            pairs, times = np.unique((places << 32 | numbers)[known], return_counts=True)
+            all_ids = given.dictionary.to_pylist()
+            for pair, count in zip(pairs.tolist(), times.tolist(), strict=True):
+                self._named[all_ids[pair >> 32], pair & 0xFFFFFFFF] += count
+        return numbers
+
+    def _number(self, spelling: str) -> int:
+        if spelling not in self._by_spelling:
+            tag = normalise_tag(spelling)
+            self.spellings.setdefault(tag, []).append(spelling)
+            tag = self._tags_map.get(tag, tag)
+            self._by_spelling[spelling] = self._number_of.setdefault(tag, len(self._number_of)) if tag else -1
+        return self._by_spelling[spelling]
+
+    def renamed(self) -> tuple[NDArray[np.int64], dict[str, list[str]]]:
+        """The number that each number becomes, and the tag_ids of each tag.
+
+        A tag that was renamed while it was read comes under both names: the one on the most documents stays.
+        """
+        names, of_id = self.names, dict[str, int]()
+        for tag_id, number in sorted(self._named, key=lambda key: (-self._named[key], names[key[1]])):
+            of_id.setdefault(tag_id, number)
+        final, staying = np.arange(len(names)), set(of_id.values())
+        for tag_id, number in self._named:
+            if number not in staying:
+                final[number] = of_id[tag_id]
+        tag_ids: dict[str, list[str]] = {}
+        for tag_id, number in sorted(of_id.items()):
+            tag_ids.setdefault(names[number], []).append(tag_id)
+        return final, tag_ids
+
+
+def _join(scan: _Scan, boilerplate_copies: int) -> _Joined:
+    """Drop documents without text or tags, join those with equal text, number the tags by name.
+
+    Where at least `boilerplate_copies` have equal text and not all the same tags, all of them are dropped.
+    """
     total = len(scan.has_text)
     tag_counts = np.bincount(scan.pairs >> 32, minlength=total)
     usable = scan.has_text & (tag_counts > 0)
     first_of = _first_with_equal_text(scan.hashes, usable)
-    kept = first_of == np.arange(total)
     pairs = scan.pairs[usable[scan.pairs >> 32]]
     united = np.unique(first_of[pairs >> 32] << 32 | (pairs & 0xFFFFFFFF))
     united_counts = np.bincount(united >> 32, minlength=total)
     differing = usable & (tag_counts != united_counts[first_of])
+    boilerplate = np.zeros(total, bool)
+    if boilerplate_copies:
+        conflicting = np.zeros(total, bool)
+        conflicting[first_of[differing]] = True
+        copies = np.bincount(first_of[usable], minlength=total)
+        boilerplate = usable & (conflicting & (copies >= boilerplate_copies))[first_of]
+    kept = (first_of == np.arange(total)) & ~boilerplate
+    united = united[kept[united >> 32]]
     counts = np.bincount(united & 0xFFFFFFFF, minlength=len(scan.names))
     by_name = sorted((number for number in range(len(scan.names)) if counts[number]), key=scan.names.__getitem__)
     renumbered = np.zeros(len(scan.names), np.int64)
     renumbered[by_name] = np.arange(len(by_name))
+    unread = {problem: len(scan.problems.get(problem, [])) for problem in (UNDECODABLE, TOO_LONG)}
     return _Joined(
         kept=kept,
+        boilerplate=boilerplate,
         pairs=np.sort(united >> 32 << 32 | renumbered[united & 0xFFFFFFFF]),
         tags=[scan.names[number] for number in by_name],
         counts=[int(counts[number]) for number in by_name],
         dropped={
-            "no_text": int((~scan.has_text).sum()),
+            **unread,
+            "no_text": int((~scan.has_text).sum()) - sum(unread.values()),
             "no_tags": int((scan.has_text & (tag_counts == 0)).sum()),
-            "duplicate": int((usable & ~kept).sum()),
+            "duplicate": int((usable & ~kept & ~boilerplate).sum()),
+            "boilerplate": int(boilerplate.sum()),
         },
-        conflicts=len(np.unique(first_of[differing])),
+        conflicts=len(np.unique(first_of[differing & ~boilerplate])),
     )
 
 
@@ -208,8 +297,18 @@ def _write_documents(folder: Path, pieces: Sequence[Path], id_type: pa.DataType,
     return digests.hexdigest()
 
 
-def _missing(pieces: Sequence[Path], ids: pa.Array) -> list[int | str]:
+def _beginnings(pieces: Sequence[Path], chosen: NDArray[np.bool_]) -> Iterator[tuple[DocumentId, str]]:
+    """The id and the beginning of the text of the chosen documents; chosen: (documents,)."""
+    first = 0
+    for batch in piece_batches(pieces):
+        found = batch.filter(pa.array(chosen[first : first + len(batch)]))
+        beginnings = pc.utf8_slice_codeunits(found.column("text"), 0, _SHOWN_CHARACTERS)
+        yield from zip(found.column("id").to_pylist(), beginnings.to_pylist(), strict=True)
+        first += len(batch)
+
+
+def _missing(pieces: Sequence[Path], ids: pa.Array) -> list[DocumentId]:
     """The ids, in their order, that no piece has a document for."""
     read = pa.chunked_array([batch.column("id") for batch in piece_batches(pieces)], ids.type)
-    missing: list[int | str] = ids.filter(pc.invert(pc.is_in(ids, value_set=read))).to_pylist()
+    missing: list[DocumentId] = ids.filter(pc.invert(pc.is_in(ids, value_set=read))).to_pylist()
     return missing

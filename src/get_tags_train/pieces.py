@@ -29,13 +29,15 @@ def piece_facts(path: Path) -> dict[str, Any]:
 
 
 def piece_schema(id_type: pa.DataType) -> pa.Schema:
-    """A document as it was read and cleaned, its tags still raw."""
+    """A document as it was read and cleaned, its tags still raw, with their ids and its problem where it has any."""
     return pa.schema(
         [
             ("id", id_type),
             ("text", pa.string()),
             ("text_hash", pa.binary()),
             ("tags", pa.list_(pa.string())),
+            ("tag_ids", pa.list_(pa.string())),
+            ("problem", pa.string()),
             ("input_ids", pa.list_(pa.int32())),
         ]
     )

@@ -12,8 +12,6 @@ from get_tags_train.events import Notice, OnEvent
 from get_tags_train.home import data_dir, find_data, next_data_name
 from get_tags_train.settings import Settings
 
-# In the home: tag, becomes. It merges, renames and drops tags.
-
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
@@ -166,13 +164,6 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
                 raise InterruptedByUser(said, "What was read is kept: the same command continues it.") from None
     engine.dispose()
     data = PreparedData(folder)
-    if source.unreadable_tags:
-        said = f"The column tags of {source.unreadable_tags} documents is no list of tags: they count as without tags."
-        on_event(Notice(said, "warning"))
-    if source.undecodable:
-        shown = ", ".join(map(str, source.undecodable[:5]))
-        said = f"The text of {len(source.undecodable)} documents could not be decoded, ids {shown}: they are left out."
-        on_event(Notice(said, "warning"))
     _report_losses(data, on_event)
     return _describe(data, settings.source.kind, started, resumed=data.manifest.resumed)
 
@@ -200,6 +191,7 @@ def _plan(settings: Settings, tokenizer: "PreTrainedTokenizerFast") -> dict[str,
         "documents_query": database.documents_query,
         "tags_query": database.tags_query,
         "ids_sha256": file_sha256(ids_path) if ids_path else None,
+        "boilerplate_copies": database.boilerplate_copies,
         "tags_map": sorted(map(list, read_tags_map(settings.tags_map_path).items())),
         "tokenizer": fingerprint(tokenizer),
         "unknown_token_id": tokenizer.unk_token_id,
@@ -231,6 +223,15 @@ def _report_losses(data: "PreparedData", on_event: OnEvent) -> None:
     if manifest.missing_ids:
         listed = data.folder / "missing_ids.csv"
         on_event(Notice(f"{manifest.missing_ids} ids are not in the database; they are listed in {listed}.", "warning"))
+    unread = manifest.dropped["undecodable"] + manifest.dropped["too_long"]
+    if unread or manifest.unreadable_tags:
+        listed = data.folder / "unreadable.csv"
+        said = f"{unread} documents cannot be read, and the tags of {manifest.unreadable_tags} are no list of tags"
+        on_event(Notice(f"{said}; they are listed in {listed}.", "warning"))
+    if manifest.dropped["boilerplate"]:
+        listed = data.folder / "boilerplate.csv"
+        said = f"{manifest.dropped['boilerplate']} documents share their text with many others under different tags"
+        on_event(Notice(f"{said}; they are left out, and listed in {listed}.", "warning"))
     if manifest.repeated_ids or manifest.null_ids:
         on_event(Notice(f"{manifest.repeated_ids} repeated ids and {manifest.null_ids} NULL ids were passed over."))
     if manifest.respelt_tags:

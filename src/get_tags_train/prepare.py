@@ -138,6 +138,8 @@ class _Work:
                 texts,
                 text_hashes(texts),
                 pa.array([document.tags for document in documents], pa.list_(pa.string())),
+                pa.array([document.tag_ids for document in documents], pa.list_(pa.string())),
+                pa.array([document.problem for document in documents], pa.string()),
                 input_ids,
             ]
             yield count, pa.record_batch(columns, schema=piece_schema(self._id_type))

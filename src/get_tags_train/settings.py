@@ -39,8 +39,9 @@ class DatabaseSettings(_Section):
         description="One SELECT that returns the columns id and text, and title where there is one."
     )
     tags_query: str = Field(
-        description="One SELECT that returns the columns id (of the document) and tag, a row for each pair, and active "
-        "where pairs can be switched off; empty if documents_query has a column tags (a;b or a list)."
+        description="One SELECT that returns the columns id (of the document) and tag, a row for each pair, and where "
+        "there are such tag_id, which tells a renamed tag from a new one, and active, for pairs that can be switched "
+        "off; empty if documents_query has a column tags (a;b or a list)."
     )
     page_size: int = Field(ge=1, le=1000, description="How many documents one query fetches (1 to 1000).")
     timeout_seconds: int = Field(
@@ -54,6 +55,11 @@ class DatabaseSettings(_Section):
     snapshot_isolation: bool = Field(
         description="Whether SQL Server reads each page as of one moment without waiting for writers; the database "
         "must allow it."
+    )
+    boilerplate_copies: int = Field(
+        ge=0,
+        description="A text that at least this many documents share while their tags differ is boilerplate: "
+        "all of them are left out (0: their tags are united instead).",
     )
 
 

@@ -31,11 +31,15 @@ from sqlalchemy.sql import ColumnElement, Select, Subquery
 from sqlalchemy.types import TypeEngine
 
 from get_tags_train.csvfiles import parse_labels
-from get_tags_train.database import Patience, check_inside_select, checked_select, retrying
+from get_tags_train.database import Patience, check_inside_select, checked_select, is_undecodable, retrying
 from get_tags_train.errors import GetTagsError, InputError
 
 DocumentId = int | str
 _FETCH_ROWS = 10_000
+# About 4,000 printed pages; whole pages of such documents would not fit into memory.
+MAX_CHARACTERS = 10_000_000
+# What keeps a document, or its tags, from being read.
+UNDECODABLE, TOO_LONG, TAGS_UNREADABLE = "undecodable", "too_long", "tags_unreadable"
 # What a column `active` holds where a tag is not in use.
 _INACTIVE = {"0", "false", "f", "b'\\x00'"}
 DECLARED_TYPES = sql_text(
@@ -45,12 +49,17 @@ _GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE
 
 
 class RawDocument(NamedTuple):
-    """One document as the database has it."""
+    """One document as the database has it; `tag_ids` of its tags where the database gives them.
+
+    `problem` is UNDECODABLE or TOO_LONG where it could not be read, TAGS_UNREADABLE where only its tags could not.
+    """
 
     id: DocumentId
     title: str | None
     text: str | None
     tags: list[str]
+    tag_ids: Sequence[str | None] = ()
+    problem: str | None = None
 
 
 class IdList(NamedTuple):
@@ -86,11 +95,7 @@ _ID_TYPES: dict[type, _IdType] = {
 
 
 class DocumentSource:
-    """Documents and their tags, by id, through the two queries of the settings.
-
-    unreadable_tags: of the documents read so far, how many have a column `tags` that is no list of tags.
-    undecodable: the ids of those whose text could not be decoded.
-    """
+    """Documents and their tags, by id, through the two queries of the settings."""
 
     def __init__(
         self,
@@ -108,8 +113,6 @@ class DocumentSource:
         """
         self._engine = engine
         self._patience = Patience(retry_seconds, on_retry, Event())
-        self.unreadable_tags = 0
-        self.undecodable: list[DocumentId] = []
         with engine.connect() as connection:
             columns = ["id", "text"] if tags_query.strip() else ["id", "text", "tags"]
             self._documents = _subquery(connection, "documents_query", documents_query, columns)
@@ -136,16 +139,15 @@ class DocumentSource:
     def page(self, ids: Sequence[DocumentId]) -> list[RawDocument]:
         """The documents that exist among these ids, in the order of the ids, with two queries at most.
 
-        A document whose text is not in the encoding it should be is found by halving, noted and passed over.
+        A document whose text is not in the encoding it should be is found by halving.
         """
         try:
             return retrying(lambda: self._page(ids), self._patience)
         except (UnicodeDecodeError, DBAPIError) as error:
-            if not isinstance(getattr(error, "orig", error), UnicodeDecodeError) and "decode" not in str(error):
+            if not is_undecodable(error):
                 raise
             if len(ids) == 1:
-                self.undecodable.append(ids[0])
-                return []
+                return [RawDocument(ids[0], None, None, [], problem=UNDECODABLE)]
         half = len(ids) // 2
         return self.page(ids[:half]) + self.page(ids[half:])
 
@@ -179,30 +181,40 @@ class DocumentSource:
         # varchar(max) take no slower path than others, and arraysize would change nothing.
         parameters = self._parameters(ids)
         found: dict[DocumentId, tuple[str | None, str | None]] = {}
-        pairs: list[tuple[DocumentId, str]] = []
-        unreadable: set[DocumentId] = set()
+        pairs: list[tuple[DocumentId, str, str | None]] = []
+        problems: dict[DocumentId, str] = {}
         with self._engine.connect() as connection:
             for row in connection.execute(self.documents_statement(), parameters):
                 document_id = self._from_database(row[0])
                 if document_id in found:
                     continue
-                found[document_id] = _as_text(row[1], "title"), _as_text(row[2], "text")
+                title, text = _as_text(row[1], "title"), _as_text(row[2], "text")
+                if len(title or "") + len(text or "") > MAX_CHARACTERS:
+                    problems[document_id], title, text = TOO_LONG, None, None
+                found[document_id] = title, text
                 if self._tags is None:
                     try:
-                        pairs += [(document_id, tag) for tag in parse_labels(_as_text(row[3], "tags") or "")]
+                        pairs += [(document_id, tag, None) for tag in parse_labels(_as_text(row[3], "tags") or "")]
                     except ValueError:
-                        unreadable.add(document_id)
+                        problems.setdefault(document_id, TAGS_UNREADABLE)
             if self._tags is not None:
-                for value, tag, *active in connection.execute(self.tags_statement(), parameters):
-                    if tag is not None and str(*active).lower() not in _INACTIVE:
-                        pairs.append((self._from_database(value), str(tag)))
+                for value, tag, tag_id, active in connection.execute(self.tags_statement(), parameters):
+                    if tag is not None and str(active).lower() not in _INACTIVE:
+                        pairs.append((self._from_database(value), str(tag), None if tag_id is None else str(tag_id)))
         owner = _Owners(found)
         tags: dict[DocumentId | None, list[str]] = {}
-        for document_id, tag in pairs:
-            tags.setdefault(owner.of(document_id), []).append(tag)
+        tag_ids: dict[DocumentId | None, list[str | None]] = {}
+        for document_id, tag, tag_id in pairs:
+            key = owner.of(document_id)
+            tags.setdefault(key, []).append(tag)
+            if self._has_tag_ids:
+                tag_ids.setdefault(key, []).append(tag_id)
         keys = [(i, owner.of(i)) for i in ids]
-        self.unreadable_tags += len(unreadable.intersection(key for _, key in keys))
-        return [RawDocument(i, *found[key], tags.get(key, [])) for i, key in keys if key is not None]
+        return [
+            RawDocument(i, *found[key], tags.get(key, []), tag_ids.get(key, ()), problems.get(key))
+            for i, key in keys
+            if key is not None
+        ]
 
     def first(self, count: int) -> list[RawDocument]:
         """The first documents that the database comes upon."""
@@ -231,21 +243,24 @@ class DocumentSource:
         return self._by_id(self._all_documents(), self._documents)
 
     def tags_statement(self) -> Select[Any]:
-        """id and tag, and active where it exists, of every pair whose document ids are bound as `ids`."""
+        """id, tag, tag_id and active (NULL where not there) of every pair whose document ids are bound as `ids`."""
         if self._tags is None:
             raise ValueError("The tags are a column of the documents.")
         return self._by_id(self._all_tags(), self._tags)
 
     def _all_documents(self) -> Select[Any]:
         documents = self._documents
-        title = _column(documents, "title") if _has(documents, "title") else literal_column("NULL").label("title")
         tags = [_column(documents, "tags")] if self._tags is None else []
-        return select(_column(documents, "id"), title, _column(documents, "text"), *tags)
+        return select(_column(documents, "id"), _optional(documents, "title"), _column(documents, "text"), *tags)
 
     def _all_tags(self) -> Select[Any]:
         assert self._tags is not None
-        active = [_column(self._tags, "active")] if _has(self._tags, "active") else []
-        return select(_column(self._tags, "id"), _column(self._tags, "tag"), *active)
+        optional = (_optional(self._tags, name) for name in ("tag_id", "active"))
+        return select(_column(self._tags, "id"), _column(self._tags, "tag"), *optional)
+
+    @property
+    def _has_tag_ids(self) -> bool:
+        return self._tags is not None and _has(self._tags, "tag_id")
 
     def _by_id(self, statement: Select[Any], table: Subquery) -> Select[Any]:
         ids = bindparam("ids", expanding=True, type_=self._id_type.sql)
@@ -351,6 +366,10 @@ def sql_server_id_type(declared: str) -> _IdType:
 
 def _has(table: Subquery, name: str) -> bool:
     return any(c.name.lower() == name for c in table.c)
+
+
+def _optional(table: Subquery, name: str) -> ColumnElement[Any]:
+    return _column(table, name) if _has(table, name) else literal_column("NULL").label(name)
 
 
 def _column(table: Subquery, name: str) -> ColumnElement[Any]:
