@@ -19,7 +19,7 @@ ORDER = [
     "errors", "events", "background", "demo_topics", "metrics", "text",
     "settings", "folders", "home", "logfile", "csvfiles", "tokens", "encoding", "cleaning",
     "dataset", "figures", "modelfacts", "samples", "model", "device", "database", "workspace",
-    "pieces", "source", "finish", "prepare", "batches", "train",
+    "pieces", "source", "earlier", "finish", "prepare", "batches", "train",
     "evaluate", "report", "deploy", "inventory",
     "doctor", "demo", "pipeline",
     "console", "wizard", "cli", "__main__",

@@ -15,7 +15,7 @@ import pytest
 from databases import fill, settings_for, silent
 from transformers import AutoTokenizer
 
-from get_tags_train.dataset import DocumentDigests, PreparedData, list_column, rows_of
+from get_tags_train.dataset import DocumentDigests, PreparedData, document_schema, list_column, rows_of
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.pipeline import extract
 
@@ -61,8 +61,10 @@ def test_the_checksum_by_hand(original: Path, demo_tokenizer_folder: Path) -> No
 
 def test_where_one_field_ends_matters() -> None:
     def checksum(document_id: int | str, text: str, tags: list[str]) -> str:
-        digests = DocumentDigests()
-        digests.add(document_id, text, tags, np.array([1], np.int32))
+        digests = DocumentDigests(tags)
+        row = {"id": document_id, "text": text, "tags": range(len(tags)), "input_ids": [1]}
+        schema = document_schema(pa.int64() if isinstance(document_id, int) else pa.string())
+        digests.add(pa.RecordBatch.from_pylist([row], schema))
         return digests.hexdigest()
 
     found = {checksum(1, "2a", ["b"]), checksum(12, "a", ["b"]), checksum(1, "2", ["ab"]), checksum(1, "2a", ["b", ""])}
@@ -85,7 +87,7 @@ def test_documents_are_read_back(original: Path) -> None:
 
 def test_datasets_opens_the_files(original: Path) -> None:
     opened = datasets.Dataset.from_file(str(original / "documents-00000.arrow"))
-    assert opened.column_names == ["id", "text", "text_hash", "tags", "input_ids"]
+    assert opened.column_names == ["id", "text", "source_hash", "text_hash", "tags", "input_ids"]
     assert opened["id"][:] == [3, 7]
     assert opened[1]["tags"] == [1, 2]
 

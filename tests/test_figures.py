@@ -45,6 +45,7 @@ class Writer:
         columns = {
             "id": pa.array(list(documents), schema.field("id").type),
             "text": [text for text, _ in documents.values()],
+            "source_hash": [text_hash(text) for text, _ in documents.values()],
             "text_hash": [text_hash(text) for text, _ in documents.values()],
             "tags": list_column(
                 [np.array([tags.index(t) for t in sorted(names)], np.int32) for _, names in documents.values()]

@@ -1,6 +1,6 @@
 """The rules of text.py for whole columns: what is tidy already, as most text is, is only looked at."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -32,9 +32,19 @@ def clean_documents(documents: Sequence[tuple[str | None, str | None]]) -> pa.St
     return pc.replace_with_mask(column, untidy, pa.array([join_title(*documents[n]) for n in places], pa.string()))
 
 
+def source_hashes(documents: Sequence[tuple[str | None, str | None]]) -> pa.BinaryArray:
+    """The hash of each (title, text) as it is: equal ones become equal clean texts."""
+    joined = (f"{title or ''}\0{text or ''}".encode(errors="surrogatepass") for title, text in documents)
+    return pa.array([digest(source) for source in joined], pa.binary())
+
+
 def text_hashes(clean: pa.StringArray) -> pa.BinaryArray:
     """text_hash of each clean text."""
-    on_one_line = pc.replace_substring(clean, "\n", " ")
-    offsets, letters = np.frombuffer(on_one_line.buffers()[1], np.int32), memoryview(on_one_line.buffers()[2] or b"")
-    bounds = offsets[on_one_line.offset : on_one_line.offset + len(on_one_line) + 1].tolist()
-    return pa.array([digest(letters[start:stop]) for start, stop in pairwise(bounds)], pa.binary())
+    return pa.array([digest(text) for text in letters(pc.replace_substring(clean, "\n", " "))], pa.binary())
+
+
+def letters(texts: pa.StringArray) -> Iterator[memoryview]:
+    """The UTF-8 of each text, as views of its memory."""
+    offsets, content = np.frombuffer(texts.buffers()[1], np.int32), memoryview(texts.buffers()[2] or b"")
+    bounds = offsets[texts.offset : texts.offset + len(texts) + 1].tolist()
+    return (content[start:stop] for start, stop in pairwise(bounds))

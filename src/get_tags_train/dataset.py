@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from get_tags_train.cleaning import letters
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.folders import replacing, write_json
 
@@ -39,6 +40,7 @@ class Manifest:
     missing_ids: int
     null_ids: int
     repeated_ids: int
+    taken_from_earlier: int
     tags: int
     respelt_tags: dict[str, list[str]]
     checksum: str
@@ -49,11 +51,15 @@ class Manifest:
 
 
 def document_schema(id_type: pa.DataType) -> pa.Schema:
-    """The columns of one document; id_type is int64 or string, tags are places in tags.json."""
+    """The columns of one document; id_type is int64 or string, tags are places in tags.json.
+
+    source_hash is of title and text as the database has them, text_hash of the clean text.
+    """
     return pa.schema(
         [
             ("id", id_type),
             ("text", pa.string()),
+            ("source_hash", pa.binary()),
             ("text_hash", pa.binary()),
             ("tags", pa.list_(pa.int32())),
             ("input_ids", pa.list_(pa.int32())),
@@ -62,27 +68,39 @@ def document_schema(id_type: pa.DataType) -> pa.Schema:
 
 
 class DocumentDigests:
-    """The checksum of documents: SHA-256 over each document's own, in stored order."""
+    """The checksum of documents: SHA-256 over each document's own digest, in stored order.
 
-    def __init__(self) -> None:
+    A document's own is SHA-256 over its id, its text, the number of its tags, each tag in sorted order, and its
+    input_ids as little-endian int32; before each field but the number stands its length in bytes (8, little-endian).
+    """
+
+    def __init__(self, tags: Sequence[str]) -> None:
+        """tags: by their number in the documents, sorted."""
         self._all = hashlib.sha256()
+        self._tags = [_field(tag.encode()) for tag in tags]
 
-    def add(self, document_id: int | str, text: str, tags: Sequence[str], input_ids: NDArray[np.int32]) -> None:
-        """Add the next document; `tags` sorted."""
-        own = hashlib.sha256()
-        for field in (str(document_id).encode(), text.encode()):
-            own.update(len(field).to_bytes(8, "little") + field)
-        own.update(len(tags).to_bytes(8, "little"))
-        for tag in tags:
-            field = tag.encode()
-            own.update(len(field).to_bytes(8, "little") + field)
-        field = np.ascontiguousarray(input_ids, dtype="<i4").tobytes()
-        own.update(len(field).to_bytes(8, "little") + field)
-        self._all.update(own.digest())
+    def add(self, documents: pa.RecordBatch) -> None:
+        """Add the next documents, with the columns of document_schema."""
+        texts = zip(documents.column("id").to_pylist(), letters(documents.column("text")), strict=True)
+        numbers = zip(rows_of(documents.column("tags")), rows_of(documents.column("input_ids")), strict=True)
+        for (document_id, text), (tags, input_ids) in zip(texts, numbers, strict=True):
+            own = hashlib.sha256(_field(str(document_id).encode()) + _length(text.nbytes))
+            own.update(text)
+            own.update(_length(len(tags)) + b"".join(self._tags[tag] for tag in tags.tolist()))
+            own.update(_length(input_ids.nbytes) + input_ids.astype("<i4", copy=False).tobytes())
+            self._all.update(own.digest())
 
     def hexdigest(self) -> str:
         """The checksum of all documents added so far."""
         return self._all.hexdigest()
+
+
+def _length(size: int) -> bytes:
+    return size.to_bytes(8, "little")
+
+
+def _field(content: bytes) -> bytes:
+    return _length(len(content)) + content
 
 
 class PreparedData:
@@ -126,24 +144,20 @@ class PreparedData:
             with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
                 yield from stream
 
-    def verify(self) -> None:
-        """Read all and compare with the manifest's checksums. Raises GetTagsError naming what differs."""
+    def verify_files(self) -> None:
+        """Compare the files with the manifest's checksums. Raises GetTagsError naming the one that differs."""
         for name, entry in self.manifest.files.items():
             if file_sha256(self.folder / name) != entry["sha256"]:
                 raise _damaged(self.folder, f"{name} has changed since it was written")
-        digests = DocumentDigests()
+
+    def verify(self) -> None:
+        """Compare files and documents with the manifest's checksums. Raises GetTagsError naming what differs."""
+        self.verify_files()
+        digests = DocumentDigests(self.tags)
         for batch in self.batches():
-            add_digests(digests, batch, self.tags)
+            digests.add(batch)
         if digests.hexdigest() != self.manifest.checksum:
             raise _damaged(self.folder, "its documents do not add up to its checksum")
-
-
-def add_digests(digests: DocumentDigests, batch: pa.RecordBatch, tags: Sequence[str]) -> None:
-    """Add a batch of documents, with the columns of document_schema, to a checksum."""
-    ids, texts = batch.column("id").to_pylist(), batch.column("text").to_pylist()
-    tokens = rows_of(batch.column("input_ids"))
-    for document_id, text, numbers, input_ids in zip(ids, texts, rows_of(batch.column("tags")), tokens, strict=True):
-        digests.add(document_id, text, [tags[n] for n in numbers], input_ids)
 
 
 def rows_of(column: pa.ListArray) -> list[NDArray[np.int32]]:
@@ -151,6 +165,11 @@ def rows_of(column: pa.ListArray) -> list[NDArray[np.int32]]:
     offsets = column.offsets.to_numpy()
     values = column.values.to_numpy()
     return [values[start:stop] for start, stop in pairwise(offsets)]
+
+
+def hash_numbers(column: pa.BinaryArray) -> NDArray[np.uint64]:
+    """A column of 16-byte hashes as (documents, 2) numbers."""
+    return np.frombuffer(b"".join(column.to_pylist()), np.uint64).reshape(-1, 2)
 
 
 def list_column(rows: Sequence[NDArray[np.int32]]) -> pa.ListArray:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from get_tags_train.dataset import PreparedData
+from get_tags_train.dataset import PreparedData, hash_numbers
 
 PERCENTILES = (5, 25, 50, 75, 95)
 MOST_FREQUENT = 10
@@ -187,7 +187,7 @@ def _digests(data: PreparedData, as_text: bool) -> _Digests:
     parts = [
         _Digests(
             _text_ids(batch.column("id")) if as_text else batch.column("id").to_numpy().astype(np.uint64),
-            _text_digests(batch.column("text_hash")),
+            hash_numbers(batch.column("text_hash"))[:, 0].copy(),
             _tag_digests(batch.column("tags"), keys),
         )
         for batch in data.batches()
@@ -201,10 +201,6 @@ def _key(text: str) -> int:
 
 def _text_ids(column: pa.Array) -> NDArray[np.uint64]:
     return np.array([_key(str(document_id)) for document_id in column.to_pylist()], np.uint64)
-
-
-def _text_digests(column: pa.BinaryArray) -> NDArray[np.uint64]:
-    return np.frombuffer(b"".join(column.to_pylist()), np.uint64)[::2].copy()
 
 
 def _tag_digests(column: pa.ListArray, keys: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -17,9 +17,9 @@ from get_tags_train.dataset import (
     TAGS,
     DocumentDigests,
     Manifest,
-    add_digests,
     document_schema,
     file_sha256,
+    hash_numbers,
     list_column,
     write_batches,
     write_manifest,
@@ -97,10 +97,9 @@ def finish(workspace: Workspace) -> None:
     for name, rows in lists.items():
         if len(rows) > 1:
             write_csv(folder / name, rows)
-    seconds: dict[str, float] = {}
-    for piece in pieces:
-        for part, spent in piece_facts(piece)["seconds"].items():
-            seconds[part] = seconds.get(part, 0.0) + spent
+    read = [piece_facts(piece) for piece in pieces]
+    parts = dict.fromkeys(part for piece in read for part in piece["seconds"])
+    seconds = {part: sum(piece["seconds"].get(part, 0.0) for piece in read) for part in parts}
     seconds["join"] = perf_counter() - started
     written = sorted(p for p in folder.glob("*") if p.name in {TAGS, *lists})
     files = {
@@ -119,6 +118,7 @@ def finish(workspace: Workspace) -> None:
         missing_ids=len(missing),
         null_ids=facts["nulls"],
         repeated_ids=facts["repeated"],
+        taken_from_earlier=sum(piece["taken"] for piece in read),
         tags=len(joined.tags),
         respelt_tags={tag: spelt for tag in joined.tags if len(spelt := scan.spellings.get(tag, [])) > 1},
         checksum=checksum,
@@ -136,7 +136,7 @@ def _scan(pieces: Sequence[Path], tags_map: Mapping[str, str]) -> _Scan:
     hashes, has_text, pairs = [np.zeros((0, 2), np.uint64)], [np.zeros(0, bool)], [np.zeros(0, np.int64)]
     first = 0
     for batch in piece_batches(pieces):
-        hashes.append(np.frombuffer(b"".join(batch.column("text_hash").to_pylist()), np.uint64).reshape(-1, 2))
+        hashes.append(hash_numbers(batch.column("text_hash")))
         has_text.append(pc.greater(pc.binary_length(batch.column("text")), 0).to_numpy(zero_copy_only=False))
         unread = batch.filter(pc.is_valid(batch.column("problem")))
         for problem, document_id in zip(unread["problem"].to_pylist(), unread["id"].to_pylist(), strict=True):
@@ -274,7 +274,7 @@ def _first_with_equal_text(hashes: NDArray[np.uint64], usable: NDArray[np.bool_]
 
 def _write_documents(folder: Path, pieces: Sequence[Path], id_type: pa.DataType, joined: _Joined) -> str:
     """Write the kept documents of each piece to a file of its own; returns the checksum of all."""
-    digests = DocumentDigests()
+    digests = DocumentDigests(joined.tags)
     schema = document_schema(id_type)
     starts = np.searchsorted(joined.pairs, np.arange(len(joined.kept) + 1) << 32)
     tag_numbers = (joined.pairs & 0xFFFFFFFF).astype(np.int32)
@@ -286,7 +286,7 @@ def _write_documents(folder: Path, pieces: Sequence[Path], id_type: pa.DataType,
             remaining = batch.filter(pa.array(kept))
             arrays = [list_column(rows) if name == "tags" else remaining.column(name) for name in schema.names]
             written = pa.record_batch(arrays, schema=schema)
-            add_digests(digests, written, joined.tags)
+            digests.add(written)
             yield written
             first += len(batch)
 

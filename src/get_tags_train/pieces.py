@@ -23,7 +23,7 @@ def piece_paths(folder: Path) -> list[Path]:
 
 
 def piece_facts(path: Path) -> dict[str, Any]:
-    """Which stretch of the ids a piece holds (start, stop), and the seconds spent on each part."""
+    """Which stretch of the ids a piece holds (start, stop), how many documents were taken, and each part's seconds."""
     facts: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     return facts
 
@@ -34,6 +34,7 @@ def piece_schema(id_type: pa.DataType) -> pa.Schema:
         [
             ("id", id_type),
             ("text", pa.string()),
+            ("source_hash", pa.binary()),
             ("text_hash", pa.binary()),
             ("tags", pa.list_(pa.string())),
             ("tag_ids", pa.list_(pa.string())),

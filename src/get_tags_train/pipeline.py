@@ -128,8 +128,9 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     from get_tags_train.csvfiles import read_ids
     from get_tags_train.database import open_engine, translated
     from get_tags_train.dataset import PreparedData
+    from get_tags_train.earlier import find_earlier
     from get_tags_train.encoding import CleanTextEncoder
-    from get_tags_train.prepare import prepare
+    from get_tags_train.prepare import Reading, prepare
     from get_tags_train.source import DocumentSource, IdList
     from get_tags_train.tokens import load_tokenizer
     from get_tags_train.workspace import open_workspace
@@ -156,9 +157,10 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
         with open_workspace(home, data_dir(home), plan, new_name=new_name, on_event=on_event) as workspace:
             if workspace.resumed:
                 on_event(Notice(f"Continuing the extraction of {workspace.name} where it was interrupted."))
-            encoder, page_size = CleanTextEncoder(tokenizer), settings.database.page_size
+            earlier = find_earlier(home, plan, on_event)
+            reading = Reading(source, list_ids, settings.database.page_size)
             try:
-                folder = prepare(workspace, source, list_ids, encoder, page_size=page_size, on_event=on_event)
+                folder = prepare(workspace, reading, CleanTextEncoder(tokenizer), earlier, on_event)
             except KeyboardInterrupt:
                 said = f"The extraction of {workspace.name} was interrupted."
                 raise InterruptedByUser(said, "What was read is kept: the same command continues it.") from None

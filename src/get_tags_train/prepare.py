@@ -5,12 +5,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from time import monotonic, perf_counter
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from get_tags_train.background import running_ahead
-from get_tags_train.cleaning import clean_documents, text_hashes
+from get_tags_train.cleaning import clean_documents, source_hashes, text_hashes
 from get_tags_train.dataset import MANIFEST, write_batches
+from get_tags_train.earlier import TAKEN, Earlier
 from get_tags_train.encoding import CleanTextEncoder
 from get_tags_train.errors import NothingToTrainOn
 from get_tags_train.events import Notice, OnEvent, StageFinished, StageProgress, StageStarted
@@ -27,25 +31,27 @@ PIECE_SECONDS = 30.0
 _AHEAD = 2
 
 
+class Reading(NamedTuple):
+    """What is read and how: `list_ids` gives the ids, and those of a file that cannot be ids."""
+
+    source: DocumentSource
+    list_ids: Callable[[], tuple[IdList, list[str]]]
+    page_size: int
+
+
 def prepare(
-    workspace: Workspace,
-    source: DocumentSource,
-    list_ids: Callable[[], tuple[IdList, list[str]]],
-    encoder: CleanTextEncoder,
-    *,
-    page_size: int,
-    on_event: OnEvent,
+    workspace: Workspace, reading: Reading, encoder: CleanTextEncoder, earlier: Earlier | None, on_event: OnEvent
 ) -> Path:
     """Read, clean, tokenise and store all documents; returns the folder of the complete tags_vX.
 
-    `list_ids` gives the ids, and those of a file that cannot be ids.
-    Raises NothingToTrainOn where no document can be used; then the workspace is removed.
+    What `earlier` has is taken from there. Raises NothingToTrainOn where no document can be used; then the workspace
+    is removed.
     """
     folder = workspace.folder
     try:
         if not (folder / MANIFEST).exists():
-            spool_ids(folder / IDS, list_ids, on_event)
-            read_pieces(folder, source, encoder, page_size=page_size, on_event=on_event)
+            spool_ids(folder / IDS, reading.list_ids, on_event)
+            read_pieces(folder, reading, encoder, earlier, on_event)
             started = perf_counter()
             on_event(StageStarted("join"))
             finish(workspace)
@@ -72,7 +78,7 @@ def spool_ids(path: Path, list_ids: Callable[[], tuple[IdList, list[str]]], on_e
 
 
 def read_pieces(
-    folder: Path, source: DocumentSource, encoder: CleanTextEncoder, *, page_size: int, on_event: OnEvent
+    folder: Path, reading: Reading, encoder: CleanTextEncoder, earlier: Earlier | None, on_event: OnEvent
 ) -> None:
     """Read all spooled ids that no piece holds yet; reading, tokenising and writing work side by side."""
     ids, _ = read_ids(folder)
@@ -81,12 +87,12 @@ def read_pieces(
     number, started = len(existing), perf_counter()
     on_event(StageStarted("extract", total=len(ids), unit="documents"))
     on_event(StageProgress("extract", done))
-    work = _Work(source, encoder, ids.type)
-    todo = pages(ids.slice(done), min(page_size, PIECE_DOCUMENTS))
+    work = _Work(reading.source, encoder, earlier, ids.type)
+    todo = pages(ids.slice(done), min(reading.page_size, PIECE_DOCUMENTS))
     with (
         running_ahead(work.cleaned(todo), ahead=_AHEAD) as cleaned,
         running_ahead(work.tokenised(cleaned), ahead=_AHEAD) as tokenised,
-        closing(source),  # first, so that a reader waiting for a lost server stops waiting
+        closing(reading.source),  # first, so that a reader waiting for a lost server stops waiting
     ):
         while done < len(ids):
             path = folder / f"piece-{number:05d}.arrow"
@@ -99,50 +105,80 @@ def read_pieces(
                     on_event(StageProgress("extract", done))
                     if done - start >= PIECE_DOCUMENTS or monotonic() - began > PIECE_SECONDS:
                         break
-            write_json(path.with_suffix(".json"), {"start": start, "stop": done, "seconds": work.take_seconds()})
+            write_json(path.with_suffix(".json"), {"start": start, "stop": done, **work.take_facts()})
             if number == 0 and not work.tags_seen:
                 on_event(Notice(f"None of the first {done} documents has a tag: is tags_query right?", "warning"))
             number += 1
     on_event(StageFinished("extract", perf_counter() - started))
 
 
+class _Page(NamedTuple):
+    """So many ids asked for, the documents found, and the clean texts of those that are `new`.
+
+    source_hashes: of all documents; rows: where they stand in the earlier data, -1 for the new ones.
+    """
+
+    asked: int
+    documents: list[RawDocument]
+    source_hashes: pa.BinaryArray
+    rows: NDArray[np.int64]
+    new_texts: pa.StringArray
+
+
 class _Work:
     """The parts of reading that run side by side, and the seconds spent on each."""
 
-    def __init__(self, source: DocumentSource, encoder: CleanTextEncoder, id_type: pa.DataType) -> None:
-        self._source, self._encoder, self._id_type = source, encoder, id_type
+    def __init__(
+        self, source: DocumentSource, encoder: CleanTextEncoder, earlier: Earlier | None, id_type: pa.DataType
+    ) -> None:
+        self._source, self._encoder, self._earlier, self._id_type = source, encoder, earlier, id_type
         self._seconds: dict[str, float] = {}
+        self._taken = 0
         self.tags_seen = False
 
-    def cleaned(
-        self, pages_of_ids: Iterator[list[DocumentId]]
-    ) -> Iterator[tuple[int, list[RawDocument], pa.StringArray]]:
-        """How many ids were asked for, the documents found, their clean texts; a page at a time."""
-        for page in pages_of_ids:
+    def cleaned(self, pages_of_ids: Iterator[list[DocumentId]]) -> Iterator[_Page]:
+        """Read pages of documents, and clean those that are new."""
+        for ids in pages_of_ids:
             with self.timed("read"):
-                documents = self._source.page(page)
+                documents = self._source.page(ids)
             with self.timed("clean"):
-                texts = clean_documents([(document.title, document.text) for document in documents])
-            yield len(page), documents, texts
+                sources = [(document.title, document.text) for document in documents]
+                hashes = source_hashes(sources)
+                rows = self._earlier.find(hashes) if self._earlier else np.full(len(documents), -1)
+                texts = clean_documents([sources[n] for n in np.flatnonzero(rows < 0).tolist()])
+            yield _Page(len(ids), documents, hashes, rows, texts)
 
-    def tokenised(
-        self, cleaned: Iterator[tuple[int, list[RawDocument], pa.StringArray]]
-    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+    def tokenised(self, cleaned: Iterator[_Page]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """How many ids were asked for, and the columns of piece_schema."""
-        for count, documents, texts in cleaned:
+        for page in cleaned:
             with self.timed("tokenise"):
-                input_ids = self._encoder(texts)
+                input_ids = self._encoder(page.new_texts)
+                new = pa.table([page.new_texts, text_hashes(page.new_texts), input_ids], TAKEN)
+            documents, texts = page.documents, self._with_earlier(new, page.rows)
             self.tags_seen = self.tags_seen or any(document.tags for document in documents)
-            columns = [
-                pa.array([document.id for document in documents], self._id_type),
-                texts,
-                text_hashes(texts),
-                pa.array([document.tags for document in documents], pa.list_(pa.string())),
-                pa.array([document.tag_ids for document in documents], pa.list_(pa.string())),
-                pa.array([document.problem for document in documents], pa.string()),
-                input_ids,
-            ]
-            yield count, pa.record_batch(columns, schema=piece_schema(self._id_type))
+            columns = {
+                "id": [document.id for document in documents],
+                "source_hash": page.source_hashes,
+                "tags": [document.tags for document in documents],
+                "tag_ids": [document.tag_ids for document in documents],
+                "problem": [document.problem for document in documents],
+                **{name: texts.column(name).combine_chunks() for name in TAKEN},
+            }
+            schema = piece_schema(self._id_type)
+            arrays = [pa.array(columns[field.name], field.type) for field in schema]
+            yield page.asked, pa.record_batch(arrays, schema=schema)
+
+    def _with_earlier(self, new: pa.Table, rows: NDArray[np.int64]) -> pa.Table:
+        """The columns TAKEN of all documents of a page, in order."""
+        if self._earlier is None or len(new) == len(rows):
+            return new
+        is_known = rows >= 0
+        with self.timed("take"):
+            order = np.empty(len(rows), np.int64)
+            order[is_known] = np.arange(len(rows) - len(new))
+            order[~is_known] = np.arange(len(rows) - len(new), len(rows))
+            self._taken += len(rows) - len(new)
+            return pa.concat_tables([self._earlier.take(rows[is_known]), new]).combine_chunks().take(pa.array(order))
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -151,7 +187,8 @@ class _Work:
         yield
         self._seconds[part] = self._seconds.get(part, 0.0) + perf_counter() - began
 
-    def take_seconds(self) -> dict[str, float]:
-        """The seconds of each part since the last piece."""
-        taken, self._seconds = self._seconds, {}
-        return {part: round(seconds, 4) for part, seconds in taken.items()}
+    def take_facts(self) -> dict[str, Any]:
+        """What was spent and taken since the last piece."""
+        seconds, taken = self._seconds, self._taken
+        self._seconds, self._taken = {}, 0
+        return {"taken": taken, "seconds": {part: round(spent, 4) for part, spent in seconds.items()}}

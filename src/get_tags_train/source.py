@@ -120,6 +120,7 @@ class DocumentSource:
             id_column = _column(self._documents, "id")
             sample = connection.execute(select(id_column).where(id_column.is_not(None)).limit(1)).scalar()
             declared = _declared_type(connection, documents_query) if isinstance(sample, str) else ""
+        self._has_tag_ids = self._tags is not None and _has(self._tags, "tag_id")
         if sample is None:
             raise InputError("documents_query returns no documents.", "Check [database] in get-tags.toml.")
         if type(sample) not in _ID_TYPES:
@@ -180,41 +181,37 @@ class DocumentSource:
         # pyodbc calls SQLFetch and SQLGetData row by row whatever the columns are (5.5 never binds any), so texts of
         # varchar(max) take no slower path than others, and arraysize would change nothing.
         parameters = self._parameters(ids)
-        found: dict[DocumentId, tuple[str | None, str | None]] = {}
-        pairs: list[tuple[DocumentId, str, str | None]] = []
-        problems: dict[DocumentId, str] = {}
+        found: dict[DocumentId, RawDocument] = {}
         with self._engine.connect() as connection:
             for row in connection.execute(self.documents_statement(), parameters):
-                document_id = self._from_database(row[0])
-                if document_id in found:
-                    continue
-                title, text = _as_text(row[1], "title"), _as_text(row[2], "text")
-                if len(title or "") + len(text or "") > MAX_CHARACTERS:
-                    problems[document_id], title, text = TOO_LONG, None, None
-                found[document_id] = title, text
-                if self._tags is None:
-                    try:
-                        pairs += [(document_id, tag, None) for tag in parse_labels(_as_text(row[3], "tags") or "")]
-                    except ValueError:
-                        problems.setdefault(document_id, TAGS_UNREADABLE)
-            if self._tags is not None:
-                for value, tag, tag_id, active in connection.execute(self.tags_statement(), parameters):
-                    if tag is not None and str(active).lower() not in _INACTIVE:
-                        pairs.append((self._from_database(value), str(tag), None if tag_id is None else str(tag_id)))
+                document = self._document(*row)
+                found.setdefault(document.id, document)
+            pairs = [] if self._tags is None else connection.execute(self.tags_statement(), parameters).all()
         owner = _Owners(found)
         tags: dict[DocumentId | None, list[str]] = {}
         tag_ids: dict[DocumentId | None, list[str | None]] = {}
-        for document_id, tag, tag_id in pairs:
-            key = owner.of(document_id)
-            tags.setdefault(key, []).append(tag)
-            if self._has_tag_ids:
-                tag_ids.setdefault(key, []).append(tag_id)
-        keys = [(i, owner.of(i)) for i in ids]
+        for document_id, tag, tag_id, active in pairs:
+            if tag is not None and (active is None or str(active).lower() not in _INACTIVE):
+                key = owner.of(self._from_database(document_id))
+                tags.setdefault(key, []).append(str(tag))
+                if self._has_tag_ids:
+                    tag_ids.setdefault(key, []).append(None if tag_id is None else str(tag_id))
         return [
-            RawDocument(i, *found[key], tags.get(key, []), tag_ids.get(key, ()), problems.get(key))
-            for i, key in keys
-            if key is not None
+            found[key]._replace(id=i, tags=tags.get(key, found[key].tags), tag_ids=tag_ids.get(key, ()))
+            for i in ids
+            if (key := owner.of(i)) is not None
         ]
+
+    def _document(self, document_id: Any, title: Any, text: Any, tags: Any = None) -> RawDocument:
+        """A row of documents_statement, its id as the database spells it."""
+        title, text, problem, listed = _as_text(title, "title"), _as_text(text, "text"), None, []
+        try:
+            listed = parse_labels(_as_text(tags, "tags") or "") if tags else []
+        except ValueError:
+            problem = TAGS_UNREADABLE
+        if len(title or "") + len(text or "") > MAX_CHARACTERS:
+            title, text, problem = None, None, TOO_LONG
+        return RawDocument(self._from_database(document_id), title, text, listed, problem=problem)
 
     def first(self, count: int) -> list[RawDocument]:
         """The first documents that the database comes upon."""
@@ -257,10 +254,6 @@ class DocumentSource:
         assert self._tags is not None
         optional = (_optional(self._tags, name) for name in ("tag_id", "active"))
         return select(_column(self._tags, "id"), _column(self._tags, "tag"), *optional)
-
-    @property
-    def _has_tag_ids(self) -> bool:
-        return self._tags is not None and _has(self._tags, "tag_id")
 
     def _by_id(self, statement: Select[Any], table: Subquery) -> Select[Any]:
         ids = bindparam("ids", expanding=True, type_=self._id_type.sql)
