@@ -1,40 +1,102 @@
-"""Extraction side by side with its limit and with the way people write it.
+"""Extraction side by side with its limit, with the way people write it, and from every kind of source.
 
-    python benchmarks/extraction.py [--documents 170000] [--runs 3]
+    python benchmarks/extraction.py [--documents 170000] [--runs 3] [--parts limit ours naive ...]
 
-Makes, once, an SQLite database of long Romanian legal texts and a WordPiece tokenizer of 30,000 entries, then runs
-in turn, each in a process of its own: `limit`, the bare Rust encoder over the clean texts already in memory, cut as
-we cut them; `ours`, get-tags extract; `naive`, pandas by chunks of ids, BeautifulSoup, datasets.map with padding.
-Wants the data and tools that lie beside the checkout in shared/, and beautifulsoup4 for `naive`.
+Makes, once, a database of long Romanian legal texts and a WordPiece tokenizer of 30,000 entries, then runs the parts
+in turn, each in a process of its own:
+
+    limit       the bare Rust encoder over the clean texts already in memory, cut as we cut them
+    ours        get-tags extract from SQLite
+    naive       the same as people write it: pandas by chunks of ids, BeautifulSoup, datasets.map with padding
+    ids         get-tags extract of an ids.csv that names all documents
+    postgresql  from a private PostgreSQL over loopback, through psycopg
+    mariadb     from a private MariaDB over loopback, through pyodbc
+    again       a second extraction after 2% of the documents changed; its checksum is that of a full one
+    long        court decisions of 20 KB on average, half of them HTML; a twentieth as many
+
+Wants the data and tools that lie beside the checkout in shared/, beautifulsoup4 for `naive`, and the servers as the
+tests do.
 """
 
 import argparse
+import html
 import json
 import os
+import random
 import resource
+import shutil
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
+sys.path[:0] = [str(ROOT / "tests"), str(SHARED / "tools")]
+LIMIT, OURS, NAIVE = "limit", "ours", "naive"
+PARTS = [LIMIT, OURS, NAIVE, "ids", "postgresql", "mariadb", "again", "long"]
+PAGE = 500
+CHANGED_PERCENT = 2
+LONG_MEDIAN_WORDS = 2_000
+
+Figures = dict[str, float]
 
 
-def prepare(folder: Path, documents: int) -> None:
-    """The database and the base model, if they are not there yet."""
-    if not (folder / "scale.db").exists():
-        making = folder / "making.db"
+# --- what is measured on ---
+
+
+def make(path: Path, write: Callable[[Path], None]) -> Path:
+    """The file, written if it is not there yet; an interrupted making leaves none."""
+    if not path.exists():
+        making = path.with_name(f"making-{path.name}")
         making.unlink(missing_ok=True)
-        loader = SHARED / "tools" / "load_db.py"
-        subprocess.run([sys.executable, loader, "--scale", str(documents), "--url", f"sqlite:///{making}"], check=True)
-        making.rename(folder / "scale.db")
-    if not (folder / "bert").exists():
-        make_base_model(folder / "bert")
-    settings = '[database]\nurl = "sqlite:///scale.db"\n[training]\nbase_model = "bert"\n'
-    (folder / "get-tags.toml").write_text(settings, encoding="utf-8")
+        write(making)
+        making.rename(path)
+    return path
+
+
+def load_scale(url: str, documents: int) -> None:
+    """Fill a database with the scale set."""
+    loader = SHARED / "tools" / "load_db.py"
+    subprocess.run([sys.executable, loader, "--scale", str(documents), "--url", url], check=True, stdout=sys.stderr)
+
+
+def change(path: Path, original: Path) -> None:
+    """A copy of the scale database in which 2% of the documents changed, came or went."""
+    shutil.copy(original, path)
+    with closing(sqlite3.connect(path)) as database, database:
+        every = 100 // CHANGED_PERCENT
+        database.execute("UPDATE documents SET text = text || ' modificat' WHERE id % ? = 7", (every,))
+        database.execute("DELETE FROM documents WHERE id % ? = 8", (every * 10,))
+
+
+def fill_long(path: Path, documents: int) -> None:
+    """Court decisions: half of them plain, half as a word processor exports HTML."""
+    import load_db
+
+    def rows() -> Iterator[tuple[int, str, list[str]]]:
+        rng = random.Random(1)
+        for number, text, tags in load_db.make_scale(documents, seed=1, median_words=LONG_MEDIAN_WORDS):
+            yield number, as_html(text, rng) if number % 2 else text, tags
+
+    load_db.load(rows(), f"sqlite:///{path}")
+
+
+def as_html(text: str, rng: random.Random) -> str:
+    """Paragraphs, spans and entities around the words."""
+    words, paragraphs = html.escape(text).split(), []
+    while words:
+        count = rng.randint(20, 120)
+        paragraph, words = words[:count], words[count:]
+        paragraph[0] = f'<span style="font-size:12.0pt;font-family:&quot;Times New Roman&quot;">{paragraph[0]}</span>'
+        paragraphs.append(f'<p class="MsoNormal" style="text-align:justify">{"&nbsp; ".join(paragraph[:2])} ')
+        paragraphs.append(" ".join(paragraph[2:]) + "<o:p></o:p></p>")
+    return f"<html><head><title>x</title></head><body>{chr(10).join(paragraphs)}</body></html>"
 
 
 def make_base_model(folder: Path) -> None:
@@ -59,10 +121,11 @@ def make_base_model(folder: Path) -> None:
     BertModel(config).save_pretrained(folder)
 
 
-def run_limit(folder: Path) -> dict[str, float]:
-    """Seconds of the encoder alone, over clean texts in memory."""
-    import sqlite3
+# --- the parts ---
 
+
+def run_limit(folder: Path) -> Figures:
+    """Seconds of the encoder alone, over clean texts in memory."""
     import pyarrow as pa
 
     from get_tags_train.encoding import CleanTextEncoder
@@ -74,23 +137,9 @@ def run_limit(folder: Path) -> dict[str, float]:
     clean = (join_title(title, text) for title, text in rows)
     texts = encoder.beginnings(pa.array(clean, pa.large_string())).to_pylist()
     started = time.perf_counter()
-    for start in range(0, len(texts), 500):
-        encoder.backend.encode_batch_fast(texts[start : start + 500])
+    for start in range(0, len(texts), PAGE):
+        encoder.backend.encode_batch_fast(texts[start : start + PAGE])
     return {"seconds": time.perf_counter() - started}
-
-
-def run_ours(folder: Path) -> dict[str, float]:
-    """Seconds of the whole command, as a person waits for it."""
-    started = time.perf_counter()
-    command = [sys.executable, "-P", "-m", "get_tags_train", "extract", "--yes", "--json", "--home", str(folder)]
-    done = subprocess.run(command, check=True, capture_output=True)
-    seconds = time.perf_counter() - started
-    data = json.loads(done.stdout)["data"]
-    manifest = json.loads((Path(data["path"]) / "manifest.json").read_text(encoding="utf-8"))
-    command = [sys.executable, "-P", "-m", "get_tags_train", "data", "remove", data["name"], "--yes"]
-    subprocess.run([*command, "--home", str(folder)], check=True, capture_output=True)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    return {"seconds": seconds, "peak_mb": peak, **{f"{k}_s": v for k, v in manifest["seconds"].items()}}
 
 
 def run_naive(folder: Path) -> dict[str, float]:
@@ -129,42 +178,128 @@ def run_naive(folder: Path) -> dict[str, float]:
     return {"seconds": time.perf_counter() - started, "peak_mb": peak}
 
 
-RUNS = {"limit": run_limit, "ours": run_ours, "naive": run_naive}
+def get_tags(*arguments: str) -> tuple[str, Figures]:
+    """What the command printed, its seconds as a person waits for it, and the peak of its memory."""
+    started = time.perf_counter()
+    command = [sys.executable, "-P", "-m", "get_tags_train", *arguments]
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        figures = {"seconds": time.perf_counter() - started, "peak_mb": usage.ru_maxrss / 1024}
+        out.seek(0)
+        said = out.read().decode()
+    if status:
+        sys.exit(said)
+    return said, figures
+
+
+def run_extract(home: Path, *flags: str) -> Figures:
+    """get-tags extract in a home, its parts as the manifest has them; what it made is removed again."""
+    out, figures = get_tags("extract", "--yes", "--json", "--home", str(home), *flags)
+    data = json.loads(out)["data"]
+    manifest = json.loads((Path(data["path"]) / "manifest.json").read_text(encoding="utf-8"))
+    expected = home / "checksum"
+    if expected.exists() and expected.read_text() != data["checksum"]:
+        sys.exit(f"{home.name}: the checksum is not that of a full extraction")
+    get_tags("data", "remove", data["name"], "--yes", "--home", str(home))
+    figures |= {f"{part}_s": seconds for part, seconds in manifest["seconds"].items()}
+    figures["documents_a_second"] = data["documents_read"] / figures["seconds"]
+    return figures | {"taken": manifest["taken_from_earlier"]}
+
+
+def make_home(folder: Path, name: str, url: str) -> Path:
+    """A home of its own for a part."""
+    home = folder / name
+    home.mkdir(exist_ok=True)
+    settings = f"[database]\nurl = '{url}'\n[training]\nbase_model = '{folder / 'bert'}'\n"
+    (home / "get-tags.toml").write_text(settings, encoding="utf-8")
+    return home
+
+
+def prepare(folder: Path, documents: int, parts: list[str], servers: ExitStack) -> dict[str, Callable[[], Figures]]:
+    """Make what the parts need; returns what runs each of them."""
+    scale = make(folder / "scale.db", lambda path: load_scale(f"sqlite:///{path}", documents))
+    make(folder / "bert", make_base_model)
+    ours = make_home(folder, OURS, f"sqlite:///{scale}")
+    runs: dict[str, Callable[[], Figures]] = {
+        LIMIT: lambda: in_new_process(LIMIT, folder),
+        NAIVE: lambda: in_new_process(NAIVE, folder),
+        OURS: lambda: run_extract(ours),
+        "ids": lambda: run_extract(ours, "--source", "ids", "--ids", str(folder / "ids.csv")),
+    }
+    (folder / "ids.csv").write_text("".join(f"{i}\n" for i in range(1, documents + 1)), encoding="utf-8")
+    if "long" in parts:
+        long = make(folder / "long.db", lambda path: fill_long(path, documents // 20))
+        long_home = make_home(folder, "long", f"sqlite:///{long}")
+        runs["long"] = lambda: run_extract(long_home)
+    if "again" in parts:
+        again = make_again(folder, scale)
+        runs["again"] = lambda: run_extract(again)
+    for name in {"postgresql", "mariadb"} & set(parts):
+        import databases
+
+        server = Path(servers.enter_context(tempfile.TemporaryDirectory()))
+        url = servers.enter_context(getattr(databases, name)(server))
+        load_scale(url, documents)
+        home = make_home(folder, name, url)
+        runs[name] = lambda home=home: run_extract(home)  # type: ignore[misc]
+    return {part: runs[part] for part in parts}
+
+
+def make_again(folder: Path, scale: Path) -> Path:
+    """A home with the data of the original, on the changed database, and the checksum of a full extraction of it."""
+    changed = make(folder / "changed.db", lambda path: change(path, scale))
+    home = make_home(folder, "again", f"sqlite:///{changed}")
+    if not (home / "checksum").exists():
+        out, _ = get_tags("extract", "--yes", "--json", "--home", str(home))
+        data = json.loads(out)["data"]
+        (home / "checksum").write_text(data["checksum"])
+        get_tags("data", "remove", data["name"], "--yes", "--home", str(home))
+    if not list((home / "_cache" / "_data").glob("tags_v*")):
+        make_home(folder, "again", f"sqlite:///{scale}")
+        expected = (home / "checksum").rename(folder / "checksum")
+        get_tags("extract", "--yes", "--json", "--home", str(home))
+        expected.rename(home / "checksum")
+        make_home(folder, "again", f"sqlite:///{changed}")
+    return home
+
+
+def in_new_process(part: str, folder: Path) -> Figures:
+    """Run a part of this file in a process of its own."""
+    done = subprocess.run([sys.executable, __file__, "--part", part, str(folder)], check=True, stdout=subprocess.PIPE)
+    figures: Figures = json.loads(done.stdout)
+    return figures
 
 
 def main() -> None:
-    """Run the parts in turn, each in a fresh process, and print medians and ratios."""
+    """Run the parts in turn and print medians, and ratios run by run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=170_000)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--parts", nargs="+", default=["limit", "ours", "naive"], choices=RUNS)
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "get-tags-benchmark")
-    parser.add_argument("--part", choices=RUNS, help=argparse.SUPPRESS)
+    parser.add_argument("--part", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    folder = args.folder / str(args.documents)
+    os.environ |= {"PYTHONPATH": str(ROOT / "src"), "HF_HUB_OFFLINE": "1"}
     if args.part:
-        print(json.dumps(RUNS[args.part](folder)))
+        part, of = args.part
+        print(json.dumps({LIMIT: run_limit, NAIVE: run_naive}[part](Path(of))))
         return
+    folder = args.folder / str(args.documents)
     folder.mkdir(parents=True, exist_ok=True)
-    prepare(folder, args.documents)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "HF_HUB_OFFLINE": "1"}
-    results: dict[str, list[dict[str, float]]] = {part: [] for part in args.parts}
-    for _ in range(args.runs):
-        for part in args.parts:
-            command = [sys.executable, __file__, "--part", part, "--folder", str(args.folder)]
-            command += ["--documents", str(args.documents)]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
-            results[part].append(json.loads(done.stdout))
-            print(part, results[part][-1], flush=True)
+    results: dict[str, list[Figures]] = {part: [] for part in args.parts}
+    with ExitStack() as servers:
+        runs = prepare(folder, args.documents, args.parts, servers)
+        for _ in range(args.runs):
+            for part, run in runs.items():
+                results[part].append(run())
+                print(part, {key: round(value, 2) for key, value in results[part][-1].items()}, flush=True)
     for part, measured in results.items():
         median = {key: statistics.median(m[key] for m in measured) for key in measured[0]}
         print(f"{part}: " + ", ".join(f"{key} {value:.1f}" for key, value in median.items()))
-    if {"limit", "ours"} <= set(results):
-        ratios = [o["seconds"] / m["seconds"] for o, m in zip(results["ours"], results["limit"], strict=True)]
-        print(f"ours / limit: {statistics.median(ratios):.2f}")
-    if {"naive", "ours"} <= set(results):
-        ratios = [n["seconds"] / o["seconds"] for n, o in zip(results["naive"], results["ours"], strict=True)]
-        print(f"naive / ours: {statistics.median(ratios):.2f}")
+    for other in [part for part in results if part not in {OURS, "long"} and OURS in results]:
+        ratios = [o["seconds"] / m["seconds"] for o, m in zip(results[other], results[OURS], strict=True)]
+        print(f"{other} / ours: {statistics.median(ratios):.2f}")
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ class Earlier:
         found = np.concatenate(hashes)
         self._rows = np.argsort(found[:, 0]).astype(np.int32)
         self._hashes = found[self._rows]
-        # Ids come in the order of the files, most often: one page asks for one file, or two.
-        self._file = lru_cache(maxsize=2)(
+        # Ids mostly come in the order of the files: a page wants rows of one, or of two one after the other.
+        self._file = lru_cache(maxsize=1)(
             lambda number: pa.Table.from_batches(_read(self._paths[number])).select(TAKEN)
         )
 
