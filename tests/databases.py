@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +39,7 @@ def fill(url: str, documents: Documents, pairs: Tags, *, id_type: TypeEngine[Any
     tags_table = Table("tags", metadata, Column("id", Integer, primary_key=True), Column("name", Unicode(200)))
     pairs_table = Table("document_tags", metadata, Column("document_id", id_type), Column("tag_id", Integer))
     pairs = list(pairs)
-    numbers = {tag: number for number, tag in enumerate(dict.fromkeys(tag for _, tag in pairs), start=1)}
+    numbers = {tag: tag_number(tag) for _, tag in pairs}
     engine = create_engine(url)
     with engine.begin() as connection:
         metadata.drop_all(connection)
@@ -54,6 +55,11 @@ def fill(url: str, documents: Documents, pairs: Tags, *, id_type: TypeEngine[Any
     engine.dispose()
 
 
+def tag_number(tag: str | None) -> int:
+    """The id that `fill` gives a tag; the same in every database."""
+    return zlib.crc32(str(tag).encode()) >> 1
+
+
 def settings_for(
     home: Path, *, url: str = "sqlite:///test.db", source: Source = FROM_DATABASE, **sections: Mapping[str, Any]
 ) -> Settings:
@@ -62,6 +68,12 @@ def settings_for(
     overrides["database"] = {"url": url, **overrides.get("database", {})}
     overrides["training"] = {"device": "cpu", "precision": "fp32", **overrides.get("training", {})}
     return load_settings(home, overrides=overrides, source=source, environ={})
+
+
+def write_settings(home: Path, url: str, base_model: str) -> None:
+    """The get-tags.toml of a home whose database is read in small pages."""
+    lines = ["[database]", f"url = '{url}'", "page_size = 20", "[training]", f"base_model = '{base_model}'"]
+    (home / "get-tags.toml").write_text("\n".join(lines), encoding="utf-8")
 
 
 def prepare_small(home: Path, demo_home: Path, base_model: Path) -> Path:

@@ -230,6 +230,7 @@ def test_data_diff(get_tags, two_versions, tmp_path):
     assert result.json["tags"] == {
         "came": {"count": 1, "first": [{"tag": "nouă", "old": 0, "new": 3}]},
         "went": {"count": 1, "first": [{"tag": "veche", "old": 1, "new": 0}]},
+        "renamed": {"count": 0, "first": []},
         "documents_changed": {"count": 1, "first": [{"tag": "comună", "old": 4, "new": 3}]},
     }
     assert listed.read_text(encoding="utf-8-sig").splitlines() == [

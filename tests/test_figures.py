@@ -37,7 +37,12 @@ class Writer:
         self.manifest = manifest
 
     def __call__(
-        self, folder: Path, documents: Documents, input_ids: list[list[int]] | None = None, **source: Any
+        self,
+        folder: Path,
+        documents: Documents,
+        input_ids: list[list[int]] | None = None,
+        tag_ids: dict[str, str] | None = None,
+        **source: Any,
     ) -> PreparedData:
         tags = sorted(set().union(*(names for _, names in documents.values())))
         rows = input_ids or [[1, 2] for _ in documents]
@@ -57,9 +62,8 @@ class Writer:
         folder.mkdir()
         for number, part in enumerate((batch.slice(0, half), batch.slice(half))):
             write_batches(folder / f"documents-{number:05d}.arrow", schema, iter([part]))
-        write_tags(
-            folder, tags, [sum(tag in names for _, names in documents.values()) for tag in tags], [[]] * len(tags)
-        )
+        counts = [sum(tag in names for _, names in documents.values()) for tag in tags]
+        write_tags(folder, tags, counts, [[tag_ids[tag]] if tag_ids else [] for tag in tags])
         written = {p.name: {"bytes": p.stat().st_size, "sha256": ""} for p in sorted(folder.glob("*.arrow"))}
         changed = {"name": folder.name, "files": written, "source": {**self.manifest["source"], **source}}
         write_manifest(folder, Manifest(**{f.name: {**self.manifest, **changed}[f.name] for f in fields(Manifest)}))
@@ -138,6 +142,19 @@ def shown(difference: Difference) -> dict[str, list[Any]]:
     return {what: list(ids) for what, ids in difference.documents.items()}
 
 
+def test_a_renamed_tag_neither_came_nor_went(write: Writer, tmp_path: Path) -> None:
+    old = write(tmp_path / "tags_v1", {1: ("x", {"a"}), 2: ("y", {"a", "b"})}, tag_ids={"a": "7", "b": "8"})
+    new = write(tmp_path / "tags_v2", {1: ("x", {"c"}), 2: ("y", {"d"}), 3: ("z", {"c"})}, tag_ids={"c": "7", "d": "9"})
+    difference = compare(old, new)
+    assert {what: tags for what, tags in difference.tags.items() if tags} == {
+        "came": {"d": (0, 1)},
+        "went": {"b": (1, 0)},
+        "renamed": {"a → c": (2, 2)},
+    }
+    assert difference.unchanged == 1
+    assert shown(difference)["tags_changed"] == [2]
+
+
 def test_a_difference_worked_by_hand(write: Writer, tmp_path: Path) -> None:
     old: Documents = {
         5: ("same", {"b"}), 4: ("went", {"a", "gone"}), 3: ("text", {"b"}), 2: ("tags", {"b"}), 1: ("both", {"c"}),
@@ -156,7 +173,11 @@ def test_a_difference_worked_by_hand(write: Writer, tmp_path: Path) -> None:
         "text_and_tags_changed": [1],
     }
     assert difference.unchanged == 1
-    assert difference.tags == {"came": {"fresh": (0, 1)}, "went": {"gone": (1, 0)}, "documents_changed": {"a": (2, 3)}}
+    assert {what: tags for what, tags in difference.tags.items() if tags} == {
+        "came": {"fresh": (0, 1)},
+        "went": {"gone": (1, 0)},
+        "documents_changed": {"a": (2, 3)},
+    }
     assert list(difference.rows()) == [
         (7, "came"), (6, "came"), (4, "went"), (9, "went"), (3, "text changed"), (2, "tags changed"),
         (1, "text and tags changed"),

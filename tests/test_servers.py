@@ -1,15 +1,23 @@
-"""The same documents through every kind of database give the same data: real servers, started for these tests."""
+"""The same documents through every kind of database give the same data: real servers, started for these tests.
+
+What a SQL Server must do as well runs against the one whose URL is in GET_TAGS_TEST_MSSQL_URL; its tables documents,
+tags and document_tags are dropped and made anew.
+"""
 
 import decimal
+import os
+import random
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
-from databases import Proxy, fill, mariadb, postgresql, read, settings_for, silent
+from databases import Proxy, fill, mariadb, postgresql, read, settings_for, silent, write_settings
+from killing import kill_extractions
 from sqlalchemy import CHAR, BigInteger, Numeric, String, Uuid, create_engine, text
 
 from get_tags_train.database import open_engine, translated
@@ -21,7 +29,11 @@ from get_tags_train.source import TAGS_UNREADABLE, DocumentSource, RawDocument
 
 pytestmark = pytest.mark.server
 
-SERVERS = {"postgresql": postgresql, "mariadb": mariadb}
+SERVERS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {"postgresql": postgresql, "mariadb": mariadb}
+# For what is done to a server, or to the way to it.
+on_our_own_servers = pytest.mark.parametrize("url", list(SERVERS), indirect=True)
+if sql_server := os.environ.get("GET_TAGS_TEST_MSSQL_URL"):
+    SERVERS["sqlserver"] = lambda _: nullcontext(sql_server)
 DOCUMENTS = [
     (
         number,
@@ -161,6 +173,7 @@ def test_a_wrong_password_is_told_in_words(url: str, tmp_path: Path) -> None:
     assert "falsch" not in caught.value.message + caught.value.hint
 
 
+@on_our_own_servers
 def test_the_database_is_opened_for_reading(settings: Settings) -> None:
     fill(settings.database.url, DOCUMENTS[:1], PAIRS[:1])
     engine = open_engine(settings)
@@ -170,6 +183,7 @@ def test_the_database_is_opened_for_reading(settings: Settings) -> None:
     engine.dispose()
 
 
+@on_our_own_servers
 def test_a_query_that_takes_too_long_is_ended(settings: Settings) -> None:
     hasty = settings.model_copy(update={"database": settings.database.model_copy(update={"timeout_seconds": 1})})
     engine = open_engine(hasty)
@@ -217,6 +231,7 @@ def through(proxy: Proxy, settings: Settings, **values: Any) -> Settings:
     return settings.model_copy(update={"database": database})
 
 
+@on_our_own_servers
 def test_a_connection_cut_in_mid_page_is_made_anew(settings: Settings, proxy: Proxy) -> None:
     fill(settings.database.url, DOCUMENTS, PAIRS)
     undisturbed = extract(settings, silent).checksum
@@ -235,6 +250,7 @@ def test_a_connection_cut_in_mid_page_is_made_anew(settings: Settings, proxy: Pr
     assert "The connection to the database was lost; trying again in 1 s." in told
 
 
+@on_our_own_servers
 def test_a_server_that_stays_away(settings: Settings, proxy: Proxy) -> None:
     fill(settings.database.url, DOCUMENTS, PAIRS)
     gone = through(proxy, settings, retry_seconds=2)
@@ -256,6 +272,7 @@ def test_a_server_that_stays_away(settings: Settings, proxy: Proxy) -> None:
     assert {why for why, _ in heard} <= {"The connection to the database was lost", "The database cannot be reached"}
 
 
+@on_our_own_servers
 def test_waiting_for_a_server_can_be_ended(settings: Settings, proxy: Proxy) -> None:
     fill(settings.database.url, DOCUMENTS, PAIRS)
     gone, database = through(proxy, settings), settings.database
@@ -275,6 +292,7 @@ def test_waiting_for_a_server_can_be_ended(settings: Settings, proxy: Proxy) -> 
     assert time.monotonic() - started < 20
 
 
+@on_our_own_servers
 def test_typical_failures_are_told_apart(settings: Settings) -> None:
     fill(settings.database.url, DOCUMENTS[:1], PAIRS[:1])
     url, is_postgresql = settings.database.url, settings.database.url.startswith("postgresql")
@@ -296,3 +314,13 @@ def test_typical_failures_are_told_apart(settings: Settings) -> None:
     with create_engine(url).begin() as connection:
         if is_postgresql:
             connection.execute(text("DROP ROLE nobody"))
+
+
+@on_our_own_servers
+def test_twenty_kills_cost_nothing_but_time(settings: Settings) -> None:
+    rows = [(n, f"Titlul {n}", f"Conținutul nr. {n} " + "cuvânt " * (n % 90)) for n in range(1, 1001)]
+    fill(settings.database.url, rows, [(n, f"eticheta {n % 7}") for n in range(1, 1001)])
+    write_settings(settings.home, settings.database.url, settings.training.base_model)
+    counts = kill_extractions(settings.home, 20, random.Random())
+    assert counts["killed"] == 20
+    assert counts["continued"] > 0

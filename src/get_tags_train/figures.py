@@ -161,7 +161,9 @@ class _Digests(NamedTuple):
 def compare(old_data: PreparedData, new_data: PreparedData) -> Difference:
     """Join two versions by id, as text where not both have integers. In memory are about 50 bytes of each document."""
     as_text = not (_has_integers(old_data) and _has_integers(new_data))
-    old, new = _digests(old_data, as_text), _digests(new_data, as_text)
+    renamed = _renamed(old_data, new_data)
+    old = _digests(old_data, [renamed.get(tag, tag) for tag in old_data.tags], as_text)
+    new = _digests(new_data, new_data.tags, as_text)
     order = np.argsort(old.ids)
     places = order[np.searchsorted(old.ids, new.ids, sorter=order).clip(max=len(order) - 1)]
     common = old.ids[places] == new.ids
@@ -175,15 +177,17 @@ def compare(old_data: PreparedData, new_data: PreparedData) -> Difference:
         "tags_changed": Ids(new_data, tags & ~texts),
         "text_and_tags_changed": Ids(new_data, texts & tags),
     }
-    return Difference(documents, int(np.count_nonzero(common & ~texts & ~tags)), _compare_tags(old_data, new_data))
+    return Difference(
+        documents, int(np.count_nonzero(common & ~texts & ~tags)), _compare_tags(old_data, new_data, renamed)
+    )
 
 
 def _has_integers(data: PreparedData) -> bool:
     return bool(pa.types.is_integer(next(data.batches()).schema.field("id").type))
 
 
-def _digests(data: PreparedData, as_text: bool) -> _Digests:
-    keys = np.array([_key(tag) for tag in data.tags], np.uint64)
+def _digests(data: PreparedData, tags: Sequence[str], as_text: bool) -> _Digests:
+    keys = np.array([_key(tag) for tag in tags], np.uint64)
     parts = [
         _Digests(
             _text_ids(batch.column("id")) if as_text else batch.column("id").to_numpy().astype(np.uint64),
@@ -211,16 +215,32 @@ def _tag_digests(column: pa.ListArray, keys: NDArray[np.uint64]) -> NDArray[np.u
     return difference
 
 
-def _compare_tags(old_data: PreparedData, new_data: PreparedData) -> dict[str, dict[str, tuple[int, int]]]:
-    """Tags by what happened, those with the greatest change in documents first."""
+def _compare_tags(
+    old_data: PreparedData, new_data: PreparedData, renamed: Mapping[str, str]
+) -> dict[str, dict[str, tuple[int, int]]]:
+    """Tags by what happened, those with the greatest change in documents first; a renamed one is `old → new`."""
     old, new = (dict(zip(data.tags, data.tag_counts, strict=True)) for data in (old_data, new_data))
     both = {tag: (old.get(tag, 0), new.get(tag, 0)) for tag in old.keys() | new.keys()}
     changes = _by_count({tag: abs(after - before) for tag, (before, after) in both.items() if after != before})
-    found: dict[str, dict[str, tuple[int, int]]] = {"came": {}, "went": {}, "documents_changed": {}}
+    found: dict[str, dict[str, tuple[int, int]]] = {"came": {}, "went": {}, "renamed": {}, "documents_changed": {}}
     for tag, _ in changes:
         before, after = both[tag]
-        found["came" if not before else "documents_changed" if after else "went"][tag] = before, after
+        if tag in renamed:
+            found["renamed"][f"{tag} → {renamed[tag]}"] = before, new[renamed[tag]]
+        elif tag not in renamed.values():
+            found["came" if not before else "documents_changed" if after else "went"][tag] = before, after
     return found
+
+
+def _renamed(old_data: PreparedData, new_data: PreparedData) -> dict[str, str]:
+    """Tags that went, by the name that came with the same id of the database."""
+    new_of_id = {tag_id: tag for tag, ids in zip(new_data.tags, new_data.tag_ids, strict=True) for tag_id in ids}
+    renamed: dict[str, str] = {}
+    for tag, ids in zip(old_data.tags, old_data.tag_ids, strict=True):
+        now = next((new_of_id[tag_id] for tag_id in ids if tag_id in new_of_id), tag)
+        if tag not in new_data.tags and now not in old_data.tags and now not in renamed.values():
+            renamed[tag] = now
+    return renamed
 
 
 def _by_count(counts: Mapping[str, int]) -> list[tuple[str, int]]:
