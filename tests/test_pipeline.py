@@ -75,7 +75,14 @@ def test_the_result_has_what_other_programs_rely_on(chain: Chain) -> None:
     assert set(result["model"]) == MODEL_KEYS
     assert {"examples", "top_k", "precision_at_k"} <= set(result["evaluation"])
     assert list(result["evaluation"]["precision_at_k"]) == ["1", "2", "3", "4", "5"]
-    assert result["data"]["dropped"] == {"no_text": 20, "no_tags": 15, "duplicate": 25}
+    assert result["data"]["dropped"] == {
+        "undecodable": 0,
+        "too_long": 0,
+        "no_text": 20,
+        "no_tags": 15,
+        "duplicate": 25,
+        "boilerplate": 0,
+    }
     assert (result["data"]["documents_read"], result["data"]["documents_kept"]) == (1600, 1540)
     assert (result["model"]["epochs"], result["model"]["context_length"], result["model"]["examples"]) == (1, 64, 1540)
     assert result["evaluation"]["examples"] == 120

@@ -30,11 +30,11 @@ def prepared(folder: Path, *texts: str) -> PreparedData:
     """Prepared data with these texts, one batch for each."""
     schema = document_schema(pa.int64())
     batches = (
-        pa.record_batch([[number], [text], [text_hash(text)], [[]], [[]]], schema=schema)
+        pa.record_batch([[number], [text], [b""], [text_hash(text)], [[]], [[]]], schema=schema)
         for number, text in enumerate(texts)
     )
     write_batches(folder / "documents.arrow", schema, batches)
-    write_tags(folder, [], [])
+    write_tags(folder, [], [], [])
     path = folder / "documents.arrow"
     files = {path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)}}
     blank = {field.name: None for field in fields(Manifest) if field.name != "format"}
