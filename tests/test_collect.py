@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from prepared import Document, changed, prepared, texts_of
 
+from get_tags_train.collect import Proposal, add, describe, propose
 from get_tags_train.csvfiles import read_samples
 from get_tags_train.dataset import PreparedData
 from get_tags_train.held_out import held_out_in, hold_out
 from get_tags_train.leaks import find_leaks, places_of
 from get_tags_train.samples import Part, Samples
-from get_tags_train.collect import Proposal, add, describe, propose
 
 
 def home_of(tmp_path: Path, rows: list[Document], samples: str = "text,labels\nal meu,tag 0\n") -> Path:

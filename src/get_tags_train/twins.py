@@ -25,6 +25,7 @@ _MOST_HITS = 1 << 22  # counted at once
 _SKETCH, _BAND = 32, 2
 _SPREAD = 0x9E3779B1
 _NEIGHBOURS = 3
+_MOST_COMPARED = 1 << 12
 
 
 class Twins(NamedTuple):
@@ -139,17 +140,17 @@ def group_documents(data: PreparedData) -> NDArray[np.int32]:
     sketches, has_words = _sketches(data)
     groups = np.arange(len(sketches), dtype=np.int32)
     for band in range(0, _SKETCH, _BAND):
-        keys = sketches[:, band].astype(np.uint64) << np.uint64(48) | sketches[:, band + 1].astype(
-            np.uint64
-        ) << np.uint64(32)
-        keys |= np.arange(len(keys), dtype=np.uint64)
-        keys = keys[has_words]
+        keys = np.flatnonzero(has_words).astype(np.uint64)
+        for place in range(_BAND):
+            keys |= sketches[has_words, band + place].astype(np.uint64) << np.uint64(32 + 16 * place)
         keys.sort()
         for step in range(1, _NEIGHBOURS + 1):
-            same = np.flatnonzero(keys[step:] >> np.uint64(32) == keys[:-step] >> np.uint64(32))
-            one, other = (keys[same + by].astype(np.uint32).astype(np.int32) for by in (0, step))
-            alike = (sketches[one] == sketches[other]).mean(axis=1) >= SIMILAR
-            _unite(groups, one[alike], other[alike])
+            met = np.flatnonzero((keys[step:] ^ keys[:-step]) < np.uint64(1 << 32))
+            for start in range(0, len(met), _MOST_COMPARED):
+                some = met[start : start + _MOST_COMPARED]
+                one, other = (keys[some + by].astype(np.uint32).astype(np.int32) for by in (0, step))
+                alike = (sketches[one] == sketches[other]).mean(axis=1) >= SIMILAR
+                _unite(groups, one[alike], other[alike])
     return groups
 
 
