@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = [
     "errors", "events", "background", "demo_topics", "metrics", "text",
     "settings", "folders", "home", "logfile", "csvfiles", "tokens", "encoding", "cleaning",
-    "dataset", "figures", "modelfacts", "shingles", "twins", "samples", "leaks", "held_out", "collect",
+    "dataset", "figures", "modelfacts", "shingles", "twins", "samples", "held_out", "leaks", "collect",
     "model", "device", "database", "workspace",
     "pieces", "source", "finish", "prepare", "batches", "train",
     "evaluate", "report", "deploy", "inventory",

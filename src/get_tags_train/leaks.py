@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from get_tags_train.csvfiles import write_csv
 from get_tags_train.dataset import PreparedData
+from get_tags_train.held_out import held_out_in
 from get_tags_train.samples import Samples
 from get_tags_train.shingles import shingle
 from get_tags_train.text import text_hash
@@ -52,6 +53,12 @@ def find_leaks(samples: Samples, data: PreparedData) -> list[Leak]:
                 leaks.append(Leak(first + row, document_id, example, "nearly the same text", similarity))
         first += len(ids)
     return leaks
+
+
+def find_trainable_leaks(home: Path, samples: Samples, data: PreparedData) -> tuple[list[Leak], NDArray[np.bool_]]:
+    """The leaks that would be trained on, because held_out.csv does not list the document; and a mask of all leaks."""
+    leaks, held_out = find_leaks(samples, data), held_out_in(home, data)
+    return [leak for leak in leaks if leak.place not in held_out], places_of(leaks, data)
 
 
 def places_of(leaks: Iterable[Leak], data: PreparedData) -> NDArray[np.bool_]:

@@ -81,7 +81,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     """
     from get_tags_train import deploy, evaluate, report, train
     from get_tags_train.csvfiles import read_tags_map
-    from get_tags_train.dataset import PreparedData
+    from get_tags_train.dataset import PreparedData, file_sha256
     from get_tags_train.device import choose_device
     from get_tags_train.held_out import texts_and_labels
     from get_tags_train.modelfacts import read_facts
@@ -114,7 +114,10 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     figures = asdict(evaluation)
     if held_out.reported.any():
         texts, labels = texts_and_labels(data, held_out.reported)
-        reported = replace(samples, path=held_out_path(settings.home), texts=texts, labels=labels)
+        path = held_out_path(settings.home)
+        reported = replace(
+            samples, path=path, sha256=file_sha256(path), texts=texts, labels=labels, lines=[], origins=[]
+        )
         figures["held_out"] = asdict(score(reported, on_event=lambda _: None))
     facts = read_facts(folder)
     model_result = ModelResult(
@@ -142,12 +145,11 @@ def set_aside(
     """
     from get_tags_train.held_out import hold_out
     from get_tags_train.home import logs_dir
-    from get_tags_train.leaks import find_leaks, places_of, write_leaks
+    from get_tags_train.leaks import find_trainable_leaks, write_leaks
 
     started = perf_counter()
     on_event(StageStarted("set_aside"))
-    leaks = find_leaks(samples, data)
-    leaked = places_of(leaks, data)
+    leaks, leaked = find_trainable_leaks(settings.home, samples, data)
     listed = logs_dir(settings.home) / f"leaks-{data.name}.csv"
     if leaks:
         write_leaks(listed, leaks, samples)

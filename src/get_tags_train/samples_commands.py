@@ -10,11 +10,6 @@ from get_tags_train.errors import InputError, InterruptedByUser
 if TYPE_CHECKING:
     from types import ModuleType
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from get_tags_train.dataset import PreparedData
-    from get_tags_train.leaks import Leak
     from get_tags_train.samples import Samples
 
 samples_app = typer.Typer(help="Show the test samples, and add examples to them.", invoke_without_command=True)
@@ -40,11 +35,12 @@ def samples_show(home: HomeOption = None, config: ConfigOption = None, json_: Js
     from get_tags_train import collect, console
     from get_tags_train.dataset import PreparedData
     from get_tags_train.home import data_names, find_data
+    from get_tags_train.leaks import find_trainable_leaks
 
     job = Job.of(home, config, json_)
     found = _read(job)
     data = PreparedData(find_data(job.home, None)) if data_names(job.home) else None
-    shown = collect.describe(found, data, _leaks(job, found, data)[0] if data else [])
+    shown = collect.describe(found, data, find_trainable_leaks(job.home, found, data)[0] if data else [])
     job.console.result(shown, console.samples_lines(shown))
 
 
@@ -64,6 +60,7 @@ def samples_add(
     from get_tags_train import collect, console
     from get_tags_train.dataset import PreparedData
     from get_tags_train.home import find_data
+    from get_tags_train.leaks import find_trainable_leaks
 
     job = Job.of(home, config, json_)
     for_rare = count // 5 if rare is None else rare
@@ -73,7 +70,7 @@ def samples_add(
         wizard = _wizard()
     found = _read(job)
     data = PreparedData(find_data(job.home, None))
-    _, leaked = _leaks(job, found, data)
+    _, leaked = find_trainable_leaks(job.home, found, data)
     proposals = collect.propose(job.home, data, found, leaked, {"random": count - for_rare, "rare": for_rare})
     if not proposals:
         raise InputError(f"There is no document of {data.name} to add.", "Extract more documents: get-tags extract.")
@@ -97,16 +94,6 @@ def _read(job: Job) -> "Samples":
 
     settings = job.settings()
     return Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
-
-
-def _leaks(job: Job, samples: "Samples", data: "PreparedData") -> "tuple[list[Leak], NDArray[np.bool_]]":
-    """Documents that would be trained on although they are examples, nearly; and all that are, as a mask."""
-    from get_tags_train.held_out import held_out_in
-    from get_tags_train.leaks import find_leaks, places_of
-
-    leaks = find_leaks(samples, data)
-    held_out = held_out_in(job.home, data)
-    return [leak for leak in leaks if leak.place not in held_out], places_of(leaks, data)
 
 
 def _wizard() -> "ModuleType":
