@@ -18,25 +18,26 @@ ROOT = Path(__file__).parents[1]
 ORDER = [
     "errors", "events", "background", "demo_topics", "metrics", "text",
     "settings", "folders", "home", "logfile", "csvfiles", "tokens", "encoding", "cleaning",
-    "dataset", "figures", "modelfacts", "samples", "model", "device", "database", "workspace",
+    "dataset", "figures", "modelfacts", "shingles", "twins", "samples", "held_out", "leaks", "collect",
+    "model", "device", "database", "workspace",
     "pieces", "source", "earlier", "finish", "prepare", "batches", "train",
     "evaluate", "report", "deploy", "inventory",
     "doctor", "demo", "pipeline",
-    "console", "wizard", "cli", "__main__",
+    "console", "wizard", "commandline", "samples_commands", "cli", "__main__",
 ]  # fmt: skip
 
 # Libraries that only these modules use.
 OWNERS = {
     "rich": {"console"},
-    "typer": {"cli"},
+    "typer": {"cli", "commandline", "samples_commands"},
     "questionary": {"wizard"},
     "prompt_toolkit": {"wizard"},
     "sqlalchemy": {"database", "source"},
 }
-FACES = {"cli", "wizard", "console"}
+FACES = {"cli", "commandline", "samples_commands", "wizard", "console"}
 HEAVY = ["torch", "transformers", "datasets", "pandas", "sklearn", "sqlalchemy", "pyarrow", "questionary"]
 # What is imported inside functions: the stages, by those who choose one.
-IMPORT_IN_FUNCTIONS = {"cli", "pipeline"}
+IMPORT_IN_FUNCTIONS = {"cli", "commandline", "samples_commands", "pipeline"}
 REGISTRY_HOSTS = r"pypi\.org|pythonhosted\.org|huggingface\.co|hf\.co|anaconda\.(?:org|com)|hf-mirror"
 
 

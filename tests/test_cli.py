@@ -366,3 +366,53 @@ def test_what_is_deployed_is_never_changed_by_an_evaluation(get_tags, home):
     before = (live / "get_tags.json").read_bytes()
     assert get_tags("evaluate", live, "--home", home).code == 0
     assert (live / "get_tags.json").read_bytes() == before
+
+
+@pytest.fixture
+def samples_home(home, tmp_path):
+    """A home of its own with the data of the shared one, a few samples in Excel's style, and settings."""
+    shutil.copytree(data_dir(home), data_dir(tmp_path))
+    rows = "text;labels\r\nUn text al meu;taxe\r\nUn text al meu, tot;nicăieri\r\n"
+    (tmp_path / "test_samples_tags.csv").write_bytes(rows.encode("cp1250"))
+    return tmp_path
+
+
+def test_samples_are_shown(get_tags, samples_home):
+    result = get_tags("samples", "--json", "--home", samples_home)
+    assert (result.code, result.json["examples"], result.json["unknown_tags"]["nicăieri"]) == (0, 2, [3])
+    seen = get_tags("samples", "--home", samples_home).out
+    for said in ("2 of your own", "nicăieri (line 3)", "lines 2, 3", "precision@1 is known to within"):
+        assert said in seen
+    assert get_tags("samples", "--home", samples_home, "add").code == 2
+
+
+def test_samples_are_added_and_the_old_file_is_kept(get_tags, samples_home):
+    path = samples_home / "test_samples_tags.csv"
+    old = path.read_bytes()
+    result = get_tags("samples", "add", "--count", 10, "--rare", 2, "--yes", "--json", "--home", samples_home)
+    assert result.code == 0
+    assert len(result.json["added"]) == 10
+    assert Path(result.json["backup"]).read_bytes() == old
+    assert path.read_bytes().startswith(old)
+    shown = get_tags("samples", "--json", "--home", samples_home).json
+    assert (shown["written_by_people"], shown["random"] + shown["rare"], shown["leaks"]) == (2, 10, [])
+
+
+def test_nothing_is_added_that_nobody_agreed_to(get_tags, samples_home, monkeypatch):
+    path = samples_home / "test_samples_tags.csv"
+    old = path.read_bytes()
+    assert get_tags("samples", "add", "--count", 5, "--home", samples_home).code == 2
+    monkeypatch.setattr("get_tags_train.wizard.can_ask", lambda: True)
+    monkeypatch.setattr("get_tags_train.wizard.confirm_adding", lambda *_: False)
+    result = get_tags("samples", "add", "--count", 5, "--home", samples_home)
+    assert result.code == 130
+    assert "New examples" in result.err
+    assert path.read_bytes() == old
+    assert get_tags("samples", "add", "--count", 5, "--rare", 6, "--yes", "--home", samples_home).code == 2
+
+
+def test_samples_without_prepared_data(get_tags, tmp_path):
+    (tmp_path / "test_samples_tags.csv").write_text("text,labels\nunu,a\n", encoding="utf-8")
+    assert get_tags("samples", "--json", "--home", tmp_path).json["data"] is None
+    result = get_tags("samples", "add", "--yes", "--json", "--home", tmp_path)
+    assert (result.code, "no prepared data" in result.json["error"]["message"]) == (2, True)

@@ -10,9 +10,18 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from get_tags_train.csvfiles import parse_labels, read_ids, read_samples, read_tags_map, read_text, write_csv
+from get_tags_train.csvfiles import (
+    append_samples,
+    as_written,
+    parse_labels,
+    read_ids,
+    read_samples,
+    read_tags_map,
+    read_text,
+    write_csv,
+)
 from get_tags_train.errors import InputError
-from get_tags_train.text import normalise_tag
+from get_tags_train.text import clean_text, normalise_tag
 
 TEXT = 'Şedința: "părțile", a;b\nși restul, tot'
 TAGS = ["drept civil", "țară", "Procedură"]
@@ -262,3 +271,56 @@ def test_a_tags_map_that_cannot_be_followed(tmp_path: Path, text: str, message: 
         read_tags_map(path)
     assert caught.value.message.startswith(str(path))
     assert caught.value.message.endswith(message)
+
+
+# --- adding to people's own files ---
+
+ADDED = [("Ținut și „țară”; două\nrânduri, aici", ["taxă", "TVA"])]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1250", "utf-16"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_what_is_added_is_written_as_the_file_is(tmp_path: Path, encoding: str, line_end: str, delimiter: str) -> None:
+    path = tmp_path / "samples.csv"
+    old = f'text{delimiter}labels{line_end}"şapte{delimiter} ani"{delimiter}"unu;doi"{line_end}'.encode(encoding)
+    path.write_bytes(old)
+    backup = append_samples(path, ADDED)
+    assert backup.read_bytes() == old
+    new = path.read_bytes()
+    assert new.startswith(old)
+    assert new.decode(encoding).count("\n") == new.decode(encoding).count(line_end) == 4
+    (_, _, _), (line, text, labels) = read_samples(path)
+    assert (line, labels) == (3, ["taxă", "TVA"])
+    assert clean_text(text) == ADDED[0][0]
+
+
+@pytest.mark.parametrize(
+    ("old", "row"),
+    [
+        ("text,labels\nunu,a|b\n", "doi,c|d"),
+        ('labels;text\n"[""a"", ""b""]";unu\n', '"[""c"", ""d""]";doi'),
+        ("unu,a", "doi,c;d"),
+        ("unu,a;b\n\n", "doi,c;d"),
+    ],
+)
+def test_the_order_of_columns_and_the_way_of_labels_are_kept(tmp_path: Path, old: str, row: str) -> None:
+    path = tmp_path / "samples.csv"
+    path.write_text(old, encoding="utf-8")
+    append_samples(path, [("doi", ["c", "d"])])
+    assert path.read_text(encoding="utf-8").splitlines()[-1] == row
+    assert [(text, labels) for _, text, labels in read_samples(path)][-1] == ("doi", ["c", "d"])
+
+
+@pytest.mark.parametrize("tag", ["taxe; impozite", "a|b", "[1]"])
+def test_tags_that_look_like_several_are_written_as_a_list(tmp_path: Path, tag: str) -> None:
+    path = tmp_path / "samples.csv"
+    path.write_text("text,labels\nunu,a\n", encoding="utf-8")
+    append_samples(path, [("doi", [tag, "b"])])
+    assert read_samples(path)[1][2] == [tag, "b"]
+
+
+def test_a_letter_that_cp1250_lacks_is_an_error() -> None:
+    assert as_written("țară și „oraș”", "cp1250") == "ţară şi „oraş”"
+    with pytest.raises(UnicodeEncodeError):
+        as_written("m²", "cp1250")

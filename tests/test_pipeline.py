@@ -84,12 +84,14 @@ def test_the_result_has_what_other_programs_rely_on(chain: Chain) -> None:
         "boilerplate": 0,
     }
     assert (result["data"]["documents_read"], result["data"]["documents_kept"]) == (1600, 1540)
-    assert (result["model"]["epochs"], result["model"]["context_length"], result["model"]["examples"]) == (1, 64, 1540)
+    assert (result["model"]["epochs"], result["model"]["context_length"], result["model"]["examples"]) == (1, 64, 1510)
     assert result["evaluation"]["examples"] == 120
+    assert result["evaluation"]["held_out"]["examples"] == 15
 
 
 def test_what_the_home_holds_afterwards(chain: Chain) -> None:
-    assert {path.name for path in chain.home.iterdir()} == {"_cache", "_models", "_live", "test_samples_tags.csv"}
+    home_files = {"_cache", "_models", "_live", "test_samples_tags.csv", "held_out.csv"}
+    assert {path.name for path in chain.home.iterdir()} == home_files
     assert [path.name for path in (chain.home / "_cache" / "_data").iterdir()] == ["tags_v1"]
     assert [path.name for path in (chain.home / "_models").iterdir()] == [chain.result.model.name]
     assert {"config.json", "model.safetensors", "get_tags.json", "README.md", "report.html"} <= {
@@ -117,7 +119,7 @@ def test_deployment_is_asked_once_with_the_evaluation(chain: Chain) -> None:
 
 def test_the_stages_come_in_order(chain: Chain) -> None:
     finished = [event.stage for event in chain.events if isinstance(event, StageFinished)]
-    assert finished == ["ids", "extract", "join", "train", "evaluate", "deploy"]
+    assert finished == ["ids", "extract", "join", "set_aside", "train", "evaluate", "deploy"]
 
 
 def test_plain_transformers_gives_our_tags(chain: Chain) -> None:
@@ -160,7 +162,8 @@ def test_ids_of_a_file_with_unknown_ones(tmp_path: Path, demo_home: Path) -> Non
     assert "1 repeated ids" in told
 
 
-def test_documents_that_are_test_samples_are_not_trained_on(chain: Chain, tmp_path: Path) -> None:
+def home_with_leaks(chain: Chain, tmp_path: Path) -> Path:
+    """A home with the prepared data, three documents of which are among the test samples."""
     home = make_home(tmp_path / "home", chain.demo_home)
     shutil.copytree(chain.home / "_cache" / "_data" / "tags_v1", home / "_cache" / "_data" / "tags_v1")
     stored = chain.home / "_cache" / "_data" / "tags_v1"
@@ -170,12 +173,41 @@ def test_documents_that_are_test_samples_are_not_trained_on(chain: Chain, tmp_pa
     write_csv(
         home / "test_samples_tags.csv", [["text", "labels"], *([text, "taxe"] for text in texts), ["Alt", "taxe"]]
     )
+    return home
+
+
+def test_documents_that_are_test_samples_are_not_trained_on(chain: Chain, tmp_path: Path) -> None:
+    home = home_with_leaks(chain, tmp_path)
     events: list[Event] = []
-    settings = demo_settings(home, chain.demo_home, Source("cached"), training={"context_length": 8})
+    evaluation = {"held_out": 0.0}
+    settings = demo_settings(
+        home, chain.demo_home, Source("cached"), training={"context_length": 8}, evaluation=evaluation
+    )
     result = run(settings, events.append, lambda _: False)
     assert result.model.examples == 1540 - 3
     assert read_facts(Path(result.model.path))["left_out"] == 3
+    assert "held_out" not in result.evaluation
     assert "3 documents are also test samples" in "".join(e.message for e in events if isinstance(e, Notice))
+    assert len((home / "_logs" / "leaks-tags_v1.csv").read_text(encoding="utf-8-sig").splitlines()) == 4
+
+
+def test_leaks_can_stop_a_training_or_only_be_said(chain: Chain, tmp_path: Path) -> None:
+    home = home_with_leaks(chain, tmp_path)
+    given = {"source": Source("cached"), "training": {"context_length": 8}}
+    stopped = demo_settings(home, chain.demo_home, **given, evaluation={"held_out": 0.0, "leaks": "stop"})
+    with pytest.raises(GetTagsError, match=r"3 documents are also test samples.*leaks-tags_v1\.csv"):
+        run(stopped, silent, lambda _: False)
+    warned = demo_settings(home, chain.demo_home, **given, evaluation={"held_out": 0.0, "leaks": "warn"})
+    assert run(warned, silent, lambda _: False).model.examples == 1540
+
+
+def test_the_same_documents_are_held_out_the_next_time(chain: Chain, tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", chain.demo_home)
+    shutil.copytree(chain.home / "_cache" / "_data" / "tags_v1", home / "_cache" / "_data" / "tags_v1")
+    shutil.copy(chain.home / "held_out.csv", home)
+    settings = demo_settings(home, chain.demo_home, Source("cached"), training={"context_length": 8})
+    assert run(settings, silent, lambda _: False).model.examples == chain.result.model.examples
+    assert (home / "held_out.csv").read_bytes() == (chain.home / "held_out.csv").read_bytes()
 
 
 # --- found before the long work ---

@@ -1,45 +1,18 @@
-"""Test samples: read, cleaned, and found again among the documents."""
+"""Test samples: read, cleaned, and where each of them came from."""
 
 import hashlib
-from dataclasses import fields
+from datetime import date
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from get_tags_train.dataset import (
-    Manifest,
-    PreparedData,
-    document_schema,
-    file_sha256,
-    write_batches,
-    write_manifest,
-    write_tags,
-)
 from get_tags_train.errors import InputError
-from get_tags_train.samples import Samples
-from get_tags_train.text import text_hash
+from get_tags_train.samples import Origin, Samples, add_origins, origins_path
 
 
 def write_samples(path: Path, content: str) -> Path:
     path.write_text(content, encoding="utf-8")
     return path
-
-
-def prepared(folder: Path, *texts: str) -> PreparedData:
-    """Prepared data with these texts, one batch for each."""
-    schema = document_schema(pa.int64())
-    batches = (
-        pa.record_batch([[number], [text], [b""], [text_hash(text)], [[]], [[]]], schema=schema)
-        for number, text in enumerate(texts)
-    )
-    write_batches(folder / "documents.arrow", schema, batches)
-    write_tags(folder, [], [], [])
-    path = folder / "documents.arrow"
-    files = {path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)}}
-    blank = {field.name: None for field in fields(Manifest) if field.name != "format"}
-    write_manifest(folder, Manifest(**{**blank, "name": folder.name, "files": files}))  # type: ignore[arg-type]
-    return PreparedData(folder)
 
 
 def test_texts_and_labels_are_cleaned_as_documents_are(tmp_path: Path) -> None:
@@ -73,12 +46,6 @@ def test_absent_samples_are_an_error(tmp_path: Path) -> None:
         Samples.read(tmp_path / "s.csv")
 
 
-def test_documents_with_the_words_of_a_sample_are_found_whatever_their_spacing(tmp_path: Path) -> None:
-    data = prepared(tmp_path / "tags_v1", "unu doi", "Șapte\nani", "Șapte ani și", "Șapte ani")
-    samples = Samples.read(write_samples(tmp_path / "s.csv", 'text,labels\n"<p>Şapte</p> ani",a\ncu totul altul,b\n'))
-    assert samples.in_data(data).tolist() == [False, True, False, True]
-
-
 def test_labels_are_renamed_as_the_tags_of_documents_are(tmp_path: Path) -> None:
     file = tmp_path / "samples.csv"
     file.write_text("text,labels\nun text,Civil;vechi;penal\n", encoding="utf-8")
@@ -86,7 +53,22 @@ def test_labels_are_renamed_as_the_tags_of_documents_are(tmp_path: Path) -> None
     assert samples.labels == [["drept civil"]]
 
 
-def test_a_sample_that_is_empty_once_clean_takes_no_document_out_of_training(tmp_path: Path) -> None:
-    data = prepared(tmp_path / "tags_v1", "unu doi", "trei\npatru")
-    samples = Samples.read(write_samples(tmp_path / "s.csv", "text,labels\n<p></p>,a\ncu totul altul,b\n"))
-    assert samples.in_data(data).tolist() == [False, False]
+def test_where_each_example_came_from(tmp_path: Path) -> None:
+    path = write_samples(tmp_path / "s.csv", 'text,labels\nal meu,a\n"<p>Şapte</p> ani",b\nrar,c\n')
+    assert Samples.read(path).origins == [None, None, None]
+    add_origins(path, [("Șapte\nani", "17", "random")])
+    add_origins(path, [("rar", "18", "rare")])
+    samples = Samples.read(path)
+    today = date.today().isoformat()
+    assert samples.origins == [None, Origin("17", "random", today), Origin("18", "rare", today)]
+    assert samples.lines == [2, 3, 4]
+    assert samples.of_part("rare").texts == ["rar"]
+    headline = samples.of_part(None, "random")
+    assert (headline.labels, headline.lines) == ([["a"], ["b"]], [2, 3])
+
+
+def test_a_file_of_origins_without_its_columns_is_an_error(tmp_path: Path) -> None:
+    path = write_samples(tmp_path / "s.csv", "unu,a\n")
+    origins_path(path).write_text("text_hash;id\n00;1\n", encoding="utf-8")
+    with pytest.raises(InputError, match="has no column part"):
+        Samples.read(path)

@@ -30,6 +30,7 @@ _STAGES = {
     "ids": "Listing the documents",
     "extract": "Reading and preparing documents",
     "join": "Joining duplicates, numbering tags",
+    "set_aside": "Looking for test samples and near-duplicates",
     "train": "Training",
     "evaluate": "Evaluating",
     "deploy": "Making the model live",
@@ -321,6 +322,32 @@ def verified_lines(found: Iterable[Mapping[str, Any]]) -> list[str | Table | Pan
         else f"{entry['name']} is whole: {entry['checksum']}"
         for entry in found
     ]
+
+
+def samples_lines(shown: Mapping[str, Any]) -> list[str | Table | Panel]:
+    """`get-tags samples`."""
+    entries: dict[str, object] = {
+        "Examples": f"{shown['examples']:,}: {shown['written_by_people']:,} of your own, {shown['random']:,} added by "
+        f"chance, {shown['rare']:,} added for rare tags",
+        "Tags": f"{shown['tags']:,}",
+    }
+    if shown["data"]:
+        entries["Tags"] = f"{shown['data_tags_covered']:,} of the {shown['data_tags']:,} of {shown['data']}"
+        entries["Unknown tags"] = _first_of(
+            [f"{tag} (line {', '.join(map(str, lines))})" for tag, lines in shown["unknown_tags"].items()]
+        )
+        entries["Leaks"] = _first_of([f"document {i}, line {line}: {how}" for i, line, how, _ in shown["leaks"]])
+    entries["Nearly the same"] = _first_of([f"lines {', '.join(map(str, lines))}" for lines in shown["duplicates"]])
+    entries["Without labels"] = _first_of([f"line {line}" for line in shown["without_labels"]])
+    if shown["precision_at_1_within"]:
+        entries["Exactness"] = f"precision@1 is known to within ± {shown['precision_at_1_within']:.3f} (95 %)"
+    return [facts(shown["path"], {name: value or "none" for name, value in entries.items()})]
+
+
+def proposal_lines(proposals: Iterable[tuple[str, str, str, Sequence[str]]]) -> list[str | Table | Panel]:
+    """Documents that `get-tags samples add` found: (id, part, text, labels) each."""
+    rows = [[i, part, "; ".join(labels), " ".join(text[:200].split())] for i, part, text, labels in proposals]
+    return [table(["Document", "Chosen", "Tags", "Text"], rows, "New examples")]
 
 
 def models_listing(home: Path, listed: Mapping[str, Any]) -> list[str | Table | Panel]:

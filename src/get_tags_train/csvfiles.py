@@ -6,13 +6,14 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from get_tags_train.errors import InputError
 from get_tags_train.folders import replacing
-from get_tags_train.text import normalise_tag
+from get_tags_train.text import CEDILLA_TO_COMMA, normalise_tag
 
 _ID_HEADERS = {"id", "ids", "doc_id", "document_id", "documentid", "docid", "id_document", "iddocument"}
 _TEXT_HEADERS = {"text", "texts", "document", "content"}
@@ -20,6 +21,7 @@ _LABEL_HEADERS = {"labels", "label", "tags", "tag", "label-uri", "etichete", "ta
 _DELIMITERS = (",", ";", "\t")
 _MAX_BYTES = 1 << 30
 _SHOWN_ROWS = 3
+_COMMA_TO_CEDILLA = {ord(comma): cedilla for cedilla, comma in CEDILLA_TO_COMMA.items()}
 
 csv.field_size_limit(2**31 - 1)
 
@@ -49,14 +51,8 @@ def read_ids(path: Path) -> list[str]:
 
 def read_samples(path: Path) -> list[tuple[int, str, list[str]]]:
     """(line, text, labels) of each record of a file with the columns text and labels. Raises InputError."""
-    text = read_text(path)
-    rows = _two_columns(path, text, "text and labels")
-    first = [cell.strip().lower() for cell in rows[0].cells] if rows else []
-    text_at, labels_at = 0, 1
-    if len(first) == 2 and first[0] in _TEXT_HEADERS | _LABEL_HEADERS and first[1] in _TEXT_HEADERS | _LABEL_HEADERS:
-        rows = rows[1:]
-        if first[0] in _LABEL_HEADERS:
-            text_at, labels_at = 1, 0
+    text_first, rows = _without_header(_two_columns(path, read_text(path), "text and labels")[1])
+    text_at, labels_at = (0, 1) if text_first else (1, 0)
     samples = []
     for row in rows:
         if not row.cells[text_at].strip():
@@ -74,6 +70,93 @@ def read_samples(path: Path) -> list[tuple[int, str, list[str]]]:
     return samples
 
 
+def read_columns(path: Path, columns: Sequence[str]) -> list[Row]:
+    """The cells of these columns of a file of ours, whatever Excel made of its delimiter and its order.
+
+    Raises InputError naming the column that is missing, or the line that is too short.
+    """
+    text = read_text(path)
+    tables = [_rows(text, delimiter) for delimiter in _DELIMITERS]
+    rows = max(tables, key=lambda table: len(set(columns) & set(table[0].cells if table else ())))
+    header = [cell.strip() for cell in rows[0].cells] if rows else []
+    if missing := [column for column in columns if column not in header]:
+        raise InputError(
+            f"{path} has no column {missing[0]}.", f"It should have the columns {', '.join(columns)}; see its backups."
+        )
+    places = [header.index(column) for column in columns]
+    if short := [row for row in rows if len(row.cells) <= max(places)]:
+        raise InputError(f"{path}, line {short[0].line}: cells are missing.", "Mend that line, or remove it.")
+    return [Row(row.line, [row.cells[place] for place in places]) for row in rows[1:]]
+
+
+def append_samples(path: Path, examples: Iterable[tuple[str, Sequence[str]]]) -> Path:
+    """Add (text, labels) rows to a file of samples, written as its own are; returns the copy of the old file.
+
+    The old bytes stay as they are. Raises InputError where the file cannot be read.
+    """
+    raw, text = path.read_bytes(), read_text(path)
+    style = _style(path, text)
+    written = io.StringIO(newline="")
+    writer = csv.writer(written, delimiter=style.delimiter, lineterminator=style.line_end)
+    for example, labels in examples:
+        cells = [example.replace("\n", style.line_end), _label_cell(labels, style.labels)]
+        writer.writerow(cells if style.text_first else reversed(cells))
+    gap = "" if text.endswith(("\n", "\r")) else style.line_end
+    added = (gap + as_written(written.getvalue(), encoding_of(raw))).encode(encoding_of(raw))
+    backup = path.with_name(f"{path.stem}_{datetime.now():%Y%m%d-%H%M%S}{path.suffix}")
+    for target, content in ((backup, raw), (path, raw + added)):
+        with replacing(target) as stream:
+            stream.write(content)
+    return backup
+
+
+def encoding_of(raw: bytes) -> str:
+    """The encoding of a text file's bytes, as decode_text reads them; for adding to them, so without the mark."""
+    if raw.startswith(codecs.BOM_UTF16_LE):
+        return "utf-16-le"
+    if raw.startswith(codecs.BOM_UTF16_BE):
+        return "utf-16-be"
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return "cp1250"
+    return "utf-8"
+
+
+def as_written(text: str, encoding: str) -> str:
+    """The text in letters that the encoding has: cp1250 knows ş and ţ with a cedilla only.
+
+    Raises UnicodeEncodeError where a letter is left that it does not have.
+    """
+    if encoding == "cp1250":
+        text = text.translate(_COMMA_TO_CEDILLA)
+    text.encode(encoding)
+    return text
+
+
+class _Style(NamedTuple):
+    """How a file of samples is written; `labels` is ;, | or [ for a JSON list."""
+
+    delimiter: str
+    line_end: str
+    text_first: bool
+    labels: str
+
+
+def _style(path: Path, text: str) -> _Style:
+    delimiter, rows = _two_columns(path, text, "text and labels")
+    text_first, rows = _without_header(rows)
+    cells = [row.cells[1 if text_first else 0].strip() for row in rows]
+    labels = "[" if any(c.startswith("[") for c in cells) else "|" if any("|" in c for c in cells) else ";"
+    return _Style(delimiter, "\r\n" if "\r\n" in text else "\n", text_first, labels)
+
+
+def _label_cell(labels: Sequence[str], style: str) -> str:
+    if style == "[" or any(mark in label for label in labels for mark in ";|") or labels[0].startswith("["):
+        return json.dumps(list(labels), ensure_ascii=False)
+    return style.join(labels)
+
+
 def read_tags_map(path: Path) -> dict[str, str]:
     """What each tag of a file with the columns tag and becomes turns into, chains followed; '' drops the tag.
 
@@ -81,7 +164,7 @@ def read_tags_map(path: Path) -> dict[str, str]:
     """
     if not path.exists():
         return {}
-    rows = _two_columns(path, read_text(path), "tag and becomes")
+    _, rows = _two_columns(path, read_text(path), "tag and becomes")
     if rows and [cell.strip().lower() for cell in rows[0].cells] == ["tag", "becomes"]:
         rows = rows[1:]
     becomes: dict[str, str] = {}
@@ -168,19 +251,27 @@ def _rows(text: str, delimiter: str) -> list[Row]:
     return rows
 
 
-def _two_columns(path: Path, text: str, names: str) -> list[Row]:
-    """Parse with the delimiter that gives two columns in every row, or failing that in the most."""
+def _two_columns(path: Path, text: str, names: str) -> tuple[str, list[Row]]:
+    """The delimiter that gives two columns in every row, or failing that in the most, and the rows parsed with it."""
     parsed = []
     for delimiter in _DELIMITERS:
         rows = [Row(r.line, _without_empty_tail(r.cells)) for r in _rows(text, delimiter)]
-        parsed.append((sum(len(row.cells) == 2 for row in rows) / max(len(rows), 1), rows))
-    _, rows = max(parsed, key=lambda candidate: candidate[0])
+        parsed.append((sum(len(row.cells) == 2 for row in rows) / max(len(rows), 1), delimiter, rows))
+    _, delimiter, rows = max(parsed, key=lambda candidate: candidate[0])
     if bad := [row for row in rows if len(row.cells) != 2]:
         raise InputError(
             f"{path} should have two columns, {names}. {_shown(bad)}",
             "Put a text that contains the delimiter in double quotes, as Excel does.",
         )
-    return rows
+    return delimiter, rows
+
+
+def _without_header(rows: list[Row]) -> tuple[bool, list[Row]]:
+    """Whether the text comes before the labels, and the rows below the header, if there is one."""
+    first = [cell.strip().lower() for cell in rows[0].cells] if rows else []
+    if len(first) == 2 and first[0] in _TEXT_HEADERS | _LABEL_HEADERS and first[1] in _TEXT_HEADERS | _LABEL_HEADERS:
+        return first[0] not in _LABEL_HEADERS, rows[1:]
+    return True, rows
 
 
 def _without_empty_tail(cells: list[str]) -> list[str]:

@@ -145,6 +145,6 @@ def _samples(settings: Settings) -> Check:
     samples = Samples.read(settings.samples_path)
     message = f"{len(samples.texts)} examples in {samples.path}"
     if len(samples.texts) < FEW:
-        hint = f"Extend them to at least {FEW}, with documents that are not in the database."
+        hint = f"Extend them to at least {FEW}: get-tags samples add --count {FEW - len(samples.texts)}."
         return Check("test samples", "warning", f"{message}: too few to tell two models apart.", hint)
     return Check("test samples", "ok", message)

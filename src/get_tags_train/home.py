@@ -31,6 +31,11 @@ def locks_dir(home: Path) -> Path:
     return home / "_cache" / "_locks"
 
 
+def held_out_path(home: Path) -> Path:
+    """The list of documents that are never trained on."""
+    return home / "held_out.csv"
+
+
 def data_names(home: Path) -> list[str]:
     """Complete tags_vX, newest first: the folders with a manifest."""
     found = [p.parent.name for p in data_dir(home).glob("tags_v*/manifest.json")]

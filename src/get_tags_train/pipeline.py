@@ -7,15 +7,19 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from get_tags_train.errors import InterruptedByUser
-from get_tags_train.events import Notice, OnEvent
-from get_tags_train.home import data_dir, find_data, next_data_name
+from get_tags_train.errors import GetTagsError, InterruptedByUser
+from get_tags_train.events import Notice, OnEvent, StageFinished, StageStarted
+from get_tags_train.home import data_dir, find_data, held_out_path, next_data_name
 from get_tags_train.settings import Settings
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerFast
 
     from get_tags_train.dataset import PreparedData
+    from get_tags_train.held_out import HeldOut
+    from get_tags_train.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,9 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     """
     from get_tags_train import deploy, evaluate, report, train
     from get_tags_train.csvfiles import read_tags_map
-    from get_tags_train.dataset import PreparedData
+    from get_tags_train.dataset import PreparedData, file_sha256
     from get_tags_train.device import choose_device
+    from get_tags_train.held_out import texts_and_labels
     from get_tags_train.modelfacts import read_facts
     from get_tags_train.samples import Samples
     from get_tags_train.tokens import load_tokenizer
@@ -93,19 +98,25 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     else:
         data_result = extract(settings, on_event)
         data = PreparedData(Path(data_result.path))
-    leaked = samples.in_data(data)
-    if leaked.any():
-        on_event(
-            Notice(f"{int(leaked.sum())} documents are also test samples: they are left out of training.", "warning")
-        )
+    leaked, held_out = set_aside(settings, data, samples, on_event)
+    left_out = held_out.left_out | leaked if settings.evaluation.leaks == "leave_out" else held_out.left_out
     try:
-        folder = train.train(settings, data, leaked, tokenizer=tokenizer, device=device, on_event=on_event)
+        folder = train.train(settings, data, left_out, tokenizer=tokenizer, device=device, on_event=on_event)
     except KeyboardInterrupt:
         hint = f"It goes on from its last epoch: get-tags train --source cached --data {data.name}, all else the same."
         raise InterruptedByUser("The training was interrupted.", hint) from None
     report.write_pages(folder)
-    evaluation = evaluate.evaluate(folder, samples, top_k=settings.evaluation.top_k, device=device, on_event=on_event)
+    score = partial(evaluate.evaluate, folder, top_k=settings.evaluation.top_k, device=device)
+    evaluation = score(samples, on_event=on_event)
     report.record(folder, evaluation)
+    figures = asdict(evaluation)
+    if held_out.reported.any():
+        texts, labels = texts_and_labels(data, held_out.reported)
+        path = held_out_path(settings.home)
+        reported = replace(
+            samples, path=path, sha256=file_sha256(path), texts=texts, labels=labels, lines=[], origins=[]
+        )
+        figures["held_out"] = asdict(score(reported, on_event=lambda _: None))
     facts = read_facts(folder)
     model_result = ModelResult(
         name=folder.name,
@@ -116,11 +127,43 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
         context_length=facts["settings"]["context_length"],
         **{key: facts[key] for key in ("examples", "device", "precision", "resumed", "seconds")},
     )
-    result = RunResult(data_result, model_result, asdict(evaluation), False, None, round(perf_counter() - started, 3))
+    result = RunResult(data_result, model_result, figures, False, None, round(perf_counter() - started, 3))
     if should_deploy(result):
         live = deploy.deploy(folder, settings.live_dir, keep_versions=settings.deploy.keep_versions, on_event=on_event)
         result = replace(result, deployed=True, live=str(live), seconds=round(perf_counter() - started, 3))
     return result
+
+
+def set_aside(
+    settings: Settings, data: "PreparedData", samples: "Samples", on_event: OnEvent
+) -> "tuple[NDArray[np.bool_], HeldOut]":
+    """Which documents are also test samples, or nearly, and which are held out.
+
+    Raises GetTagsError where there are leaks and the setting says stop.
+    """
+    from get_tags_train.held_out import hold_out
+    from get_tags_train.home import logs_dir
+    from get_tags_train.leaks import find_trainable_leaks, write_leaks
+
+    started = perf_counter()
+    on_event(StageStarted("set_aside"))
+    leaks, leaked = find_trainable_leaks(settings.home, samples, data)
+    listed = logs_dir(settings.home) / f"leaks-{data.name}.csv"
+    if leaks:
+        write_leaks(listed, leaks, samples)
+        said = f"{len(leaks)} documents are also test samples, or nearly; they are listed in {listed}."
+        if settings.evaluation.leaks == "stop":
+            hint = 'Remove these examples, or leave the documents out: leaks = "leave_out" under [evaluation].'
+            raise GetTagsError(said, hint)
+        left = "They are left out of training." if settings.evaluation.leaks == "leave_out" else "They are trained on."
+        on_event(Notice(f"{said} {left}", "warning"))
+    held_out = hold_out(settings.home, data, settings.evaluation.held_out, leaked)
+    on_event(StageFinished("set_aside", perf_counter() - started))
+    if held_out.left_out.any():
+        said = f"{held_out.selecting.sum()} documents are held out to select by, {held_out.reported.sum()} to be scored"
+        twins = f"{held_out.twins.sum()} near-duplicates of held-out documents are left out of training too"
+        on_event(Notice(f"{said} ({held_out_path(settings.home)}); {twins}."))
+    return leaked, held_out
 
 
 def extract(settings: Settings, on_event: OnEvent) -> DataResult:

@@ -116,6 +116,16 @@ class EvaluationSettings(_Section):
         min_length=1,
         description="The test samples: a CSV file with the columns text and labels (a relative path lies in the home).",
     )
+    leaks: Literal["leave_out", "warn", "stop"] = Field(
+        description="What happens to documents that are also test samples, or nearly: leave_out (of training), warn or "
+        "stop."
+    )
+    held_out: float = Field(
+        ge=0,
+        le=0.5,
+        description="The share of documents that is never trained on, at most 2,000 of them: half to select by, half "
+        "to be scored (0: none).",
+    )
 
 
 class DeploySettings(_Section):

@@ -108,6 +108,11 @@ def confirm_removal(path: Path) -> bool:
     return bool(questionary.confirm(f"Remove {path} for good?", default=False).unsafe_ask())
 
 
+def confirm_adding(examples: int, path: Path) -> bool:
+    """Before examples are written into somebody's file of samples."""
+    return bool(questionary.confirm(f"Add these {examples} examples to {path}?", default=True).unsafe_ask())
+
+
 def _ask_kind(settings: Settings, *, only_extraction: bool) -> Source | None:
     """The source, its file or data yet to be asked for; what has not finished is said, and first among the choices."""
     has_database = bool(settings.database.url)

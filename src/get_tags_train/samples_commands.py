@@ -1,0 +1,104 @@
+"""The commands around the test samples: show the set, add examples to it."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from get_tags_train.commandline import ConfigOption, HomeOption, Job, JsonOption, YesOption
+from get_tags_train.errors import InputError, InterruptedByUser
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from get_tags_train.samples import Samples
+
+samples_app = typer.Typer(help="Show the test samples, and add examples to them.", invoke_without_command=True)
+
+
+@samples_app.callback()
+def samples(
+    ctx: typer.Context, home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False
+) -> None:
+    """Show the test samples: examples, tags, duplicates, leaks, and how exact a score on them can be."""
+    if ctx.invoked_subcommand is None:
+        samples_show(home, config, json_)
+    elif home or config or json_:
+        raise InputError(
+            "--home, --config and --json stand after the subcommand.",
+            f"Write: get-tags samples {ctx.invoked_subcommand} ... --home DIR",
+        )
+
+
+@samples_app.command("show")
+def samples_show(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
+    """Show the test samples: examples, tags, duplicates, leaks, and how exact a score on them can be."""
+    from get_tags_train import collect, console
+    from get_tags_train.dataset import PreparedData
+    from get_tags_train.home import data_names, find_data
+    from get_tags_train.leaks import find_trainable_leaks
+
+    job = Job.of(home, config, json_)
+    found = _read(job)
+    data = PreparedData(find_data(job.home, None)) if data_names(job.home) else None
+    shown = collect.describe(found, data, find_trainable_leaks(job.home, found, data)[0] if data else [])
+    job.console.result(shown, console.samples_lines(shown))
+
+
+@samples_app.command("add")
+def samples_add(
+    count: Annotated[int, typer.Option("--count", min=1, help="How many examples to add.")] = 50,
+    rare: Annotated[
+        int | None,
+        typer.Option("--rare", min=0, help="How many of them are chosen for rare tags; default: a fifth."),
+    ] = None,
+    yes: YesOption = False,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Add held-out documents to the test samples, after showing them; the old file is kept."""
+    from get_tags_train import collect, console
+    from get_tags_train.dataset import PreparedData
+    from get_tags_train.home import find_data
+    from get_tags_train.leaks import find_trainable_leaks
+
+    job = Job.of(home, config, json_)
+    for_rare = count // 5 if rare is None else rare
+    if for_rare > count:
+        raise InputError(f"--rare {for_rare} is more than --count {count}.", "They are part of the count.")
+    if not yes:
+        wizard = _wizard()
+    found = _read(job)
+    data = PreparedData(find_data(job.home, None))
+    _, leaked = find_trainable_leaks(job.home, found, data)
+    proposals = collect.propose(job.home, data, found, leaked, {"random": count - for_rare, "rare": for_rare})
+    if not proposals:
+        raise InputError(f"There is no document of {data.name} to add.", "Extract more documents: get-tags extract.")
+    if not yes:
+        job.console.show(console.proposal_lines(proposals))
+        if not wizard.confirm_adding(len(proposals), found.path):
+            raise typer.Exit(InterruptedByUser.exit_code)
+    backup = collect.add(found, proposals)
+    result = {
+        "path": str(found.path),
+        "backup": str(backup),
+        "added": [{"id": p.document_id, "part": p.part, "labels": p.labels} for p in proposals],
+    }
+    said = f"{len(proposals)} examples were added to {found.path}; the old file is {backup}."
+    job.console.result(result, [*(console.proposal_lines(proposals) if yes else []), said])
+
+
+def _read(job: Job) -> "Samples":
+    from get_tags_train.csvfiles import read_tags_map
+    from get_tags_train.samples import Samples
+
+    settings = job.settings()
+    return Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
+
+
+def _wizard() -> "ModuleType":
+    from get_tags_train import wizard
+
+    if not wizard.can_ask():
+        raise InputError("There is no terminal to ask in.", "Add --yes: it adds them without asking.")
+    return wizard
