@@ -20,7 +20,7 @@ ORDER = [
     "settings", "folders", "home", "logfile", "csvfiles", "tokens", "encoding", "cleaning",
     "dataset", "figures", "modelfacts", "samples", "model", "device", "database", "workspace",
     "processes", "undisturbed", "pieces", "source", "finish", "prepare",
-    "batches", "base_model", "checkpoints", "tracking", "learner", "speed", "fitting", "train",
+    "batches", "attention", "base_model", "checkpoints", "tracking", "learner", "speed", "fitting", "train",
     "evaluate", "report", "deploy", "inventory",
     "doctor", "demo", "pipeline",
     "console", "wizard", "cli", "__main__",

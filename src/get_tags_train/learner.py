@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import PreTrainedModel
 
+from get_tags_train.attention import use_fastest_attention
 from get_tags_train.base_model import is_new_layer
 from get_tags_train.batches import Batch, Documents, split_by_tokens
 from get_tags_train.device import choose_precision, is_out_of_memory
@@ -50,6 +51,7 @@ class Learner:
     ) -> None:
         self.physical_tokens = _PHYSICAL_TOKENS[device]
         torch.nn.Module.to(model, device)
+        use_fastest_attention(model, device)
         self._model = model
         self._documents, self._training, self._processes, self.device = documents, training, processes, device
         self._is_bf16 = choose_precision(training.precision, device) == "bf16"
