@@ -132,6 +132,8 @@ def test_an_unknown_key_comes_with_the_known_ones(tmp_path: Path) -> None:
 
 
 def test_a_wrong_value_comes_with_the_settings_description(tmp_path: Path) -> None:
+    site(tmp_path, '[training]\nbatch_size = "many"')
+    assert "[training] batch_size" in refused(tmp_path).message
     site(tmp_path, "[training]\nbatch_size = 0")
     assert refused(tmp_path).hint == describe("training", "batch_size")
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,14 +16,17 @@ import safetensors
 import safetensors.torch
 import torch
 from databases import prepare_small, settings_for
-from transformers import AutoConfig, AutoTokenizer, BertForSequenceClassification
+from transformers import AutoConfig, AutoTokenizer
 
 from get_tags_train import demo
 from get_tags_train import train as stage
+from get_tags_train.base_model import check_base_model
+from get_tags_train.checkpoints import Checkpoints, Progress
 from get_tags_train.dataset import PreparedData
-from get_tags_train.errors import GetTagsError, InputError
-from get_tags_train.events import Event, Notice, StageFinished, StageProgress, StageStarted
+from get_tags_train.errors import GetTagsError, InputError, InterruptedByUser
+from get_tags_train.events import EpochFinished, Event, Notice, StageFinished, StageProgress, StageStarted
 from get_tags_train.home import data_dir, model_names, models_dir
+from get_tags_train.learner import Learner, Step
 from get_tags_train.modelfacts import read_facts, verify
 from get_tags_train.settings import Settings
 from get_tags_train.tokens import load_tokenizer
@@ -55,6 +59,7 @@ class Home:
         data: PreparedData,
         left_out: Any = None,
         on_event: Callable[[Event], None] | None = None,
+        selecting: Any = None,
         **training: Any,
     ) -> Path:
         settings = self.settings(**training)
@@ -67,6 +72,7 @@ class Home:
             tokenizer=load_tokenizer(settings.base_model),
             device="cpu",
             on_event=on_event or self.events.append,
+            selecting=selecting,
         )
 
     def names(self) -> list[str]:
@@ -185,33 +191,6 @@ def test_nothing_left_to_train_on(prepared: PreparedData, home: Home) -> None:
     assert not models_dir(home.folder).exists()
 
 
-def test_a_shorter_context_keeps_the_closing_token(
-    prepared: PreparedData, home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-    forward = BertForSequenceClassification.forward
-
-    def watched(self: Any, input_ids: Any = None, attention_mask: Any = None, labels: Any = None, **more: Any) -> Any:
-        seen.append((input_ids, attention_mask, labels))
-        return forward(self, input_ids=input_ids, attention_mask=attention_mask, labels=labels, **more)
-
-    monkeypatch.setattr(BertForSequenceClassification, "forward", watched)
-    home.train(prepared, epochs=1, context_length=16)
-    tokenizer = AutoTokenizer.from_pretrained(home.base_model)
-    texts = [text for batch in prepared.batches() for text in batch.column("text").to_pylist()]
-    tags = [set(row) for batch in prepared.batches() for row in batch.column("tags").to_pylist()]
-    expected = {
-        tuple(tokenizer(text, truncation=True, max_length=16)["input_ids"]): t
-        for text, t in zip(texts, tags, strict=True)
-    }
-    read = {}
-    for input_ids, mask, labels in seen:
-        assert input_ids.shape[1] <= 16
-        for row, row_mask, label in zip(input_ids, mask, labels, strict=True):
-            read[tuple(row[row_mask.bool()].tolist())] = set(label.nonzero().flatten().tolist())
-    assert read == expected
-
-
 def test_a_context_beyond_the_models_positions(prepared: PreparedData, home: Home, tmp_path: Path) -> None:
     short = Path(shutil.copytree(home.base_model, tmp_path / "short"))
     config = json.loads((short / "config.json").read_text(encoding="utf-8"))
@@ -227,7 +206,7 @@ def test_a_context_beyond_the_models_positions(prepared: PreparedData, home: Hom
 
 def test_a_base_model_that_is_not_there(prepared: PreparedData, home: Home) -> None:
     with pytest.raises(GetTagsError, match="The base model no/such cannot be loaded"):
-        stage.check_base_model("no/such", 512)
+        check_base_model("no/such", 512)
 
 
 def test_another_tokenizer_reads_the_text_again(
@@ -243,7 +222,7 @@ def test_another_tokenizer_reads_the_text_again(
     assert not (again / "input_ids.arrow").exists()
     home.events.clear()
     assert weights(again) == weights(home.train(own, **options))
-    assert not [event for event in home.events if isinstance(event, Notice)]
+    assert "tokenised" not in "".join(e.message for e in home.events if isinstance(e, Notice))
 
 
 # --- the same again, and after a kill ---
@@ -257,44 +236,108 @@ def test_equal_seeds_give_equal_models(trained: tuple[Path, Home], prepared: Pre
     assert len(home.names()) == 2
 
 
-KILLED_TRAINING = """
-import json, os, signal, sys
+TRIALS = """
+import hashlib, json, os, random, signal, sys, time
 from pathlib import Path
 import numpy as np
 from get_tags_train import train
 from get_tags_train.dataset import PreparedData
+from get_tags_train.events import Notice, StageProgress
 from get_tags_train.settings import load_settings
 from get_tags_train.tokens import load_tokenizer
 
-home, data, training, at = Path(sys.argv[1]), PreparedData(Path(sys.argv[2])), json.loads(sys.argv[3]), int(sys.argv[4])
+homes, data, training = Path(sys.argv[1]), PreparedData(Path(sys.argv[2])), json.loads(sys.argv[3])
+steps, trials = int(sys.argv[4]), int(sys.argv[5])
 
-def on_event(event):
-    if getattr(event, "done", 0) == at:
-        os.kill(os.getpid(), signal.SIGKILL)
+def train_in(home, on_event):
+    settings = load_settings(home, overrides={"training": training}, environ={})
+    left_out = np.zeros(data.manifest.documents_kept, bool)
+    tokenizer = load_tokenizer(settings.base_model)
+    return train.train(settings, data, left_out, tokenizer=tokenizer, device="cpu", on_event=on_event)
 
-settings = load_settings(home, overrides={"training": training}, environ={})
-left_out = np.zeros(data.manifest.documents_kept, bool)
-train.train(
-    settings, data, left_out, tokenizer=load_tokenizer(settings.base_model), device="cpu", on_event=on_event
-)
+def forked(work):
+    pid = os.fork()
+    if not pid:
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return pid
+
+def finish(home):
+    heard = []
+    def work():
+        folder = train_in(home, heard.append)
+        done = [event.done for event in heard if isinstance(event, StageProgress)]
+        sha256 = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+        (home / "result.json").write_text(json.dumps([done[0], len(done) - 1, sha256]))
+    assert os.waitpid(forked(work), 0)[1] == 0
+    return json.loads((home / "result.json").read_text())
+
+results = [["undisturbed", *finish(homes / "undisturbed")]]
+chance = random.Random(4)
+for trial in range(trials):
+    home, at, pause = homes / str(trial), chance.randrange(1, steps), chance.random() * 0.02
+    heard, told = os.pipe()
+    def tell(event):
+        if isinstance(event, StageProgress) and event.done:
+            os.write(told, b".")
+    pid = forked(lambda: train_in(home, tell))
+    os.close(told)
+    for _ in range(at):
+        assert os.read(heard, 1) == b"."
+    time.sleep(pause)  # somewhere in the step, or in the writing of its checkpoint
+    os.kill(pid, signal.SIGKILL)
+    assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+    os.close(heard)
+    results.append([at, *finish(home)])
+print(json.dumps(results))
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
-def test_a_killed_training_is_continued(trained: tuple[Path, Home], prepared: PreparedData, home: Home) -> None:
-    steps = -(-prepared.manifest.documents_kept // TRAINING["batch_size"])
-    arguments = [str(home.folder), str(prepared.folder), json.dumps(home.settings().training.model_dump())]
-    killed = subprocess.run(
-        [sys.executable, "-P", "-c", KILLED_TRAINING, *arguments, str(steps + 1)],
+@pytest.mark.skipif(os.name == "nt", reason="needs fork and SIGKILL")
+def test_a_training_killed_at_any_step_gives_the_same_model(prepared: PreparedData, home: Home) -> None:
+    training = home.settings(batch_size=8, context_length=16, checkpoint_minutes=1e-6).training
+    steps = -(-prepared.manifest.documents_kept // 8) * training.epochs
+    arguments = [str(home.folder), str(prepared.folder), json.dumps(training.model_dump()), str(steps), "10"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", TRIALS, *arguments],
         env={**os.environ, "PYTHONPATH": str(Path(stage.__file__).parents[1])},
         capture_output=True,
         check=False,
     )
-    assert killed.returncode == -9, killed.stderr.decode(errors="replace")
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    undisturbed, *killed = json.loads(done.stdout)
+    assert undisturbed[1:3] == [0, steps]
+    assert len(killed) == 10
+    for at, began, taken, sha256 in killed:
+        assert at - 1 <= began  # nothing but the step under way was lost
+        assert began + taken == steps
+        assert sha256 == undisturbed[3]
+
+
+def interrupted_at(home: Home, data: PreparedData, step: int, error: type[BaseException], **training: Any) -> Path:
+    """Train until an event of this step raises; returns the unfinished folder."""
+
+    def stop(event: Event) -> None:
+        if isinstance(event, StageProgress) and event.done == step:
+            raise error
+
+    with pytest.raises(error):
+        home.train(data, on_event=stop, **training)
     (partial,) = models_dir(home.folder).iterdir()
-    assert partial.name.endswith(".partial")
+    return partial
+
+
+class Stop(Exception):
+    """Stands in for whatever ends a run."""
+
+
+def test_a_continued_training_says_so(trained: tuple[Path, Home], prepared: PreparedData, home: Home) -> None:
+    steps = -(-prepared.manifest.documents_kept // TRAINING["batch_size"])
+    partial = interrupted_at(home, prepared, steps + 1, Stop)
     assert model_names(home.folder) == []
-    assert (partial / "checkpoints" / f"checkpoint-{steps}" / stage.COMPLETE).exists()
     folder = home.train(prepared)
     assert folder.name == partial.name.removesuffix(".partial")
     assert f"from step {steps}." in "".join(event.message for event in home.events if isinstance(event, Notice))
@@ -305,38 +348,57 @@ def test_a_killed_training_is_continued(trained: tuple[Path, Home], prepared: Pr
     assert home.names() == [folder.name]
 
 
-class Stop(Exception):
-    """Stands in for whatever ends a run."""
-
-
-def test_a_torn_checkpoint_is_not_used(trained: tuple[Path, Home], prepared: PreparedData, home: Home) -> None:
-    steps = -(-prepared.manifest.documents_kept // TRAINING["batch_size"])
-
-    def stop(event: Event) -> None:
-        if isinstance(event, StageProgress) and event.done == 2 * steps:
-            raise Stop
-
-    with pytest.raises(Stop):
-        home.train(prepared, on_event=stop)
-    (partial,) = models_dir(home.folder).iterdir()
-    checkpoints = partial / "checkpoints"
-    torn = checkpoints / f"checkpoint-{2 * steps}"
-    shutil.copytree(checkpoints / f"checkpoint-{steps}", torn)
-    (torn / stage.COMPLETE).unlink()
-    (torn / "model.safetensors").write_bytes(b"torn")
+def test_a_damaged_checkpoint_is_passed_over(trained: tuple[Path, Home], prepared: PreparedData, home: Home) -> None:
+    partial = interrupted_at(home, prepared, 6, Stop, checkpoint_minutes=1e-6)
+    (partial / "checkpoints" / "checkpoint-000000005" / "weights.safetensors").write_bytes(b"torn")
     folder = home.train(prepared)
-    assert f"from step {steps}." in "".join(event.message for event in home.events if isinstance(event, Notice))
+    said = "".join(event.message for event in home.events if isinstance(event, Notice))
+    assert "checkpoint-000000005 is damaged" in said
+    assert "from step 4." in said
     assert weights(folder) == weights(trained[0])
 
 
-def test_other_settings_are_not_continued(prepared: PreparedData, home: Home) -> None:
-    def stop(event: Event) -> None:
-        if isinstance(event, StageProgress) and event.done == 1:
-            raise Stop
+def test_how_often_it_is_saved_may_change_on_the_way(
+    trained: tuple[Path, Home], prepared: PreparedData, home: Home
+) -> None:
+    interrupted_at(home, prepared, 6, Stop, checkpoint_minutes=1e-6)
+    assert weights(home.train(prepared, checkpoint_minutes=0)) == weights(trained[0])
+    assert "from step 5." in "".join(event.message for event in home.events if isinstance(event, Notice))
 
-    with pytest.raises(Stop):
-        home.train(prepared, on_event=stop)
-    (partial,) = models_dir(home.folder).iterdir()
+
+@pytest.mark.skipif(os.name == "nt", reason="sends itself signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_stop_it_finishes_the_step_and_saves(
+    trained: tuple[Path, Home], prepared: PreparedData, home: Home, number: int
+) -> None:
+    before = signal.getsignal(number)
+
+    def ask(event: Event) -> None:
+        if isinstance(event, StageProgress) and event.done == 3:
+            os.kill(os.getpid(), number)
+
+    with pytest.raises(InterruptedByUser, match="saved as of step 3 of 8") as caught:
+        home.train(prepared, on_event=ask)
+    assert "get-tags train --source cached --data tags_v1" in caught.value.hint
+    assert signal.getsignal(number) is before
+    folder = home.train(prepared)
+    assert next(event.done for event in home.events if isinstance(event, StageProgress)) == 3
+    assert weights(folder) == weights(trained[0])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends itself signals")
+def test_asked_twice_it_stops_at_once(prepared: PreparedData, home: Home) -> None:
+    def ask(event: Event) -> None:
+        if isinstance(event, StageProgress) and event.done == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        home.train(prepared, on_event=ask)
+
+
+def test_other_settings_are_not_continued(prepared: PreparedData, home: Home) -> None:
+    partial = interrupted_at(home, prepared, 1, Stop)
     folder = home.train(prepared, epochs=1, context_length=16)
     assert f"{partial.name} is not continued: epochs was 2 and is 1" in home.events[0].message  # type: ignore[union-attr]
     assert read_facts(folder)["resumed"] is False
@@ -357,6 +419,91 @@ def test_other_documents_are_not_continued(prepared: PreparedData, home: Home) -
     assert read_facts(folder)["resumed"] is False
 
 
+def test_a_disk_too_small_is_found_before_the_start(
+    prepared: PreparedData, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9 - 10**6, 10**6))
+    with pytest.raises(
+        GetTagsError, match=r"has 0\.0 GB free; the training's checkpoints and the model take"
+    ) as caught:
+        home.train(prepared)
+    assert "another disk" in caught.value.hint
+    assert not [event for event in home.events if isinstance(event, StageStarted)]
+
+
+def test_a_checkpoint_that_cannot_be_written_does_not_end_the_training(
+    trained: tuple[Path, Home], prepared: PreparedData, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = Checkpoints.save
+
+    def fail_once(self: Checkpoints, progress: Progress, *state: Any) -> None:
+        if progress.step == 4:
+            raise OSError(28, "No space left on device")
+        save(self, progress, *state)
+
+    monkeypatch.setattr(Checkpoints, "save", fail_once)
+    folder = home.train(prepared)
+    said = "".join(event.message for event in home.events if isinstance(event, Notice))
+    assert "checkpoint of step 4 could not be written (No space left on device)" in said
+    assert weights(folder) == weights(trained[0])
+
+
+# --- documents that select ---
+
+
+def test_the_epoch_that_scores_best_becomes_the_model(
+    prepared: PreparedData, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    selecting = np.zeros(prepared.manifest.documents_kept, bool)
+    selecting[::3] = True
+    scores = iter([[0.5, 0.4], [0.6, 0.5], [0.6, 0.3]])
+    monkeypatch.setattr(Learner, "validate", lambda self, rows, top_k: next(scores))
+    kept: list[dict[str, torch.Tensor]] = []
+    keep_best = Checkpoints.keep_best
+
+    def watched(self: Checkpoints, epoch: int, state: dict[str, torch.Tensor]) -> None:
+        kept.append({name: tensor.clone() for name, tensor in state.items()})
+        keep_best(self, epoch, state)
+
+    monkeypatch.setattr(Checkpoints, "keep_best", watched)
+    folder = home.train(prepared, selecting=selecting, epochs=3, context_length=16)
+    facts = read_facts(folder)
+    assert (facts["best_epoch"], facts["selecting"], facts["left_out"]) == (2, selecting.sum(), selecting.sum())
+    assert facts["examples"] <= (~selecting).sum()
+    assert [epoch["precision_at_k"] for epoch in facts["epochs"]] == [[0.5, 0.4], [0.6, 0.5], [0.6, 0.3]]
+    told = [event for event in home.events if isinstance(event, EpochFinished)]
+    assert [(event.epoch, event.precision_at_k) for event in told] == [
+        (1, [0.5, 0.4]),
+        (2, [0.6, 0.5]),
+        (3, [0.6, 0.3]),
+    ]
+    stored = safetensors.torch.load_file(folder / "model.safetensors")
+    assert all(torch.equal(stored[name], tensor) for name, tensor in kept[1].items())
+    assert not list(folder.glob("**/*best*"))
+
+
+def test_documents_that_select_are_scored_and_not_trained_on(prepared: PreparedData, home: Home) -> None:
+    selecting = np.zeros(prepared.manifest.documents_kept, bool)
+    selecting[:20] = True
+    facts = read_facts(home.train(prepared, selecting=selecting, epochs=1))
+    assert facts["examples"] <= prepared.manifest.documents_kept - 20
+    assert len(facts["epochs"][0]["precision_at_k"]) == 5
+    assert facts["best_epoch"] == 1
+
+
+def test_killed_after_the_best_epoch_it_is_still_the_model(prepared: PreparedData, tmp_path: Path, home: Home) -> None:
+    selecting = np.zeros(prepared.manifest.documents_kept, bool)
+    selecting[::2] = True
+    options = {"selecting": selecting, "epochs": 3, "learning_rate": 1e-4, "head_learning_rate": 1e-2}
+    other = Home(tmp_path / "other", home.base_model)
+    undisturbed = other.train(prepared, **options)
+    interrupted_at(home, prepared, 5, Stop, **options)
+    assert weights(home.train(prepared, **options)) == weights(undisturbed)
+
+
+# --- what ends it ---
+
+
 def test_a_loss_that_is_no_number_ends_the_training(prepared: PreparedData, home: Home, tmp_path: Path) -> None:
     broken = Path(shutil.copytree(home.base_model, tmp_path / "broken"))
     tensors = safetensors.torch.load_file(broken / "model.safetensors")
@@ -365,4 +512,22 @@ def test_a_loss_that_is_no_number_ends_the_training(prepared: PreparedData, home
     with pytest.raises(GetTagsError, match="The loss became nan at step 1: training has come apart") as caught:
         home.train(prepared, base_model=str(broken))
     assert "learning_rate" in caught.value.hint
+    assert "Nothing had been saved yet" in caught.value.hint
     assert home.names()[0].endswith(".partial")
+
+
+def test_coming_apart_later_leaves_the_last_good_state(
+    trained: tuple[Path, Home], prepared: PreparedData, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Learner.step
+
+    def come_apart(self: Learner, number: int, *more: Any) -> Step:
+        taken = step(self, number, *more)
+        return taken._replace(norm=float("nan")) if number == 6 else taken
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Learner, "step", come_apart)
+        with pytest.raises(GetTagsError, match="The gradient became nan at step 7") as caught:
+            home.train(prepared)
+    assert "The state of step 4, before it, is kept" in caught.value.hint
+    assert weights(home.train(prepared)) == weights(trained[0])

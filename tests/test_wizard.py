@@ -79,6 +79,11 @@ def test_settings_change_what_is_offered_and_flags_skip_questions(keys, home):
     assert wizard.ask_settings(settings, answered) == {"training": {"epochs": 7, "batch_size": 16}}
 
 
+def test_a_batch_size_may_be_left_to_the_machine(keys, home):
+    keys(ENTER + retype("auto") + ENTER * 2)
+    assert wizard.ask_settings(load_settings(home), {})["training"]["batch_size"] == "auto"
+
+
 def test_ids_are_asked_for_with_the_homes_file_offered(keys, home):
     keys(DOWN + ENTER + ENTER)
     assert wizard.ask_source(load_settings(home), None) == Source("ids", ids_path=home / "ids.csv")

@@ -58,7 +58,9 @@ def train(
     ids: IdsOption = None,
     data: Annotated[str | None, typer.Option(help="The prepared data, tags_vX, for --source cached.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Times training goes through all documents.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Documents per optimiser step.")] = None,
+    batch_size: Annotated[
+        str | None, typer.Option(help="Documents per optimiser step, or auto: what is fastest here.", metavar="N")
+    ] = None,
     context_length: Annotated[int | None, typer.Option(help="Tokens per document, at most 512.")] = None,
     top_k: TopKOption = None,
     base_model: BaseModelOption = None,
@@ -72,14 +74,14 @@ def train(
     json_: JsonOption = False,
 ) -> None:
     """Choose data, train, evaluate and, if wanted, make the model live."""
-    from get_tags_train import console
+    from get_tags_train import console, pipeline
     from get_tags_train.settings import default_home
 
     job = _Job.of(home or (default_home() / "demo" if demo else None), config, json_)
     overrides = _overrides(
         training={
             "epochs": epochs,
-            "batch_size": batch_size,
+            "batch_size": int(batch_size) if batch_size and batch_size.isdecimal() else batch_size,
             "context_length": context_length,
             "base_model": base_model,
             "device": device,
@@ -87,6 +89,9 @@ def train(
         },
         evaluation={"top_k": top_k},
     )
+    if pipeline.is_assistant():
+        pipeline.assist(job.settings(overrides))
+        return
     chosen = _source_of_flags(source, ids, data)
     job.settings(overrides)  # wrong flags and settings are found before the example is written
     if yes:

@@ -21,7 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from get_tags_train.events import Event, Notice, StageFinished, StageProgress, StageStarted
+from get_tags_train.events import EpochFinished, Event, Notice, StageFinished, StageProgress, StageStarted
 
 if TYPE_CHECKING:
     from get_tags_train.settings import Settings
@@ -66,8 +66,11 @@ class Console:
                 self._err.print(f"[{style}]{'!' if level == 'warning' else 'i'}[/] {escape(message)}")
             case StageStarted(stage, total, unit):
                 self._start(stage, total, unit)
-            case StageProgress(_, done, note):
-                self._advance(done, note)
+            case StageProgress():
+                self._advance(event)
+            case EpochFinished(epoch, epochs, loss, precision):
+                scores = [f"P@{k} {value:.3f}" for k, value in enumerate(precision, start=1)]
+                self._err.print(f"[green]epoch {epoch} of {epochs}[/] {', '.join([f'loss {loss:.4f}', *scores])}")
             case StageFinished(stage, seconds):
                 self._stop()
                 self._err.print(f"[green]done[/] {_STAGES.get(stage, stage)}, {duration(seconds)}")
@@ -92,13 +95,15 @@ class Console:
         self._progress.start()
         self._task = self._progress.add_task(self._stage, total=total, note="")
 
-    def _advance(self, done: int, note: str) -> None:
+    def _advance(self, event: StageProgress) -> None:
         if self._progress is not None:
-            self._progress.update(self._task, completed=done, note=escape(note))
+            self._progress.update(self._task, completed=event.done, note=escape(event.note))
         elif monotonic() - self._last_line > _PLAIN_LINE_SECONDS:
             self._last_line = monotonic()
             of_total = f" of {self._total:,}" if self._total else ""
-            self._err.print(f"{self._stage}: {done:,}{of_total} {self._unit}{f', {note}' if note else ''}")
+            left = "" if event.seconds_left is None else f"{duration(event.seconds_left)} left"
+            said = [f"{self._stage}: {event.done:,}{of_total} {self._unit}", event.note, left]
+            self._err.print(", ".join(filter(None, said)))
 
     def _stop(self) -> None:
         if self._progress is not None:

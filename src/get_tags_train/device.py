@@ -9,15 +9,33 @@ import torch
 
 from get_tags_train.errors import GetTagsError
 
+_SHARE_OF_FREE = 0.95
+
 
 def nvidia_gpu() -> str | None:
     """The name of the first NVIDIA GPU that the driver answers for; None where there is none."""
+    names = _ask_nvidia("gpu=name")
+    return names[0] if names else None
+
+
+def gpu_users() -> list[str]:
+    """The other programs that hold memory of NVIDIA GPUs, each with how much, where the driver says."""
+    users = []
+    for line in _ask_nvidia("compute-apps=pid,used_memory,process_name"):
+        pid, memory, name = (field.strip() for field in line.split(",", 2))
+        if pid != str(os.getpid()):
+            users.append(f"{Path(name.replace(chr(92), '/')).name} (process {pid}, {memory})")
+    return users
+
+
+def _ask_nvidia(query: str) -> list[str]:
+    """The lines that the driver's own tool answers; none where it is absent or fails."""
     command = shutil.which("nvidia-smi")
     if command is None and os.name == "nt":
         command = str(Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32" / "nvidia-smi.exe")
     try:
         answer = subprocess.run(
-            [command or "nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
+            [command or "nvidia-smi", f"--query-{query}", "--format=csv,noheader"],
             capture_output=True,
             stdin=subprocess.DEVNULL,
             text=True,
@@ -25,9 +43,8 @@ def nvidia_gpu() -> str | None:
             check=True,
         )
     except (OSError, subprocess.SubprocessError):
-        return None
-    names = answer.stdout.strip().splitlines()
-    return names[0].strip() if names else None
+        return []
+    return [line.strip() for line in answer.stdout.strip().splitlines()]
 
 
 def choose_device(wanted: str) -> str:
@@ -56,3 +73,31 @@ def choose_precision(wanted: str, device: str) -> str:
     if device == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32"
+
+
+def prepare_device(device: str, *, deterministic: bool) -> None:
+    """Settings of torch for a training, for this process."""
+    if device == "cpu":
+        torch.set_flush_denormal(True)
+        return
+    if os.name == "nt":
+        # Beyond what is free the driver would go on in the computer's own memory, many times slower, instead of
+        # failing: then nothing would ever be computed in smaller parts.
+        free, total = torch.cuda.mem_get_info()
+        torch.cuda.set_per_process_memory_fraction(_SHARE_OF_FREE * free / total)
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+
+
+def gpu_memory() -> float:
+    """Gigabytes of the GPU's memory that this process holds."""
+    return torch.cuda.memory_reserved() / 2**30
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a failure means that what was computed at once does not fit into memory."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
+        said in str(error)
+        for said in ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "could not create a memory")
+    )

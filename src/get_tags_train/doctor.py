@@ -8,15 +8,15 @@ from typing import Literal, NamedTuple
 import pyarrow as pa
 import torch
 
+from get_tags_train.base_model import check_base_model
 from get_tags_train.database import describe_url, open_engine, translated
-from get_tags_train.device import choose_device, choose_precision
+from get_tags_train.device import choose_device, choose_precision, gpu_users
 from get_tags_train.errors import GetTagsError
 from get_tags_train.folders import write_text
 from get_tags_train.samples import FEW, Samples
 from get_tags_train.settings import Settings
 from get_tags_train.source import DocumentId, DocumentSource
 from get_tags_train.tokens import load_tokenizer
-from get_tags_train.train import check_base_model
 
 _LOW_DISK_BYTES = 10 * 2**30
 _SHOWN_DOCUMENTS = 3
@@ -138,7 +138,11 @@ def _device(settings: Settings) -> Check:
         hint = "Training 170,000 documents without a GPU takes days."
         return Check("device", "warning", f"The processor, {torch.get_num_threads()} threads, {precision}.", hint)
     memory = torch.cuda.get_device_properties(0).total_memory / 2**30
-    return Check("device", "ok", f"{torch.cuda.get_device_name()}, {memory:.0f} GB, {precision}")
+    message = f"{torch.cuda.get_device_name()}, {memory:.0f} GB, {precision}"
+    if users := gpu_users():
+        hint = "Training has less memory then; stop what need not run meanwhile, the API for one."
+        return Check("device", "warning", f"{message}; its memory is also used by {', '.join(users)}", hint)
+    return Check("device", "ok", message)
 
 
 def _samples(settings: Settings) -> Check:

@@ -1,7 +1,7 @@
 """What the stages report while they work: frozen records, drawn by console.py and by nobody else."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -16,11 +16,16 @@ class StageStarted:
 
 @dataclass(frozen=True, slots=True)
 class StageProgress:
-    """A stage has done `done` of its units; `note` is a short figure to show beside them."""
+    """A stage has done `done` of its units; `note` is a short figure to show beside them.
+
+    `seconds_left` is an estimate; `figures` are for programs that follow a training.
+    """
 
     stage: str
     done: int
     note: str = ""
+    seconds_left: float | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,5 +44,15 @@ class Notice:
     level: Literal["info", "warning"] = "info"
 
 
-Event = StageStarted | StageProgress | StageFinished | Notice
+@dataclass(frozen=True, slots=True)
+class EpochFinished:
+    """Training has gone through all documents once more: the mean loss, and precision@1..k where documents select."""
+
+    epoch: int
+    epochs: int
+    loss: float
+    precision_at_k: list[float]
+
+
+Event = StageStarted | StageProgress | StageFinished | Notice | EpochFinished
 OnEvent = Callable[[Event], None]

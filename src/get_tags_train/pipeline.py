@@ -1,5 +1,6 @@
 """The whole chain: the only owner of the order of stages."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -78,6 +79,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     All that can be known to be wrong is found before the long work begins.
     """
     from get_tags_train import deploy, evaluate, report, train
+    from get_tags_train.base_model import check_base_model
     from get_tags_train.csvfiles import read_tags_map
     from get_tags_train.dataset import PreparedData, file_sha256
     from get_tags_train.device import choose_device
@@ -85,12 +87,14 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     from get_tags_train.modelfacts import read_facts
     from get_tags_train.samples import Samples
     from get_tags_train.tokens import load_tokenizer
+    from get_tags_train.tracking import check_tracker
 
     started = perf_counter()
     samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
     device = choose_device(settings.training.device)
     tokenizer = load_tokenizer(settings.base_model)
-    train.check_base_model(settings.base_model, settings.training.context_length)
+    check_tracker(settings.training.report_to)
+    check_base_model(settings.base_model, settings.training.context_length)
     if settings.source.kind == "cached":
         opened = perf_counter()
         data = PreparedData(find_data(settings.home, settings.source.data_name))
@@ -101,10 +105,15 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     leaked, held_out = set_aside(settings, data, samples, on_event)
     left_out = held_out.left_out | leaked if settings.evaluation.leaks == "leave_out" else held_out.left_out
     try:
-        folder = train.train(settings, data, left_out, tokenizer=tokenizer, device=device, on_event=on_event)
+        selecting = held_out.selecting if held_out.selecting.any() else None
+        folder = train.train(
+            settings, data, left_out, tokenizer=tokenizer, device=device, on_event=on_event, selecting=selecting
+        )
     except KeyboardInterrupt:
-        hint = f"It goes on from its last epoch: get-tags train --source cached --data {data.name}, all else the same."
-        raise InterruptedByUser("The training was interrupted.", hint) from None
+        again = f"get-tags train --source cached --data {data.name}, all else the same."
+        raise InterruptedByUser(
+            "The training was interrupted.", f"It goes on from its last checkpoint: {again}"
+        ) from None
     report.write_pages(folder)
     score = partial(evaluate.evaluate, folder, top_k=settings.evaluation.top_k, device=device)
     evaluation = score(samples, on_event=on_event)
@@ -164,6 +173,19 @@ def set_aside(
         twins = f"{held_out.twins.sum()} near-duplicates of held-out documents are left out of training too"
         on_event(Notice(f"{said} ({held_out_path(settings.home)}); {twins}."))
     return leaked, held_out
+
+
+def is_assistant() -> bool:
+    """Whether a launcher has started this process to train along with the main one, which alone writes and talks."""
+    return {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys() and os.environ["RANK"] != "0"
+
+
+def assist(settings: Settings) -> None:
+    """Train along with the main process of several, which torchrun or `accelerate launch` has started."""
+    from get_tags_train.device import choose_device
+    from get_tags_train.train import assist as train_along
+
+    train_along(settings.home, choose_device(settings.training.device))
 
 
 def extract(settings: Settings, on_event: OnEvent) -> DataResult:

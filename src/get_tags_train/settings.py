@@ -72,7 +72,9 @@ class TrainingSettings(_Section):
         "(a relative one lies in the home).",
     )
     epochs: int = Field(ge=1, le=1000, description="How many times training goes through all documents.")
-    batch_size: int = Field(ge=1, le=4096, description="Documents per optimiser step.")
+    batch_size: Annotated[int, Field(ge=1, le=4096)] | Literal["auto"] = Field(
+        description='Documents per optimiser step, or "auto": the smallest that is about as fast as this machine gets.'
+    )
     context_length: int = Field(
         ge=8,
         le=512,
@@ -94,6 +96,9 @@ class TrainingSettings(_Section):
         ge=0, lt=1, description="The share of all steps in which the learning rate climbs to its peak."
     )
     weight_decay: float = Field(ge=0, le=1, description="How strongly weights are pulled towards zero.")
+    max_grad_norm: float = Field(
+        ge=0, description="Gradients longer than this are shortened to it, so that no odd batch does harm (0: never)."
+    )
     attention_dropout: float = Field(
         ge=0,
         lt=1,
@@ -106,6 +111,23 @@ class TrainingSettings(_Section):
     precision: Literal["auto", "bf16", "fp32"] = Field(
         description="Number format of the matrix products: auto (bf16 where the machine has it), bf16 or fp32."
     )
+    deterministic: bool = Field(
+        description="Whether a GPU gives the same model, byte for byte, each time, at some cost of speed; "
+        "a processor always does."
+    )
+    checkpoint_minutes: float = Field(
+        ge=0,
+        description="How often all is saved that a training needs to go on after an interruption, besides each epoch "
+        "(0: only then).",
+    )
+    report_to: Literal["none", "tensorboard", "mlflow"] = Field(
+        description="Where else loss and learning rate are followed: none, tensorboard (its files go to _logs) or "
+        "mlflow; the package has to be installed."
+    )
+
+    def deciding(self) -> dict[str, Any]:
+        """The settings that decide what comes out: an unfinished training with the same ones is continued."""
+        return self.model_dump(exclude={"checkpoint_minutes", "report_to"})
 
 
 class EvaluationSettings(_Section):
@@ -287,7 +309,7 @@ def _toml_value(text: str) -> Any:
 
 def _as_input_error(error: ValidationError, origins: Mapping[tuple[str, ...], str]) -> InputError:
     problem = error.errors()[0]
-    location = tuple(str(part) for part in problem["loc"])
+    location = tuple(str(part) for part in problem["loc"][:2])  # beyond: which of several types
     origin = origins.get(location, origins.get(location[:1], "the settings"))
     section, key = location[0], ".".join(location[1:])
     name = f"[{section}] {key}" if key else f"[{section}]"

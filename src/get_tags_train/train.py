@@ -1,67 +1,106 @@
-"""Fine-tune a BERT to name several tags for a document: prepared data -> a model folder. The only user of Trainer."""
+"""Fine-tune a BERT to name several tags for a document: prepared data -> a model folder."""
 
 import hashlib
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-    set_seed,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from get_tags_train import __version__
-from get_tags_train.batches import TOKENISED_AGAIN, Collator, Examples, LengthGroups, choose_examples, open_rows
+from get_tags_train.base_model import identity, load_for_tags
+from get_tags_train.batches import Examples, choose_examples, is_tokenised_for, open_documents, tokenise_again
+from get_tags_train.checkpoints import Checkpoints, Progress
 from get_tags_train.dataset import PreparedData, file_sha256
-from get_tags_train.device import choose_precision
-from get_tags_train.errors import GetTagsError, InputError
+from get_tags_train.device import choose_precision, prepare_device
+from get_tags_train.errors import GetTagsError, InterruptedByUser
 from get_tags_train.events import Notice, OnEvent, StageFinished, StageProgress, StageStarted
-from get_tags_train.folders import remove_folder, write_json
-from get_tags_train.home import PARTIAL, models_dir
+from get_tags_train.fitting import Course, Fitting
+from get_tags_train.folders import folder_bytes, remove_folder, write_json
+from get_tags_train.home import PARTIAL, data_dir, logs_dir, models_dir
+from get_tags_train.learner import Learner
 from get_tags_train.modelfacts import FACTS
+from get_tags_train.processes import Processes
 from get_tags_train.settings import Settings, TrainingSettings
-from get_tags_train.tokens import base_model_error, fingerprint, save_tokenizer
-from get_tags_train.workspace import PLAN, Workspace, open_workspace
+from get_tags_train.speed import fastest_batch_size, longest_documents, seconds_per_token
+from get_tags_train.tokens import fingerprint, load_tokenizer, save_tokenizer
+from get_tags_train.tracking import tracked
+from get_tags_train.undisturbed import StopRequest, awake
+from get_tags_train.workspace import PLAN, open_workspace
 
 CHECKPOINTS = "checkpoints"
-# These count positions from the padding token's number on, so that the first ones are never used.
-_POSITIONS_AFTER_PADDING = {"roberta", "xlm-roberta", "camembert"}
-COMPLETE = "complete"
+_KEPT_CHECKPOINTS = 2
+_TOKENISED_AGAIN = "input_ids.arrow"
 
 
 @dataclass(frozen=True)
 class _Run:
-    """One training: what is trained on what, where."""
+    """One training: what is trained on what, where; the same in each of its processes."""
 
-    base_model_path: str
+    home: Path
+    folder: Path
+    base_model: str
     training: TrainingSettings
+    top_k: int
     data: PreparedData
-    examples: Examples
+    left_out: NDArray[np.bool_]
+    selecting: NDArray[np.bool_]
     tokenizer: PreTrainedTokenizerFast
     device: str
-    workspace: Workspace
-    on_event: OnEvent
 
     @property
-    def precision(self) -> str:
-        """bf16 or fp32."""
-        return choose_precision(self.training.precision, self.device)
+    def name(self) -> str:
+        """The name that the model will have."""
+        return self.folder.name.removesuffix(PARTIAL)
+
+    def as_task(self) -> dict[str, Any]:
+        """What the other processes need to know, for JSON."""
+        return {
+            "folder": self.folder.name,
+            "base_model": self.base_model,
+            "training": self.training.model_dump(),
+            "top_k": self.top_k,
+            "data": self.data.name,
+            "left_out": np.flatnonzero(self.left_out).tolist(),
+            "selecting": np.flatnonzero(self.selecting).tolist(),
+        }
+
+    @classmethod
+    def of_task(cls, task: dict[str, Any], home: Path, device: str) -> "_Run":
+        """The same run, in another process."""
+        data = PreparedData(data_dir(home) / task["data"])
+        masks = {}
+        for name in ("left_out", "selecting"):
+            masks[name] = np.zeros(data.manifest.documents_kept, bool)
+            masks[name][task[name]] = True
+        return cls(
+            home=home,
+            folder=models_dir(home) / task["folder"],
+            base_model=task["base_model"],
+            training=TrainingSettings(**task["training"]),
+            top_k=task["top_k"],
+            data=data,
+            tokenizer=load_tokenizer(task["base_model"]),
+            device=device,
+            **masks,
+        )
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What came of it."""
+
+    model: PreTrainedModel
+    examples: Examples
+    progress: Progress
+    processes: int
 
 
 def train(
@@ -72,68 +111,186 @@ def train(
     tokenizer: PreTrainedTokenizerFast,
     device: str,
     on_event: OnEvent,
+    selecting: NDArray[np.bool_] | None = None,
 ) -> Path:
     """Fine-tune the base model on the data, without the documents `left_out`; returns the model's folder.
 
-    An interrupted training of the same data and settings is continued from its last checkpoint.
+    left_out, selecting: (documents,). Documents that are `selecting` do not train either: they are scored after each
+    epoch, and the epoch with the best mean of precision@1..top_k becomes the model. An interrupted training of the
+    same data and settings is continued from its last checkpoint. Raises InterruptedByUser when asked to stop.
     """
     started = perf_counter()
     training, parent = settings.training, models_dir(settings.home)
-    examples = choose_examples(data, left_out, training.min_tag_count)
+    chosen = np.zeros_like(left_out) if selecting is None else selecting
+    left_out = left_out | chosen
     plan = {
         "data": data.manifest.checksum,
-        "base_model": _identity(settings.base_model),
+        "base_model": identity(settings.base_model),
         "tokenizer": fingerprint(tokenizer),
-        "documents": hashlib.sha256(examples.rows.tobytes()).hexdigest(),
-        "settings": training.model_dump(),
+        "documents": hashlib.sha256(np.packbits([left_out, chosen]).tobytes()).hexdigest(),
+        "settings": training.deciding(),
     }
+    choose_examples(data, left_out, training.min_tag_count)  # none to train on: found before anything is claimed
     new_name = partial(_new_name, parent, data.name)
     with open_workspace(settings.home, parent, plan, new_name=new_name, on_event=on_event) as workspace:
-        if not (workspace.folder / FACTS).exists():
-            run = _Run(settings.base_model, training, data, examples, tokenizer, device, workspace, on_event)
-            model = _fit(run)
-            model.save_pretrained(workspace.folder)
-            # safetensors keeps its files to their owner; whoever runs the API is to read them too.
-            shutil.copymode(workspace.folder / "config.json", workspace.folder / "model.safetensors")
-            save_tokenizer(tokenizer, workspace.folder, training.context_length)
-            facts = _facts(run) | {"left_out": int(left_out.sum()), "seconds": round(perf_counter() - started, 3)}
-            write_json(workspace.folder / FACTS, facts)
-        remove_folder(workspace.folder / CHECKPOINTS)
-        (workspace.folder / TOKENISED_AGAIN).unlink(missing_ok=True)
+        folder, processes = workspace.folder, Processes(device)
+        is_trained = (folder / FACTS).exists()
+        run = _Run(
+            home=settings.home,
+            folder=folder,
+            base_model=settings.base_model,
+            training=training,
+            top_k=settings.evaluation.top_k,
+            data=data,
+            left_out=left_out,
+            selecting=chosen,
+            tokenizer=tokenizer,
+            device=device,
+        )
+        if not is_trained:
+            _tokenise_if_needed(run, on_event)
+        processes.share({} if is_trained else run.as_task())
+        if not is_trained:
+            with awake("a model is being trained"):
+                trained = _fit(run, processes, on_event)
+            _write_model(run, trained, {"resumed": workspace.resumed, "seconds": round(perf_counter() - started, 3)})
+        remove_folder(folder / CHECKPOINTS)
+        (folder / _TOKENISED_AGAIN).unlink(missing_ok=True)
         return workspace.publish()
 
 
-def _facts(run: _Run) -> dict[str, Any]:
+def assist(home: Path, device: str) -> None:
+    """Train along with the main process, which alone writes and talks, and return when it has all it needs."""
+    processes = Processes(device)
+    if task := processes.share():
+        with suppress(InterruptedByUser):
+            _fit(_Run.of_task(task, home, device), processes, lambda event: None)
+
+
+def _fit(run: _Run, processes: Processes, on_event: OnEvent) -> _Trained:
+    """Train, from the last good checkpoint if there is one. Raises InterruptedByUser when asked to stop."""
+    started, training = perf_counter(), run.training
+    prepare_device(run.device, deterministic=training.deterministic)
+    examples = choose_examples(run.data, run.left_out, training.min_tag_count)
+    again_path = run.folder / _TOKENISED_AGAIN
+    documents = open_documents(run.data, examples, run.tokenizer, training.context_length, again_path)
+    model = load_for_tags(run.base_model, examples, training)
+    plan = hashlib.sha256((run.folder / PLAN).read_bytes()).hexdigest()
+    checkpoints = Checkpoints(run.folder / CHECKPOINTS, plan, keep=_KEPT_CHECKPOINTS)
+    checkpoint = checkpoints.newest()
+    for name in checkpoints.damaged:
+        on_event(Notice(f"The checkpoint {name} is damaged: it is passed over.", "warning"))
+    if processes.is_main:
+        _check_disk(run.folder, model)
+    with StopRequest() as stop:
+        learner = Learner(model, documents, training, processes, run.device)
+        batch_size = checkpoint.progress.batch_size if checkpoint else training.batch_size
+        if batch_size == "auto":
+            batch_size = fastest_batch_size(learner, examples.rows, documents.lengths, processes)
+            on_event(Notice(f"Batch size: {batch_size}, the smallest that is about as fast as this machine gets."))
+        selecting = documents.tagged(np.flatnonzero(run.selecting))
+        course = Course(examples.rows, selecting, documents.lengths, training, batch_size, run.top_k)
+        done = checkpoint.progress.step if checkpoint else 0
+        report_to = training.report_to if processes.is_main else "none"
+        with tracked(on_event, report_to, name=run.name, logs_dir=logs_dir(run.home), step=done) as on_event:
+            fitting = Fitting(course, learner, checkpoints, processes, on_event)
+            if checkpoint:
+                on_event(Notice(f"Continuing the training {run.name} from step {done}."))
+                fitting.resume(checkpoint)
+            longest = longest_documents(course.rows, course.lengths, batch_size)
+            _tell_duration(course, seconds_per_token(learner, longest, course.lengths), fitting.progress, on_event)
+            on_event(StageStarted("train", total=course.steps, unit="steps"))
+            on_event(StageProgress("train", done))
+            fitting.run(stop)
+    progress = fitting.progress
+    if progress.step < course.steps:
+        raise InterruptedByUser(
+            f"The training was interrupted; it is saved as of step {progress.step} of {course.steps}.",
+            f"It goes on from there: get-tags train --source cached --data {run.data.name}, all else the same.",
+        )
+    on_event(StageFinished("train", perf_counter() - started))
+    return _Trained(model, examples, progress, processes.count)
+
+
+def _tell_duration(course: Course, seconds_per_token: float, progress: Progress, on_event: OnEvent) -> None:
+    seconds = seconds_per_token * (course.tokens - progress.useful_tokens)
+    on_event(
+        Notice(
+            f"{len(course.rows):,} documents, {course.tokens // course.training.epochs:,} tokens, "
+            f"{course.training.epochs} epochs: about {_duration(seconds)} on this device "
+            f"({1 / seconds_per_token:,.0f} tokens a second)."
+        )
+    )
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds > 1.5 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{max(seconds, 1):.0f} s"
+
+
+def _check_disk(folder: Path, model: PreTrainedModel) -> None:
+    """Raise GetTagsError where the disk will not hold the checkpoints and the model."""
+    weights = 4 * model.num_parameters()
+    # A checkpoint has weights and two moments of each; one more is being written; the best epoch's and the model's own.
+    needed = 3 * weights * (_KEPT_CHECKPOINTS + 1) + 2 * weights - folder_bytes(folder)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise GetTagsError(
+            f"The disk of {folder} has {free / 2**30:.1f} GB free; the training's checkpoints and the model take "
+            f"{needed / 2**30:.1f} GB.",
+            "Free some space (get-tags data, get-tags models), or put the home on another disk: --home, GET_TAGS_HOME.",
+        )
+
+
+def _write_model(run: _Run, trained: _Trained, known: dict[str, Any]) -> None:
+    """The model folder, with its facts last: their presence means that all of it is there."""
+    folder = run.folder
+    trained.model.save_pretrained(folder)
+    # safetensors keeps its files to their owner; whoever runs the API is to read them too.
+    shutil.copymode(folder / "config.json", folder / "model.safetensors")
+    save_tokenizer(run.tokenizer, folder, run.training.context_length)
+    write_json(folder / FACTS, _facts(run, trained) | known)
+
+
+def _facts(run: _Run, trained: _Trained) -> dict[str, Any]:
     """What the model folder says of itself."""
-    folder, examples = run.workspace.folder, run.examples
+    folder, examples, progress = run.folder, trained.examples, trained.progress
     model_files = [p for p in sorted(folder.iterdir()) if p.suffix in {".json", ".safetensors"} and p.name != PLAN]
     return {
         "format": 1,
-        "name": run.workspace.name,
+        "name": run.name,
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),
         "version": __version__,
         "data": {"name": run.data.name, "checksum": run.data.manifest.checksum},
         "base_model": run.training.base_model,
-        "settings": run.training.model_dump(),
+        "settings": run.training.model_dump() | {"batch_size": progress.batch_size},
         "examples": len(examples.rows),
+        "left_out": int(run.left_out.sum()),
+        "selecting": int(run.selecting.sum()),
         "tags": [{"tag": t, "documents": n} for t, n in zip(examples.tags, examples.counts, strict=True)],
         "device": run.device,
-        "precision": run.precision,
-        "resumed": run.workspace.resumed,
+        "precision": choose_precision(run.training.precision, run.device),
+        "processes": trained.processes,
+        "steps": progress.step,
+        "epochs": list(progress.epochs),
+        "best_epoch": progress.best_epoch or run.training.epochs,
+        "useful_tokens": round(progress.useful_tokens / progress.computed_tokens, 4),
+        "tokens_per_second": round(progress.useful_tokens / progress.seconds, 1),
+        "tokens_at_once": progress.physical_tokens,
         "files": {path.name: file_sha256(path) for path in model_files},
         "evaluations": [],
     }
 
 
-def check_base_model(base_model: str, context_length: int) -> None:
-    """Load the base model once and let it go, so that it is there, and long enough, when it is needed hours later."""
-    _load(base_model, context_length)
-
-
-def _identity(base_model: str) -> str:
-    """What tells a base model from one that was put into the same folder later."""
-    files = sorted(p for p in Path(base_model).glob("*") if p.suffix in {".json", ".safetensors", ".bin"})
-    return " ".join([base_model, *(f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files)])
+def _tokenise_if_needed(run: _Run, on_event: OnEvent) -> None:
+    """Where another tokenizer made the data, read their text again, into a file that goes when the model is there."""
+    path = run.folder / _TOKENISED_AGAIN
+    if not is_tokenised_for(run.data, run.tokenizer):
+        on_event(Notice(f"{run.data.name} was tokenised for another base model: tokenising its text again."))
+        if not path.exists():
+            tokenise_again(run.data, run.tokenizer, path)
 
 
 def _new_name(parent: Path, data_name: str) -> str:
@@ -143,182 +300,3 @@ def _new_name(parent: Path, data_name: str) -> str:
         if not (parent / name).exists() and not (parent / (name + PARTIAL)).exists():
             return name
         moment += timedelta(seconds=1)
-
-
-def _load(base_model: str, context_length: int, **config_values: Any) -> PreTrainedModel:
-    """The base model in float32, with these values in its configuration where it knows them."""
-    try:
-        config = AutoConfig.from_pretrained(base_model, trust_remote_code=False)
-        for key, value in config_values.items():
-            setattr(config, key, value)
-        model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
-            base_model,
-            config=config,
-            dtype=torch.float32,
-            ignore_mismatched_sizes=True,
-            trust_remote_code=False,
-        )
-    except Exception as error:  # a damaged folder fails in many ways inside the library
-        raise base_model_error(base_model, error) from error
-    positions = getattr(config, "max_position_embeddings", context_length)
-    if config.model_type in _POSITIONS_AFTER_PADDING:
-        positions -= config.pad_token_id + 1
-    if positions < context_length:
-        raise InputError(
-            f"The base model {base_model} reads at most {positions} tokens, and context_length is {context_length}.",
-            f"Give --context-length {positions} or less, or another base model.",
-        )
-    return model
-
-
-def _load_base(base_model: str, examples: Examples, training: TrainingSettings) -> PreTrainedModel:
-    """The base model with a new head, whose biases start at each tag's log-odds."""
-    set_seed(training.seed)
-    model = _load(
-        base_model,
-        training.context_length,
-        num_labels=len(examples.tags),
-        id2label=dict(enumerate(examples.tags)),
-        label2id={tag: label for label, tag in enumerate(examples.tags)},
-        problem_type="multi_label_classification",
-        attention_probs_dropout_prob=training.attention_dropout,  # BERT's name for it
-        attention_dropout=training.attention_dropout,  # DistilBERT's and ModernBERT's
-    )
-    outputs = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == len(examples.tags)]
-    share = torch.tensor(examples.counts, dtype=torch.float64) / len(examples.rows)
-    share = share.clamp(0.5 / len(examples.rows), 1 - 0.5 / len(examples.rows))
-    with torch.no_grad():
-        outputs[-1].bias.copy_(torch.logit(share))
-    return model
-
-
-class _TagTrainer(Trainer):
-    """Trainer with our order of documents, a learning rate of its own for the head, and the fused AdamW."""
-
-    def __init__(self, *, lengths: NDArray[np.int32], head_learning_rate: float, **kwargs: Any) -> None:
-        self._lengths, self._head_learning_rate = lengths, head_learning_rate
-        super().__init__(**kwargs)
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroups:
-        return LengthGroups(self.args.train_batch_size, self._lengths, self.args.seed)
-
-    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
-        trained = cast(PreTrainedModel, self.model)
-        decayed = set(self.get_decay_parameter_names(trained))
-        encoder = f"{trained.base_model_prefix}."
-        groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
-        for name, parameter in trained.named_parameters():
-            is_head = not name.startswith(encoder) or name.startswith(f"{encoder}pooler.")
-            groups.setdefault((is_head, name in decayed), []).append(parameter)
-        self.optimizer = torch.optim.AdamW(
-            [
-                {
-                    "params": parameters,
-                    "lr": self._head_learning_rate if is_head else self.args.learning_rate,
-                    "weight_decay": self.args.weight_decay if is_decayed else 0.0,
-                }
-                for (is_head, is_decayed), parameters in groups.items()
-            ],
-            fused=True,
-        )
-        return self.optimizer
-
-
-class _Report(TrainerCallback):
-    """Trainer's steps as our events; marks complete checkpoints; stops when the loss is no number."""
-
-    def __init__(self, on_event: OnEvent) -> None:
-        self._on_event = on_event
-        self._loss = ""
-        self._began_at, self._began_step = perf_counter(), 0
-
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self._on_event(StageStarted("train", total=state.max_steps, unit="steps"))
-        self._on_event(StageProgress("train", state.global_step))
-        self._began_at, self._began_step = perf_counter(), state.global_step
-
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
-    ) -> None:
-        loss = (logs or {}).get("loss")
-        if loss is None:
-            return
-        if not np.isfinite(loss):
-            raise GetTagsError(
-                f"The loss became {loss} at step {state.global_step}: training has come apart.",
-                'Lower learning_rate under [training], or set precision = "fp32"; checkpoints before it are kept.',
-            )
-        self._loss = f", loss {loss:.4f}"
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        epoch = min(int(state.epoch or 0) + 1, int(args.num_train_epochs))
-        documents = (state.global_step - self._began_step) * args.per_device_train_batch_size
-        speed = documents / max(perf_counter() - self._began_at, 1e-9)
-        note = f"epoch {epoch}/{args.num_train_epochs:.0f}{self._loss}, {speed:.0f} docs/s"
-        self._on_event(StageProgress("train", state.global_step, note))
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        (Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
-
-
-def _fit(run: _Run) -> PreTrainedModel:
-    """Train, from the last complete checkpoint if there is one; returns the trained model."""
-    started = perf_counter()
-    training, folder = run.training, run.workspace.folder
-    model = _load_base(run.base_model_path, run.examples, training)
-    rows, lengths = open_rows(run.data, run.examples, run.tokenizer, folder, run.on_event)
-    steps = -(-len(rows) // training.batch_size) * training.epochs
-    arguments = TrainingArguments(
-        output_dir=str(folder / CHECKPOINTS),
-        num_train_epochs=training.epochs,
-        per_device_train_batch_size=training.batch_size,
-        learning_rate=training.learning_rate,
-        warmup_steps=training.warmup_ratio,
-        weight_decay=training.weight_decay,
-        seed=training.seed,
-        bf16=run.precision == "bf16",
-        use_cpu=run.device == "cpu",
-        save_strategy="epoch",
-        save_total_limit=2,
-        logging_steps=max(1, min(50, steps // 100)),
-        logging_nan_inf_filter=False,
-        report_to="none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=run.device == "cuda",
-    )
-    arguments._n_gpu = min(arguments.n_gpu, 1)  # several would each take a whole batch
-    trainer = _TagTrainer(
-        lengths=np.minimum(lengths, training.context_length),
-        head_learning_rate=training.head_learning_rate,
-        model=model,
-        args=arguments,
-        train_dataset=rows,
-        data_collator=Collator(run.examples, run.tokenizer.pad_token_id, training.context_length),
-        callbacks=[_Report(run.on_event)],
-    )
-    trainer.remove_callback(PrinterCallback)
-    checkpoint = _last_complete(folder / CHECKPOINTS)
-    if checkpoint is not None:
-        step = checkpoint.name.rpartition("-")[2]
-        run.on_event(Notice(f"Continuing the training {run.workspace.name} from step {step}."))
-    try:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    except torch.OutOfMemoryError:
-        raise GetTagsError(
-            "The GPU's memory does not hold this batch.",
-            "Give a smaller --batch-size or --context-length, or free memory: the API may hold some of it.",
-        ) from None
-    run.on_event(StageFinished("train", perf_counter() - started))
-    return model
-
-
-def _last_complete(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; torn ones are removed."""
-    complete = []
-    for checkpoint in folder.glob("checkpoint-*"):
-        if (checkpoint / COMPLETE).exists():
-            complete.append(checkpoint)
-        else:
-            remove_folder(checkpoint)
-    return max(complete, key=lambda c: int(c.name.rpartition("-")[2]), default=None)

@@ -22,6 +22,7 @@ from get_tags_train.settings import SITE_FILE, Settings, Source, problem
 from get_tags_train.workspace import differences
 
 _EXAMPLE = "demo"
+_AUTO = "auto"
 
 
 class _Question(NamedTuple):
@@ -89,7 +90,7 @@ def ask_settings(settings: Settings, answered: Mapping[str, Mapping[str, Any]]) 
         text = questionary.text(
             f"{question.prompt} (recommended: {default}):", default=str(default), validate=_checker(question)
         ).unsafe_ask()
-        answers.setdefault(section, {})[key] = int(text)
+        answers.setdefault(section, {})[key] = text if text == _AUTO else int(text)
     return answers
 
 
@@ -190,7 +191,7 @@ def _say_unfinished_trainings(settings: Settings, names: Sequence[str]) -> None:
     except GetTagsError:
         return  # damaged data, which nobody trains on
     asked = {question.key: question.prompt.lower() for question in QUESTIONS if question.section == "training"}
-    now = settings.training.model_dump()
+    now = settings.training.deciding()
     for work in trainings:
         was = work.plan.get("settings", {})
         answers = {key: was[key] for key in asked if key in was}
@@ -238,6 +239,8 @@ def _data_line(home: Path, name: str) -> str:
 
 def _checker(question: _Question) -> Callable[[str], bool | str]:
     def check(text: str) -> bool | str:
+        if text == _AUTO and not problem(question.section, question.key, _AUTO):
+            return True
         try:
             number = int(text)
         except ValueError:

@@ -1,0 +1,54 @@
+"""Loss, learning rate and scores for those who follow a training in TensorBoard or MLflow."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from accelerate.tracking import GeneralTracker, MLflowTracker, TensorBoardTracker
+
+from get_tags_train.errors import InputError
+from get_tags_train.events import EpochFinished, Event, OnEvent, StageProgress
+
+_PACKAGES = {"tensorboard": ("tensorboard", "tensorboardX"), "mlflow": ("mlflow",)}
+
+
+def check_tracker(report_to: str) -> None:
+    """Raise InputError where what a training is to report to is not installed."""
+    packages = _PACKAGES.get(report_to, ())
+    if packages and not any(find_spec(package) for package in packages):
+        raise InputError(
+            f'report_to = "{report_to}" needs the package {packages[0]}, which is not installed.',
+            f'Install it into the same environment (pip install {packages[0]}), or set report_to = "none".',
+        )
+
+
+@contextmanager
+def tracked(on_event: OnEvent, report_to: str, *, name: str, logs_dir: Path, step: int) -> Iterator[OnEvent]:
+    """The same listener, with the figures of training after `step` also going where the setting says."""
+    if report_to == "none":
+        yield on_event
+        return
+    check_tracker(report_to)
+    tracker: GeneralTracker
+    if report_to == "tensorboard":
+        # What an interrupted run reported beyond its last checkpoint is done again, and shown once.
+        tracker = TensorBoardTracker(name, logs_dir, purge_step=step + 1)
+    else:
+        tracker = MLflowTracker(experiment_name="get-tags", run_name=name)
+    tracker.start()
+
+    def log_and_pass(event: Event) -> None:
+        nonlocal step
+        if isinstance(event, StageProgress) and event.figures:
+            step = event.done
+            tracker.log(dict(event.figures), step=step)
+        elif isinstance(event, EpochFinished):
+            scores = {f"precision_at_{k}": value for k, value in enumerate(event.precision_at_k, start=1)}
+            tracker.log({"epoch_loss": event.loss, **scores}, step=step)
+        on_event(event)
+
+    try:
+        yield log_and_pass
+    finally:
+        tracker.finish()

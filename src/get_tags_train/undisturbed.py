@@ -1,0 +1,79 @@
+"""A long job, undisturbed: the computer stays awake, and Ctrl-C waits until something is finished."""
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_ES_CONTINUOUS, _ES_SYSTEM_REQUIRED = 0x80000000, 0x00000001
+
+
+@contextmanager
+def awake(why: str) -> Iterator[None]:
+    """Keep the computer from going to sleep, where the system offers a way to ask for that."""
+    if sys.platform == "win32":
+        set_state = ctypes.windll.kernel32.SetThreadExecutionState
+        set_state(_ES_CONTINUOUS | _ES_SYSTEM_REQUIRED)
+        try:
+            yield
+        finally:
+            set_state(_ES_CONTINUOUS)
+        return
+    inhibitor = _inhibitor(why)
+    try:
+        yield
+    finally:
+        if inhibitor is not None:
+            inhibitor.terminate()
+            inhibitor.wait()
+
+
+def _inhibitor(why: str) -> subprocess.Popen[bytes] | None:
+    """A process whose life keeps the computer awake; it ends with this one, even with a killed one."""
+    pid = str(os.getpid())
+    if sys.platform == "darwin":
+        command = ["caffeinate", "-i", "-w", pid]
+    else:
+        command = ["systemd-inhibit", "--what=sleep:idle", "--who=get-tags", f"--why={why}", "--mode=block"]
+        command += ["tail", f"--pid={pid}", "-f", os.devnull]
+    if shutil.which(command[0]) is None:
+        return None
+    try:
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+    except OSError:
+        return None
+
+
+class StopRequest:
+    """Whether somebody has asked this process to stop: Ctrl-C, or the system's polite way to end it.
+
+    Inside `with`, the first request only sets `is_made`; a second one interrupts at once.
+    """
+
+    def __init__(self) -> None:
+        self.is_made = False
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> "StopRequest":
+        if threading.current_thread() is threading.main_thread():  # elsewhere Python takes no handlers
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._take)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if self.is_made:
+            raise KeyboardInterrupt
+        self.is_made = True
