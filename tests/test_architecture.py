@@ -16,13 +16,14 @@ ROOT = Path(__file__).parents[1]
 
 # From the ground to the faces: a module imports only what stands above it here.
 ORDER = [
-    "errors", "events", "background", "demo_topics", "metrics", "text",
+    "errors", "events", "background", "demo_topics", "metrics", "intervals", "text",
     "settings", "folders", "home", "logfile", "csvfiles", "tokens", "encoding", "cleaning",
-    "dataset", "figures", "modelfacts", "samples", "model", "device", "database", "workspace",
-    "pieces", "source", "finish", "prepare", "batches", "train",
-    "evaluate", "report", "deploy", "inventory",
+    "dataset", "figures", "modelfacts", "trained_texts", "provenance", "samples", "examples",
+    "model", "device", "database", "workspace",
+    "pieces", "source", "finish", "prepare", "batches", "train", "baseline",
+    "scored", "quality", "compare", "evaluate", "plots", "report", "deploy", "inventory",
     "doctor", "demo", "pipeline",
-    "console", "wizard", "cli", "__main__",
+    "console", "wizard", "deciding", "cli", "__main__",
 ]  # fmt: skip
 
 # Libraries that only these modules use.

@@ -14,6 +14,7 @@ from get_tags_train import evaluate as stage
 from get_tags_train.csvfiles import write_csv
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.evaluate import Evaluation, evaluate
+from get_tags_train.examples import ExampleSet
 from get_tags_train.modelfacts import read_facts
 from get_tags_train.report import record
 from get_tags_train.samples import Samples
@@ -59,7 +60,8 @@ ROWS = [("unu", "a;b"), ("doi", "a"), ("trei", "b;x"), ("patru", ""), ("patru", 
 
 
 def scored(tmp_path: Path, folder: Path, rows: list[tuple[str, str]] = ROWS, top_k: int = 3) -> Evaluation:
-    return evaluate(folder, samples(tmp_path, rows), top_k=top_k, device="cpu", on_event=silent)
+    test_set = ExampleSet.of_samples(samples(tmp_path, rows))
+    return evaluate(folder, [test_set], top_k=top_k, device="cpu", on_event=silent)
 
 
 def test_precision_by_hand(tmp_path: Path, folder: Path) -> None:
@@ -114,8 +116,8 @@ def test_labels_are_normalised_as_tags_are(tmp_path: Path, folder: Path, monkeyp
 def test_every_evaluation_is_kept(tmp_path: Path, folder: Path, small_model: Path) -> None:
     first, second = scored(tmp_path, folder), scored(tmp_path, folder, ROWS[:2], 1)
     model = Path(shutil.copytree(small_model, tmp_path / small_model.name))
-    record(model, first)
-    record(model, second)
+    record(model, first, silent)
+    record(model, second, silent)
     kept = read_facts(model)["evaluations"]
     assert [entry["top_k"] for entry in kept] == [3, 1]
     assert [entry["precision_at_k"] for entry in kept] == [first.precision_at_k, second.precision_at_k]
@@ -130,21 +132,22 @@ def test_a_foreign_model_is_scored_and_left_as_it_is(tmp_path: Path, folder: Pat
     (folder / "get_tags.json").unlink()
     found = scored(tmp_path, folder)
     assert found.most_frequent_precision_at_k is None
-    record(folder, found)
+    record(folder, found, silent)
     assert not list(folder.iterdir())
 
 
 def test_a_real_model_is_scored(tmp_path: Path, small_model: Path, demo_home: Path) -> None:
     copy = Path(shutil.copytree(small_model, tmp_path / small_model.name))
     whole = Samples.read(demo_home / "test_samples_tags.csv")
-    found = evaluate(copy, whole, top_k=2, device="cpu", on_event=silent)
+    found = evaluate(copy, [ExampleSet.of_samples(whole)], top_k=2, device="cpu", on_event=silent)
     assert found.examples == 120
     assert list(found.precision_at_k) == ["1", "2"]
     assert 0 <= found.precision_at_k["1"] <= 1
-    record(copy, found)
+    record(copy, found, silent)
     assert len(read_facts(copy)["evaluations"]) == 1
 
 
 def test_a_folder_that_is_no_model(tmp_path: Path, demo_home: Path) -> None:
     with pytest.raises(GetTagsError, match="is no model folder"):
-        evaluate(tmp_path, Samples.read(demo_home / "test_samples_tags.csv"), top_k=1, device="cpu", on_event=silent)
+        test_set = ExampleSet.of_samples(Samples.read(demo_home / "test_samples_tags.csv"))
+        evaluate(tmp_path, [test_set], top_k=1, device="cpu", on_event=silent)

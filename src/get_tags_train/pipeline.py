@@ -75,16 +75,19 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
 
     All that can be known to be wrong is found before the long work begins.
     """
-    from get_tags_train import deploy, evaluate, report, train
+    from get_tags_train import baseline, deploy, evaluate, provenance, report, train
+    from get_tags_train.batches import choose_examples
     from get_tags_train.csvfiles import read_tags_map
     from get_tags_train.dataset import PreparedData
     from get_tags_train.device import choose_device
+    from get_tags_train.examples import ExampleSet
     from get_tags_train.modelfacts import read_facts
     from get_tags_train.samples import Samples
     from get_tags_train.tokens import load_tokenizer
 
     started = perf_counter()
     samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
+    test_set = ExampleSet.of_samples(samples)
     device = choose_device(settings.training.device)
     tokenizer = load_tokenizer(settings.base_model)
     train.check_base_model(settings.base_model, settings.training.context_length)
@@ -105,10 +108,23 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     except KeyboardInterrupt:
         hint = f"It goes on from its last epoch: get-tags train --source cached --data {data.name}, all else the same."
         raise InterruptedByUser("The training was interrupted.", hint) from None
+    provenance.keep(folder, data, leaked, Path(settings.base_model))
     report.write_pages(folder)
-    evaluation = evaluate.evaluate(folder, samples, top_k=settings.evaluation.top_k, device=device, on_event=on_event)
-    report.record(folder, evaluation)
     facts = read_facts(folder)
+    linear = None
+    if settings.evaluation.baseline:
+        examples = choose_examples(data, leaked, settings.training.min_tag_count)
+        seed, seconds = settings.training.seed, facts["seconds"]
+        linear = baseline.fit(data, examples, training_seconds=seconds, seed=seed, on_event=on_event)
+    evaluation = evaluate.evaluate(
+        folder,
+        [test_set],
+        top_k=settings.evaluation.top_k,
+        device=device,
+        on_event=on_event,
+        rivals=evaluate.Rivals(evaluate.find_live(folder, settings.live_dir), linear),
+    )
+    report.record(folder, evaluation, on_event)
     model_result = ModelResult(
         name=folder.name,
         path=str(folder),
@@ -118,7 +134,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
         context_length=facts["settings"]["context_length"],
         **{key: facts[key] for key in ("examples", "device", "precision", "resumed", "seconds")},
     )
-    result = RunResult(data_result, model_result, asdict(evaluation), False, None, round(perf_counter() - started, 3))
+    result = RunResult(data_result, model_result, evaluation.as_json(), False, None, round(perf_counter() - started, 3))
     if should_deploy(result):
         live = deploy.deploy(folder, settings.live_dir, keep_versions=settings.deploy.keep_versions, on_event=on_event)
         result = replace(result, deployed=True, live=str(live), seconds=round(perf_counter() - started, 3))

@@ -110,6 +110,9 @@ class EvaluationSettings(_Section):
         min_length=1,
         description="The test samples: a CSV file with the columns text and labels (a relative path lies in the home).",
     )
+    baseline: bool = Field(
+        description="Whether a linear model is trained beside the BERT, in a tenth of its time, to compare with."
+    )
 
 
 class DeploySettings(_Section):

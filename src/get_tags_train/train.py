@@ -91,12 +91,13 @@ def train(
     with open_workspace(settings.home, parent, plan, new_name=new_name, on_event=on_event) as workspace:
         if not (workspace.folder / FACTS).exists():
             run = _Run(settings.base_model, training, data, examples, tokenizer, device, workspace, on_event)
-            model = _fit(run)
+            model, epochs = _fit(run)
             model.save_pretrained(workspace.folder)
             # safetensors keeps its files to their owner; whoever runs the API is to read them too.
             shutil.copymode(workspace.folder / "config.json", workspace.folder / "model.safetensors")
             save_tokenizer(tokenizer, workspace.folder, training.context_length)
-            facts = _facts(run) | {"left_out": int(left_out.sum()), "seconds": round(perf_counter() - started, 3)}
+            facts = _facts(run) | {"left_out": int(left_out.sum()), "epochs": epochs}
+            facts |= {"seconds": round(perf_counter() - started, 3)}
             write_json(workspace.folder / FACTS, facts)
         remove_folder(workspace.folder / CHECKPOINTS)
         (workspace.folder / TOKENISED_AGAIN).unlink(missing_ok=True)
@@ -261,8 +262,8 @@ class _Report(TrainerCallback):
         (Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
 
 
-def _fit(run: _Run) -> PreTrainedModel:
-    """Train, from the last complete checkpoint if there is one; returns the trained model."""
+def _fit(run: _Run) -> tuple[PreTrainedModel, list[dict[str, Any]]]:
+    """Train, from the last complete checkpoint if there is one; the trained model and the mean loss of each epoch."""
     started = perf_counter()
     training, folder = run.training, run.workspace.folder
     model = _load_base(run.base_model_path, run.examples, training)
@@ -310,7 +311,15 @@ def _fit(run: _Run) -> PreTrainedModel:
             "Give a smaller --batch-size or --context-length, or free memory: the API may hold some of it.",
         ) from None
     run.on_event(StageFinished("train", perf_counter() - started))
-    return model
+    return model, _epochs(trainer.state)
+
+
+def _epochs(state: TrainerState) -> list[dict[str, Any]]:
+    losses: dict[int, list[float]] = {}
+    for entry in state.log_history:
+        if "loss" in entry:
+            losses.setdefault(int(np.ceil(entry["epoch"] - 1e-9)), []).append(entry["loss"])
+    return [{"epoch": epoch, "loss": float(np.mean(of_epoch))} for epoch, of_epoch in sorted(losses.items())]
 
 
 def _last_complete(folder: Path) -> Path | None:
