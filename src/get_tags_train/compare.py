@@ -183,5 +183,6 @@ def concerns(evaluation: Mapping[str, Any]) -> list[str]:
     changes = evaluation.get("tag_changes") or {"gone": []}
     if gone := changes["gone"]:
         named = ", ".join(gone[:10]) + (f" and {len(gone) - 10} more" if len(gone) > 10 else "")
-        found.append(f"{len(gone)} tags that the live model names would come no more: {named}.")
+        what = "A tag" if len(gone) == 1 else f"{len(gone)} tags"
+        found.append(f"{what} that the live model names would come no more: {named}.")
     return found
