@@ -16,15 +16,16 @@ ROOT = Path(__file__).parents[1]
 
 # From the ground to the faces: a module imports only what stands above it here.
 ORDER = [
-    "errors", "events", "background", "demo_topics", "metrics", "text",
+    "errors", "events", "background", "demo_topics", "metrics", "intervals", "text",
     "settings", "folders", "home", "logfile", "csvfiles", "tokens", "encoding", "cleaning",
-    "dataset", "figures", "modelfacts", "shingles", "twins", "samples", "held_out", "leaks", "collect",
+    "dataset", "figures", "modelfacts", "trained_texts", "provenance",
+    "shingles", "twins", "samples", "examples", "held_out", "leaks", "collect",
     "model", "device", "database", "workspace",
     "processes", "undisturbed", "pieces", "source", "earlier", "finish", "prepare",
-    "batches", "attention", "base_model", "checkpoints", "tracking", "learner", "speed", "fitting", "train",
-    "evaluate", "report", "deploy", "inventory",
+    "batches", "attention", "base_model", "checkpoints", "tracking", "learner", "speed", "fitting", "train", "baseline",
+    "scored", "quality", "compare", "evaluate", "plots", "report", "deploy", "inventory",
     "doctor", "demo", "pipeline",
-    "console", "wizard", "commandline", "samples_commands", "cli", "__main__",
+    "console", "wizard", "deciding", "commandline", "samples_commands", "cli", "__main__",
 ]  # fmt: skip
 
 # Libraries that only these modules use.

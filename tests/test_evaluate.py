@@ -13,10 +13,13 @@ from databases import silent
 from get_tags_train import evaluate as stage
 from get_tags_train.csvfiles import write_csv
 from get_tags_train.errors import GetTagsError, InputError
-from get_tags_train.evaluate import Evaluation, evaluate
+from get_tags_train.evaluate import Evaluation, Rivals, evaluate, find_live
+from get_tags_train.events import Event, Notice
+from get_tags_train.examples import ExampleSet
 from get_tags_train.modelfacts import read_facts
 from get_tags_train.report import record
 from get_tags_train.samples import Samples
+from get_tags_train.text import text_hash
 
 TAGS = ["a", "b", "c"]
 # Text -> the scores of a, b and c.
@@ -59,7 +62,8 @@ ROWS = [("unu", "a;b"), ("doi", "a"), ("trei", "b;x"), ("patru", ""), ("patru", 
 
 
 def scored(tmp_path: Path, folder: Path, rows: list[tuple[str, str]] = ROWS, top_k: int = 3) -> Evaluation:
-    return evaluate(folder, samples(tmp_path, rows), top_k=top_k, device="cpu", on_event=silent)
+    test_set = ExampleSet.of_samples(samples(tmp_path, rows))
+    return evaluate(folder, [test_set], top_k=top_k, device="cpu", on_event=silent)
 
 
 def test_precision_by_hand(tmp_path: Path, folder: Path) -> None:
@@ -114,8 +118,8 @@ def test_labels_are_normalised_as_tags_are(tmp_path: Path, folder: Path, monkeyp
 def test_every_evaluation_is_kept(tmp_path: Path, folder: Path, small_model: Path) -> None:
     first, second = scored(tmp_path, folder), scored(tmp_path, folder, ROWS[:2], 1)
     model = Path(shutil.copytree(small_model, tmp_path / small_model.name))
-    record(model, first)
-    record(model, second)
+    record(model, first, silent)
+    record(model, second, silent)
     kept = read_facts(model)["evaluations"]
     assert [entry["top_k"] for entry in kept] == [3, 1]
     assert [entry["precision_at_k"] for entry in kept] == [first.precision_at_k, second.precision_at_k]
@@ -130,21 +134,123 @@ def test_a_foreign_model_is_scored_and_left_as_it_is(tmp_path: Path, folder: Pat
     (folder / "get_tags.json").unlink()
     found = scored(tmp_path, folder)
     assert found.most_frequent_precision_at_k is None
-    record(folder, found)
+    record(folder, found, silent)
     assert not list(folder.iterdir())
 
 
 def test_a_real_model_is_scored(tmp_path: Path, small_model: Path, demo_home: Path) -> None:
     copy = Path(shutil.copytree(small_model, tmp_path / small_model.name))
     whole = Samples.read(demo_home / "test_samples_tags.csv")
-    found = evaluate(copy, whole, top_k=2, device="cpu", on_event=silent)
+    found = evaluate(copy, [ExampleSet.of_samples(whole)], top_k=2, device="cpu", on_event=silent)
     assert found.examples == 120
     assert list(found.precision_at_k) == ["1", "2"]
     assert 0 <= found.precision_at_k["1"] <= 1
-    record(copy, found)
+    record(copy, found, silent)
     assert len(read_facts(copy)["evaluations"]) == 1
 
 
 def test_a_folder_that_is_no_model(tmp_path: Path, demo_home: Path) -> None:
     with pytest.raises(GetTagsError, match="is no model folder"):
-        evaluate(tmp_path, Samples.read(demo_home / "test_samples_tags.csv"), top_k=1, device="cpu", on_event=silent)
+        test_set = ExampleSet.of_samples(Samples.read(demo_home / "test_samples_tags.csv"))
+        evaluate(tmp_path, [test_set], top_k=1, device="cpu", on_event=silent)
+
+
+def test_intervals_best_possible_and_bands_are_given(tmp_path: Path, folder: Path) -> None:
+    found = scored(tmp_path, folder)
+    assert found.best_possible_precision_at_k == {"1": 1.0, "2": 0.875, "3": pytest.approx((2 + 1 + 2 + 2) / 12)}
+    low, high = found.intervals["precision_at_k"]["1"]
+    assert low < found.precision_at_k["1"] < high
+    # All tags are on fewer than ten documents. Of a b | a | b x | x y, the model has a b | a | b among its first 3.
+    (rare,) = [band for band in found.bands or [] if band["tags"]]
+    assert (rare["band"], rare["tags"], rare["true_tags"]) == ("rare", 4, 7)
+    assert rare["recall_at_k"] == pytest.approx(4 / 7, abs=1e-6)
+
+
+def test_the_table_of_tags_by_hand(tmp_path: Path, folder: Path) -> None:
+    # From 0.5 on: unu a b, doi c, trei a b c, patru none.
+    rows = {row.pop("tag"): row for row in scored(tmp_path, folder, top_k=1).tags}
+    assert rows["a"] == {"support": 2, "precision": 0.5, "recall": 0.5, "f1": 0.5, "named": 2}
+    assert rows["b"] == {"support": 2, "precision": 1.0, "recall": 1.0, "f1": 1.0, "named": 0}
+    assert rows["c"] == {"support": 0, "precision": 0.0, "recall": None, "f1": 0.0, "named": 2}
+    assert rows["x"] == {"support": 2, "precision": None, "recall": 0.0, "f1": 0.0, "named": 0}
+
+
+def test_f1_and_tags_never_named_by_hand(tmp_path: Path, folder: Path) -> None:
+    found = scored(tmp_path, folder, top_k=1)
+    assert found.micro_f1 == pytest.approx(2 * 3 / (6 + 7), abs=1e-6)  # 3 right of 6 predicted and 7 true ones
+    assert found.macro_f1 == pytest.approx((0.5 + 1 + 0 + 0) / 4)  # a, b, and the unknown x and y
+    assert found.never_named == ["b", "x", "y"]
+
+
+def test_the_worst_examples_come_first(tmp_path: Path, folder: Path) -> None:
+    worst = scored(tmp_path, folder, top_k=1).worst_examples
+    assert [example["text"] for example in worst] == ["patru", "doi", "trei"]
+    assert worst[1]["true"] == ["a"]
+    assert worst[1]["predicted"] == [["c", pytest.approx(0.8)]]
+
+
+def real_set(demo_home: Path) -> ExampleSet:
+    return ExampleSet.of_samples(Samples.read(demo_home / "test_samples_tags.csv"))
+
+
+def test_the_live_model_is_scored_on_the_same_examples(tmp_path: Path, small_model: Path, demo_home: Path) -> None:
+    live = Path(shutil.copytree(small_model, tmp_path / "live"))
+    for folder in (live, new := Path(shutil.copytree(small_model, tmp_path / "new"))):
+        np.save(folder / "trained_texts.npy", np.zeros(0, np.uint64))
+    found = evaluate(new, [real_set(demo_home)], top_k=2, device="cpu", on_event=silent, rivals=Rivals(live))
+    (comparison,) = found.comparisons
+    assert (comparison.examples, comparison.verdict) == (120, "not distinguishable")
+    assert comparison.rival_precision_at_k == found.precision_at_k
+    assert found.trained_on == 0
+
+
+def test_a_live_model_that_was_trained_on_the_test_set_is_refused(
+    tmp_path: Path, small_model: Path, demo_home: Path
+) -> None:
+    test_set = real_set(demo_home)
+    live, new = (Path(shutil.copytree(small_model, tmp_path / name)) for name in ("live", "new"))
+    by_heart = [int.from_bytes(text_hash(text)[:8], "little") for text in test_set.texts]
+    np.save(live / "trained_texts.npy", np.sort(np.array(by_heart, np.uint64)))
+    np.save(new / "trained_texts.npy", np.zeros(0, np.uint64))
+    found = evaluate(new, [test_set], top_k=2, device="cpu", on_event=silent, rivals=Rivals(live))
+    assert found.comparisons[0].verdict == "no fair comparison"
+    events: list[Event] = []
+    own = evaluate(live, [test_set], top_k=2, device="cpu", on_event=events.append)
+    assert own.trained_on == 120
+    assert any("trained on 120 of these 120 examples" in e.message for e in events if isinstance(e, Notice))
+
+
+def test_a_live_model_of_another_tool_is_refused(tmp_path: Path, small_model: Path, demo_home: Path) -> None:
+    live_dir, new = tmp_path / "_live", Path(shutil.copytree(small_model, tmp_path / "new"))
+    shutil.copytree(small_model, live_dir / "get_tags")
+    (live_dir / "get_tags" / "get_tags.json").unlink()
+    np.save(new / "trained_texts.npy", np.zeros(0, np.uint64))
+    live = find_live(new, live_dir)
+    assert live == live_dir / "get_tags"
+    found = evaluate(new, [real_set(demo_home)], top_k=2, device="cpu", on_event=silent, rivals=Rivals(live))
+    assert found.comparisons[0].sentence.startswith("No fair comparison with the live model get_tags: it keeps no rec")
+    assert found.tag_changes is not None
+    assert found.tag_changes.gone == []
+
+
+def test_a_live_model_that_does_not_load_does_not_spoil_the_evaluation(
+    tmp_path: Path, small_model: Path, demo_home: Path
+) -> None:
+    live = Path(shutil.copytree(small_model, tmp_path / "live"))
+    (live / "model.safetensors").write_bytes(b"torn")
+    events: list[Event] = []
+    found = evaluate(
+        small_model, [real_set(demo_home)], top_k=1, device="cpu", on_event=events.append, rivals=Rivals(live)
+    )
+    assert found.comparisons == []
+    assert any("no comparison with the live model" in e.message for e in events if isinstance(e, Notice))
+
+
+def test_a_model_is_not_compared_with_itself(tmp_path: Path, small_model: Path) -> None:
+    live_dir = tmp_path / "_live"
+    shutil.copytree(small_model, live_dir / "versions" / "now")
+    assert find_live(small_model, live_dir) is None
+    (live_dir / "current").write_text("now\n", encoding="utf-8")
+    assert find_live(small_model, live_dir) is None
+    (live_dir / "versions" / "now" / "get_tags.json").write_text('{"files": {}}', encoding="utf-8")
+    assert find_live(small_model, live_dir) == live_dir / "versions" / "now"

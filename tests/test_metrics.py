@@ -5,9 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from sklearn.metrics import label_ranking_average_precision_score, precision_score
+from sklearn.metrics import f1_score, label_ranking_average_precision_score, ndcg_score, precision_score
 
-from get_tags_train.metrics import precision_at_k, rank
+from get_tags_train.metrics import (
+    average_precision,
+    best_precision,
+    f1,
+    first_hits,
+    ndcg,
+    precision_at_k,
+    r_precision,
+    rank,
+    recall,
+)
 
 
 def truth(rows: list[list[int]]) -> np.ndarray:
@@ -89,3 +99,60 @@ def test_a_perfect_ranking_is_perfect_for_scikit_learn_too() -> None:
     y_true, y_score = truth([[0, 1, 1], [1, 1, 0]]), scores([[0.1, 0.8, 0.9], [0.6, 0.7, 0.2]])
     assert precision_at_k(y_true, y_score, 2) == [1.0, 1.0]
     assert label_ranking_average_precision_score(y_true, y_score) == 1.0
+
+
+# Row 1 ranks 2 0 1 3 (true: 0, 3), row 2 ranks 0 1 2 3 (true: 1, and one tag that has no column).
+Y_TRUE = truth([[1, 0, 0, 1], [0, 1, 0, 0]])
+Y_SCORE = scores([[0.8, 0.5, 0.9, 0.1], [0.7, 0.6, 0.5, 0.4]])
+TRUE_COUNTS = np.array([2, 2])
+
+
+def test_hits_beyond_the_number_of_tags_are_none() -> None:
+    assert first_hits(Y_TRUE, Y_SCORE, 6).tolist() == [[0, 1, 0, 1, 0, 0], [0, 1, 0, 0, 0, 0]]
+
+
+def test_recall_by_hand() -> None:
+    found = recall(first_hits(Y_TRUE, Y_SCORE, 4), TRUE_COUNTS)
+    assert found.tolist() == [[0, 0.5, 0.5, 1], [0, 0.5, 0.5, 0.5]]
+
+
+def test_r_precision_divides_by_what_can_be_found_at_k() -> None:
+    found = r_precision(first_hits(Y_TRUE, Y_SCORE, 3), TRUE_COUNTS)
+    assert found.tolist() == [[0, 0.5, 0.5], [0, 0.5, 0.5]]
+
+
+def test_the_best_possible_precision_by_hand() -> None:
+    # Two true tags: 1, 1, 2/3, 2/4, 2/5.
+    assert best_precision(np.array([2]), 5).tolist() == [pytest.approx([1, 1, 2 / 3, 0.5, 0.4])]
+
+
+def test_ndcg_by_hand() -> None:
+    # Row 1: a hit at place 2 of two that could be at 1 and 2.
+    gained, ideal = 1 / np.log2(3), 1 + 1 / np.log2(3)
+    assert ndcg(first_hits(Y_TRUE, Y_SCORE, 2), TRUE_COUNTS)[0].tolist() == pytest.approx([0, gained / ideal])
+
+
+def test_average_precision_by_hand() -> None:
+    # Row 1: true tags at places 2 and 4: (1/2 + 2/4) / 2. Row 2: one at place 2, one nowhere: (1/2 + 0) / 2.
+    assert average_precision(Y_TRUE, Y_SCORE, TRUE_COUNTS).tolist() == pytest.approx([0.5, 0.25])
+
+
+def test_ndcg_and_average_precision_equal_scikit_learns() -> None:
+    generator = np.random.default_rng(2)
+    y_true, y_score = generator.random((40, 8)) < 0.3, generator.random((40, 8))
+    y_true[~y_true.any(axis=1), 0] = True
+    counts = y_true.sum(axis=1)
+    for k in (1, 3, 8):
+        expected = ndcg_score(y_true, y_score, k=k)
+        assert ndcg(first_hits(y_true, y_score, k), counts)[:, -1].mean() == pytest.approx(expected)
+    expected = label_ranking_average_precision_score(y_true, y_score)
+    assert average_precision(y_true, y_score, counts).mean() == pytest.approx(expected)
+
+
+def test_f1_equals_scikit_learns_and_is_0_for_a_tag_that_nobody_names() -> None:
+    generator = np.random.default_rng(3)
+    y_true, y_pred = generator.random((30, 6)) < 0.3, generator.random((30, 6)) < 0.3
+    y_true[:, 5] = y_pred[:, 5] = False
+    found, predicted, support = ((a.sum(axis=0)).astype(float) for a in (y_true & y_pred, y_pred, y_true))
+    expected = f1_score(y_true, y_pred, average=None, zero_division=0)
+    assert f1(found, predicted, support).tolist() == pytest.approx(expected.tolist())

@@ -119,7 +119,7 @@ def test_deployment_is_asked_once_with_the_evaluation(chain: Chain) -> None:
 
 def test_the_stages_come_in_order(chain: Chain) -> None:
     finished = [event.stage for event in chain.events if isinstance(event, StageFinished)]
-    assert finished == ["ids", "extract", "join", "set_aside", "train", "evaluate", "deploy"]
+    assert finished == ["ids", "extract", "join", "set_aside", "train", "baseline", "evaluate", "deploy"]
 
 
 def test_plain_transformers_gives_our_tags(chain: Chain) -> None:

@@ -128,7 +128,7 @@ def test_each_layer_is_named_where_its_value_is_wrong(tmp_path: Path) -> None:
 
 def test_an_unknown_key_comes_with_the_known_ones(tmp_path: Path) -> None:
     site(tmp_path, "[evaluation]\nk = 3")
-    assert refused(tmp_path).hint == "Known there: top_k, samples, leaks, held_out."
+    assert refused(tmp_path).hint == "Known there: top_k, samples, leaks, held_out, baseline."
 
 
 def test_a_wrong_value_comes_with_the_settings_description(tmp_path: Path) -> None:

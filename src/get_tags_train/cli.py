@@ -123,18 +123,21 @@ def _unanswered(overrides: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _train(settings: "Settings", deploy: bool | None, *, ask: bool) -> None:
-    from get_tags_train import console, pipeline, wizard
+    from get_tags_train import console, deciding, pipeline, wizard
 
     on_event = _session.start_log("train", _secrets(settings))
     left = False
 
     def should_deploy(result: pipeline.RunResult) -> bool:
         nonlocal left
-        if deploy is not None or not ask:
-            return bool(deploy)
-        _session.console.show(console.evaluation_lines(result.evaluation))
+        if deploy is False or not (deploy or ask):
+            return False
+        if deploy is None:
+            _session.console.show(console.evaluation_lines(result.evaluation))
         try:
-            return wizard.confirm_deploy(result.model.name)
+            return (deploy or wizard.confirm_deploy(result.model.name)) and deciding.agreed(
+                result.evaluation, result.model.name, ask=ask, say=_session.console.say
+            )
         except (KeyboardInterrupt, EOFError):
             left = True  # the model is there: its name and folder are still to be said
             return False
@@ -192,20 +195,22 @@ def evaluate(
     from get_tags_train import report
     from get_tags_train.csvfiles import read_tags_map
     from get_tags_train.device import choose_device
+    from get_tags_train.examples import ExampleSet
     from get_tags_train.samples import Samples
 
     on_event = _session.start_log("evaluate")
     samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
     evaluation = stage.evaluate(
         folder,
-        samples,
+        [ExampleSet.of_samples(samples)],
         top_k=settings.evaluation.top_k,
         device=choose_device(settings.training.device),
         on_event=on_event,
+        rivals=stage.Rivals(live=stage.find_live(folder, settings.live_dir)),
     )
     if not folder.resolve().is_relative_to(settings.live_dir.resolve()):  # what is deployed is never changed
-        report.record(folder, evaluation)
-    result = asdict(evaluation)
+        report.record(folder, evaluation, on_event)
+    result = evaluation.as_json()
     job.console.result(result, [f"Model: {folder}", *console.evaluation_lines(result)])
 
 
@@ -254,18 +259,33 @@ def _text_to_tag(text: str | None, file: Path | None) -> str:
 
 @app.command()
 def deploy(
-    model: ModelArgument = None, home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False
+    model: ModelArgument = None,
+    yes: YesOption = False,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    json_: JsonOption = False,
 ) -> None:
-    """Make a model live; default: the newest."""
+    """Make a model live, after a look at how it compares with the live one; default: the newest."""
+    from get_tags_train import console
     from get_tags_train.home import find_model
 
     job = _Job.of(home, config, json_)
     settings = job.settings()
     folder = find_model(settings.home, settings.live_dir, model)
 
+    from get_tags_train import deciding, wizard
     from get_tags_train import deploy as stage
 
     on_event = _session.start_log("deploy")
+    evaluation = deciding.against_live(settings, folder, on_event)
+    if evaluation is not None:
+        job.console.show(console.comparison_lines(evaluation))
+        ask = wizard.can_ask()
+        if not yes and not deciding.agreed(evaluation, folder.name, ask=ask, say=job.console.say):
+            if ask:
+                raise typer.Exit(InterruptedByUser.exit_code)
+            reason = f"{folder.name} is not made live: it is worse than the live model, or tags would be lost."
+            raise GetTagsError(reason, "To do it all the same, add --yes.")
     live = stage.deploy(folder, settings.live_dir, keep_versions=settings.deploy.keep_versions, on_event=on_event)
     job.console.result({"deployed": True, "live": str(live)}, [f"Live: {live}"])
 

@@ -32,12 +32,14 @@ _STAGES = {
     "join": "Joining duplicates, numbering tags",
     "set_aside": "Looking for test samples and near-duplicates",
     "train": "Training",
+    "baseline": "Training a linear model to compare with",
     "evaluate": "Evaluating",
     "deploy": "Making the model live",
 }
 _PLAIN_LINE_SECONDS = 15.0
 _BAR_WIDTH = 40
 _SHOWN = 5
+_RIVALS = {"live": "live model", "baseline": "linear model"}
 _STATUS_STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
 
@@ -182,22 +184,71 @@ def checks_table(checks: Iterable[tuple[str, str, str, str]]) -> Table:
 
 
 def evaluation_lines(evaluation: Mapping[str, Any]) -> list[str | Table | Panel]:
-    """An evaluation as people read it."""
-    precision = evaluation["precision_at_k"]
-    always = evaluation["most_frequent_precision_at_k"]
-    headers = ["k", "precision@k"] + (["always the most frequent tags"] if always else [])
-    rows = [[k, f"{value:.3f}"] + ([f"{always[k]:.3f}"] if always else []) for k, value in precision.items()]
-    examples = evaluation["examples"]
-    lines: list[str | Table | Panel] = [table(headers, rows, f"Evaluation on {examples} test samples")]
-    if evaluation["examples_without_tags"]:
-        lines.append(f"{evaluation['examples_without_tags']} examples have no labels and were left out.")
-    if unknown := evaluation["unknown_tags"]:
+    """An evaluation as people read it, in short; report.html has the rest."""
+    lines = _set_lines(evaluation, "test samples")
+    if held_out := evaluation.get("held_out"):
+        lines += _set_lines(held_out, "held-out documents")
+    return lines + comparison_lines(evaluation)
+
+
+def _set_lines(figures: Mapping[str, Any], name: str) -> list[str | Table | Panel]:
+    intervals = figures.get("intervals", {})
+    columns = {
+        "precision@k": figures["precision_at_k"],
+        "95 %": {k: f"{low:.3f} to {high:.3f}" for k, (low, high) in intervals.get("precision_at_k", {}).items()},
+        "best possible": figures.get("best_possible_precision_at_k"),
+        **{_RIVALS[c["rival"]]: c["rival_precision_at_k"] for c in figures.get("comparisons", [])},
+        "always the most frequent": figures["most_frequent_precision_at_k"],
+    }
+    shown = {title: values for title, values in columns.items() if values}
+    rows = [
+        [k, *(v[k] if isinstance(v[k], str) else f"{v[k]:.3f}" for v in shown.values())]
+        for k in figures["precision_at_k"]
+    ]
+    lines: list[str | Table | Panel] = [
+        table(["k", *shown], rows, f"Evaluation on {figures['examples']} {name}"),
+    ]
+    if intervals:
+        lines.append(_other_figures(figures))
+    if figures["examples_without_tags"]:
+        lines.append(f"{figures['examples_without_tags']} examples have no labels and were left out.")
+    if unknown := figures["unknown_tags"]:
         named = ", ".join(f"{tag} ({count})" for tag, count in list(unknown.items())[:20])
         more = f" and {len(unknown) - 20} more" if len(unknown) > 20 else ""
         lines.append(
             f"{sum(unknown.values())} true tags are not known to the model and count as missed: {named}{more}."
         )
     return lines
+
+
+def _other_figures(figures: Mapping[str, Any]) -> str:
+    k = str(figures["top_k"])
+    named = {
+        f"recall@{k}": figures["recall_at_k"][k],
+        f"R-precision@{k}": figures["r_precision_at_k"][k],
+        f"nDCG@{k}": figures["ndcg_at_k"][k],
+        "mean average precision": figures["mean_average_precision"],
+        "micro F1": figures["micro_f1"],
+        "macro F1": figures["macro_f1"],
+    }
+    return ", ".join(f"{name} {value:.3f}" for name, value in named.items())
+
+
+def comparison_lines(evaluation: Mapping[str, Any]) -> list[str | Table | Panel]:
+    """The sentences on which model is better, and what changes for those who use the tags."""
+    held_out = evaluation.get("held_out") or {}
+    compared = [*evaluation.get("comparisons", []), *held_out.get("comparisons", [])]
+    several = len({entry["set"] for entry in compared}) > 1
+    lines: list[str | Table | Panel] = [
+        f"On the {entry['set']}: {entry['sentence']}" if several else entry["sentence"] for entry in compared
+    ]
+    changes = evaluation.get("tag_changes") or {}
+    named = {
+        "Tags that come": changes.get("came"),
+        "Tags that go": changes.get("gone"),
+        "Tags renamed": [f"{was} → {now}" for was, now in changes.get("renamed", [])],
+    }
+    return lines + [f"{what}, against the live model: {_first_of(tags)}" for what, tags in named.items() if tags]
 
 
 def data_facts(data: Mapping[str, Any]) -> Table:
@@ -356,20 +407,33 @@ def proposal_lines(proposals: Iterable[tuple[str, str, str, Sequence[str]]]) -> 
 
 
 def models_listing(home: Path, listed: Mapping[str, Any]) -> list[str | Table | Panel]:
-    """`get-tags models`."""
+    """`get-tags models`: figures of another test set than the newest model's are set apart, for they do not compare."""
     rows = [
         [
             e["name"],
             _when(e),
             e.get("data", ""),
-            " ".join(f"@{k} {value:.3f}" for k, value in e.get("precision_at_k", {}).items()),
+            e.get("test_set") or "",
+            _precision_of(e),
             "live" if e["live"] else "",
             _size(e),
         ]
         for e in listed["models"]
     ]
-    columns = ["Name", "Made", "Data", "precision@k", "Live", "Size"]
-    return [table(columns, rows, f"Models of {home}"), *_unfinished(listed)]
+    columns = ["Name", "Made", "Data", "Test set", "precision@k", "Live", "Size"]
+    lines: list[str | Table | Panel] = [table(columns, rows, f"Models of {home}")]
+    if len({e["test_set"] for e in listed["models"] if e.get("test_set")}) > 1:
+        lines.append("Figures compare within one test set only; get-tags evaluate NAME scores a model on today's.")
+    return [*lines, *_unfinished(listed)]
+
+
+def _precision_of(entry: Mapping[str, Any]) -> str:
+    figures = entry.get("precision_at_k", {})
+    intervals = entry.get("intervals", {})
+    shown = [f"@{k} {value:.3f}" for k, value in figures.items() if k in ("1", list(figures)[-1])]
+    if figures and (last := list(figures)[-1]) in intervals:
+        shown[-1] += " ({:.3f} to {:.3f})".format(*intervals[last])
+    return " ".join(shown)
 
 
 def model_lines(folder: Path, shown: Mapping[str, Any]) -> list[str | Table | Panel]:

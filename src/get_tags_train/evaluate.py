@@ -1,83 +1,195 @@
-"""Score a model on the test samples."""
+"""Score a model on sets of examples, beside the live model and a linear one."""
 
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from get_tags_train.errors import InputError
+from get_tags_train import trained_texts
+from get_tags_train.baseline import Baseline
+from get_tags_train.compare import Comparison, Rival, TagChanges, compare, tag_changes
+from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.events import Notice, OnEvent, StageFinished, StageStarted
+from get_tags_train.examples import ExampleSet
+from get_tags_train.home import live_model
 from get_tags_train.metrics import precision_at_k
 from get_tags_train.model import TagModel
 from get_tags_train.modelfacts import read_facts
-from get_tags_train.samples import FEW, Samples
+from get_tags_train.quality import Quality, by_k_text, measure
+from get_tags_train.samples import FEW
+from get_tags_train.scored import Scored
+from get_tags_train.text import normalise_tag
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """precision@1..k over the examples that have tags; figures by k as text, as JSON has them.
+class Rivals:
+    """What to compare a model with, where there is any: the folder of the live model, a linear model."""
 
-    most_frequent_precision_at_k is what always naming the most frequent tags of the training data would get;
-    None for a model without those counts. unknown_tags counts examples by true tag that the model does not know.
+    live: Path | None = None
+    baseline: Baseline | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetEvaluation(Quality):
+    """Figures on one set, and comparisons on it.
+
+    most_frequent_precision_at_k is what always naming the most frequent tags of the training data would get; None for
+    a model without those counts. trained_on counts examples that the model was trained on, None where it does not say.
     """
 
-    model: str
-    examples: int
-    top_k: int
-    precision_at_k: dict[str, float]
     most_frequent_precision_at_k: dict[str, float] | None
-    examples_without_tags: int
-    unknown_tags: dict[str, int]
-    samples: str
-    samples_sha256: str
+    trained_on: int | None
+    comparisons: list[Comparison]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(SetEvaluation):
+    """The figures on the test samples, with those on the held-out documents inside, where there are any."""
+
+    model: str
+    held_out: SetEvaluation | None
+    tag_changes: TagChanges | None
+    baseline: dict[str, Any] | None
     seconds: float
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
 
-def evaluate(folder: Path, samples: Samples, *, top_k: int, device: str, on_event: OnEvent) -> Evaluation:
-    """Score the model in a folder. Raises InputError where no example has a tag."""
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A loaded model with what its folder says of it; `entries` are its tags, with documents where these are known."""
+
+    folder: Path
+    model: TagModel
+    tags: list[str]
+    entries: list[dict[str, Any]]
+    is_ours: bool
+
+    @classmethod
+    def load(cls, folder: Path, device: str) -> "_Candidate":
+        facts, model = read_facts(folder), TagModel(folder, device)
+        tags = model.tags if facts else [normalise_tag(tag) for tag in model.tags]  # another tool's spelling
+        return cls(folder, model, tags, facts.get("tags") or [{"tag": tag} for tag in tags], bool(facts))
+
+    @property
+    def documents_of(self) -> dict[str, int] | None:
+        return {e["tag"]: e["documents"] for e in self.entries} if all("documents" in e for e in self.entries) else None
+
+    def scored(self, examples: ExampleSet) -> Scored:
+        texts = examples.texts if self.is_ours else examples.raw_texts
+        return Scored.of(examples, self.tags, self.model.scores(texts))
+
+    def seen(self, examples: ExampleSet) -> NDArray[np.bool_] | None:
+        return trained_texts.seen(self.folder, examples.texts)
+
+
+def evaluate(
+    folder: Path,
+    sets: Sequence[ExampleSet],
+    *,
+    top_k: int,
+    device: str,
+    on_event: OnEvent,
+    rivals: Rivals = Rivals(),
+) -> Evaluation:
+    """Score the model in a folder on the first set, and on a second one where there is one, beside its rivals."""
     started = perf_counter()
     on_event(StageStarted("evaluate"))
-    tagged = [(text, tags) for text, tags in zip(samples.texts, samples.labels, strict=True) if tags]
-    if not tagged:
-        raise InputError(f"No example in {samples.path} has a label.", "Fill in the labels column.")
-    model = TagModel(folder, device)
-    place = {tag: index for index, tag in enumerate(model.tags)}
-    y_true = np.zeros((len(tagged), len(place)), bool)
-    unknown = Counter[str]()
-    for row, (_, tags) in enumerate(tagged):
-        unknown.update(tag for tag in tags if tag not in place)
-        y_true[row, [place[tag] for tag in tags if tag in place]] = True
-    scores = model.scores([text for text, _ in tagged])
+    candidate = _Candidate.load(folder, device)
+    live = _load_live(rivals.live, device, on_event)
+    baseline = rivals.baseline
+    scored = [_on_set(candidate, live, baseline, examples, top_k) for examples in sets]
     seconds = perf_counter() - started
     on_event(StageFinished("evaluate", seconds))
-    if len(tagged) < FEW:
-        on_event(Notice(_few(len(tagged)), "warning"))
-    counts = {entry["tag"]: entry["documents"] for entry in read_facts(folder).get("tags", [])}
-    always = np.array([[counts.get(tag, 0) for tag in model.tags]], float)
+    for each in scored:
+        _tell(each, on_event)
     return Evaluation(
+        **{name: getattr(scored[0], name) for name in SetEvaluation.__dataclass_fields__},
         model=folder.name,
-        examples=len(tagged),
-        top_k=top_k,
-        precision_at_k=_by_k(precision_at_k(y_true, scores, top_k)),
-        most_frequent_precision_at_k=_by_k(precision_at_k(y_true, np.repeat(always, len(tagged), axis=0), top_k))
-        if counts
-        else None,
-        examples_without_tags=len(samples.texts) - len(tagged),
-        unknown_tags=dict(sorted(unknown.items())),
-        samples=str(samples.path),
-        samples_sha256=samples.sha256,
+        held_out=scored[1] if len(scored) > 1 else None,
+        tag_changes=None if live is None else tag_changes(live.entries, candidate.entries),
+        baseline=None if baseline is None else baseline.as_json(),
         seconds=round(seconds, 3),
     )
 
 
-def _few(examples: int) -> str:
-    return (
-        f"Only {examples} test samples: one prediction more or less moves precision@1 by {1 / examples:.3f}. "
-        f"Extend them to at least {FEW}, with documents that are not in the database."
+def find_live(folder: Path, live_dir: Path) -> Path | None:
+    """The live model to compare the one in `folder` with, also one that another tool put there; None where it is it."""
+    try:
+        live = live_model(live_dir)
+    except InputError:
+        live = live_dir / "get_tags"
+        if not (live / "config.json").is_file():
+            return None
+    files = read_facts(folder).get("files")
+    is_same = folder.resolve() == live.resolve() or (files and files == read_facts(live).get("files"))
+    return None if is_same else live
+
+
+def _load_live(folder: Path | None, device: str, on_event: OnEvent) -> _Candidate | None:
+    """None, with a word on why, where it cannot be loaded: a new model's evaluation does not fail for that."""
+    if folder is None:
+        return None
+    try:
+        return _Candidate.load(folder, device)
+    except GetTagsError as error:
+        on_event(Notice(f"There is no comparison with the live model. {error.message}", "warning"))
+        return None
+
+
+def _on_set(
+    candidate: _Candidate, live: _Candidate | None, baseline: Baseline | None, examples: ExampleSet, k: int
+) -> SetEvaluation:
+    scored, seen = candidate.scored(examples), candidate.seen(examples)
+    quality = measure(scored, k, candidate.documents_of)
+    against = []
+    if live is not None:
+        against.append(Rival("live", live.folder.name, live.scored(examples), live.seen(examples)))
+    if baseline is not None:  # its labels are the model's own, and it was trained on the same documents
+        linear = Scored.of(examples, candidate.tags, baseline.scores(examples.texts))
+        against.append(Rival("baseline", "linear", linear, seen))
+    return SetEvaluation(
+        **{name: getattr(quality, name) for name in Quality.__dataclass_fields__},
+        most_frequent_precision_at_k=_always_the_most_frequent(scored, candidate.documents_of, k),
+        trained_on=None if seen is None else int(seen.sum()),
+        comparisons=[compare(scored, seen, rival, k) for rival in against],
     )
 
 
-def _by_k(values: list[float]) -> dict[str, float]:
-    return {str(k): round(value, 6) for k, value in enumerate(values, start=1)}
+def _always_the_most_frequent(scored: Scored, documents_of: dict[str, int] | None, k: int) -> dict[str, float] | None:
+    if not documents_of:
+        return None
+    always = np.array([[documents_of.get(tag, 0) for tag in scored.tags]], float)
+    return by_k_text(np.array(precision_at_k(scored.y_true, np.repeat(always, len(scored.y_true), axis=0), k)))
+
+
+def _tell(scored: SetEvaluation, on_event: OnEvent) -> None:
+    """What should not be overlooked."""
+    if scored.samples and scored.examples < FEW:
+        on_event(Notice(_few(scored), "warning"))
+    if scored.trained_on:
+        on_event(
+            Notice(
+                f"The model was trained on {scored.trained_on} of these {scored.examples} examples: its figures are "
+                "too good.",
+                "warning",
+            )
+        )
+    for comparison in scored.comparisons:
+        if comparison.rival == "baseline" and comparison.verdict in {"worse", "not distinguishable"}:
+            said = f"On the {comparison.set} the BERT does not beat a linear model. {comparison.sentence}"
+            on_event(Notice(said, "warning"))
+
+
+def _few(scored: SetEvaluation) -> str:
+    low, high = scored.intervals["precision_at_k"]["1"]
+    return (
+        f"Only {scored.examples} test samples: precision@1 lies anywhere between {low:.2f} and {high:.2f}. "
+        f"Extend them to at least {FEW}, with documents that are not in the database."
+    )

@@ -22,6 +22,8 @@ from get_tags_train.modelfacts import read_facts
 from get_tags_train.pieces import piece_facts, piece_paths, read_ids
 from get_tags_train.workspace import PLAN, read_plan
 
+_HASH_LETTERS = 7  # of a test set's hash: enough to tell one from another
+
 
 class Unfinished(NamedTuple):
     """An extraction or a training that has not finished: what it is about, since when, and whether a run is at it."""
@@ -168,7 +170,9 @@ def _model_entry(folder: Path, live: str | None) -> dict[str, Any]:
             "created": facts["created"],
             "data": facts["data"]["name"],
             "precision_at_k": evaluation.get("precision_at_k", {}),
+            "intervals": evaluation.get("intervals", {}).get("precision_at_k", {}),
             "examples": evaluation.get("examples"),
+            "test_set": evaluation.get("samples_sha256", "")[:_HASH_LETTERS] or None,
         }
     except (GetTagsError, KeyError, TypeError) as error:
         return {**entry, "damaged": f"get_tags.json cannot be read ({type(error).__name__})"}

@@ -78,11 +78,13 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
 
     All that can be known to be wrong is found before the long work begins.
     """
-    from get_tags_train import deploy, evaluate, report, train
+    from get_tags_train import baseline, deploy, evaluate, provenance, report, train
     from get_tags_train.base_model import check_base_model
+    from get_tags_train.batches import choose_examples
     from get_tags_train.csvfiles import read_tags_map
-    from get_tags_train.dataset import PreparedData, file_sha256
+    from get_tags_train.dataset import PreparedData
     from get_tags_train.device import choose_device
+    from get_tags_train.examples import ExampleSet
     from get_tags_train.held_out import texts_and_labels
     from get_tags_train.modelfacts import read_facts
     from get_tags_train.samples import Samples
@@ -91,6 +93,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
 
     started = perf_counter()
     samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
+    test_set = ExampleSet.of_samples(samples)
     device = choose_device(settings.training.device)
     tokenizer = load_tokenizer(settings.base_model)
     check_tracker(settings.training.report_to)
@@ -114,19 +117,27 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
         raise InterruptedByUser(
             "The training was interrupted.", f"It goes on from its last checkpoint: {again}"
         ) from None
+    untrained = left_out | held_out.selecting
+    provenance.keep(folder, data, untrained, Path(settings.base_model))
     report.write_pages(folder)
-    score = partial(evaluate.evaluate, folder, top_k=settings.evaluation.top_k, device=device)
-    evaluation = score(samples, on_event=on_event)
-    report.record(folder, evaluation)
-    figures = asdict(evaluation)
-    if held_out.reported.any():
-        texts, labels = texts_and_labels(data, held_out.reported)
-        path = held_out_path(settings.home)
-        reported = replace(
-            samples, path=path, sha256=file_sha256(path), texts=texts, labels=labels, lines=[], origins=[]
-        )
-        figures["held_out"] = asdict(score(reported, on_event=lambda _: None))
     facts = read_facts(folder)
+    linear = None
+    if settings.evaluation.baseline:
+        examples = choose_examples(data, untrained, settings.training.min_tag_count)
+        seed, seconds = settings.training.seed, facts["seconds"]
+        linear = baseline.fit(data, examples, training_seconds=seconds, seed=seed, on_event=on_event)
+    sets = [test_set]
+    if held_out.reported.any():
+        sets.append(ExampleSet.of_documents(*texts_and_labels(data, held_out.reported)))
+    evaluation = evaluate.evaluate(
+        folder,
+        sets,
+        top_k=settings.evaluation.top_k,
+        device=device,
+        on_event=on_event,
+        rivals=evaluate.Rivals(evaluate.find_live(folder, settings.live_dir), linear),
+    )
+    report.record(folder, evaluation, on_event)
     model_result = ModelResult(
         name=folder.name,
         path=str(folder),
@@ -136,7 +147,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
         context_length=facts["settings"]["context_length"],
         **{key: facts[key] for key in ("examples", "device", "precision", "resumed", "seconds")},
     )
-    result = RunResult(data_result, model_result, figures, False, None, round(perf_counter() - started, 3))
+    result = RunResult(data_result, model_result, evaluation.as_json(), False, None, round(perf_counter() - started, 3))
     if should_deploy(result):
         live = deploy.deploy(folder, settings.live_dir, keep_versions=settings.deploy.keep_versions, on_event=on_event)
         result = replace(result, deployed=True, live=str(live), seconds=round(perf_counter() - started, 3))

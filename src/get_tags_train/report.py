@@ -1,103 +1,196 @@
 """What stays beside a model: its evaluations, and two pages for people."""
 
-from dataclasses import asdict
+import re
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import Environment
+from markupsafe import Markup
 
+from get_tags_train import plots
+from get_tags_train.errors import GetTagsError
 from get_tags_train.evaluate import Evaluation
+from get_tags_train.events import Notice, OnEvent
+from get_tags_train.examples import HELD_OUT, SAMPLES
 from get_tags_train.folders import write_json, write_text
 from get_tags_train.modelfacts import FACTS, read_facts
 
-_CARD = """---
-{{ card_data }}
----
-
-# {{ model_name }}
-
-Names tags for a text: a multi-label model fine-tuned from `{{ base_model }}` by get-tags-train {{ version }}
-on {{ examples }} documents of `{{ data_name }}` ({{ tags }} tags).
-
-```python
-from transformers import pipeline
-
-name_tags = pipeline("text-classification", "path/to/this/folder", top_k=5)
-name_tags("Textul documentului", truncation=True)
-```
-
-| made | {{ created }} |
-| --- | --- |
-| data | {{ data_name }}, checksum {{ checksum }} |
-| epochs | {{ settings.epochs }} |
-| batch size | {{ settings.batch_size }} |
-| context length | {{ settings.context_length }} tokens |
-| seed | {{ settings.seed }} |
-| device | {{ device }}, {{ precision }} |
-{% if evaluation %}
-## Evaluation on {{ evaluation.examples }} test samples
-
-| k | precision@k | always the most frequent tags |
-| --- | --- | --- |
-{% for k, value in evaluation.precision_at_k.items() -%}
-| {{ k }} | {{ "%.3f"|format(value) }} | {{ "%.3f"|format(evaluation.most_frequent_precision_at_k[k]) }} |
-{% endfor %}{% endif %}"""
+# Of earlier evaluations these are not kept: the newest has them, and they are long.
+_LONG = ("tags", "worst_examples", "never_named")
+# Choosing the best of so many on one test set makes its figure too good.
+MANY_JUDGED = 10
+_HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
+_RIVALS = {"live": "live model", "baseline": "linear model"}
 
 
-def record(folder: Path, evaluation: Evaluation) -> None:
-    """Keep an evaluation in get_tags.json of the model, beside those before it, and on its card."""
+def record(folder: Path, evaluation: Evaluation, on_event: OnEvent) -> None:
+    """Keep an evaluation in get_tags.json of the model, beside those before it, and on its pages."""
     facts = read_facts(folder)
     if not facts:
         return  # not a model of ours: nothing is written into foreign folders
-    dated = {"date": datetime.now().astimezone().isoformat(timespec="seconds"), **asdict(evaluation)}
-    write_json(folder / FACTS, {**facts, "evaluations": [*facts.get("evaluations", []), dated]})
+    dated = {"date": datetime.now().astimezone().isoformat(timespec="seconds"), **evaluation.as_json()}
+    write_json(folder / FACTS, {**facts, "evaluations": [*map(_shortened, facts.get("evaluations", [])), dated]})
     write_pages(folder)
+    judged = _judged(folder.parent, evaluation.samples_sha256)
+    if judged > MANY_JUDGED:
+        said = f"These {evaluation.examples} test samples have judged {judged} models: the best of many looks better"
+        on_event(Notice(f"{said} than it is. Renew a part of them."))
+
+
+def _shortened(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    short = {key: value for key, value in evaluation.items() if key not in _LONG}
+    if held_out := short.get("held_out"):
+        short["held_out"] = _shortened(held_out)
+    return short
+
+
+def _judged(models_dir: Path, samples_sha256: str) -> int:
+    """How many of the models there were scored on this test set."""
+    count = 0
+    for path in models_dir.glob(f"*/{FACTS}"):
+        try:
+            evaluations = read_facts(path.parent).get("evaluations", [])
+        except GetTagsError:
+            continue
+        count += any(entry.get("samples_sha256") == samples_sha256 for entry in evaluations)
+    return count
 
 
 def write_pages(folder: Path) -> None:
     """Write what people read of a model that get-tags made: README.md, its model card, and report.html."""
     facts = read_facts(folder)
-    template = Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8")
-    page = Environment(autoescape=True, trim_blocks=True).from_string(template).render(facts=facts)
-    write_text(folder / "report.html", page)
-    write_text(folder / "README.md", _card(facts))
-
-
-def _card(facts: dict[str, Any]) -> str:
-    """A Hugging Face model card with the newest evaluation."""
     evaluation: dict[str, Any] = facts["evaluations"][-1] if facts["evaluations"] else {}
+    here = Path(__file__)
+    pages = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    page = pages.from_string(here.with_name("report.html.jinja").read_text(encoding="utf-8"))
+    sets = list(_sets(evaluation))
+    shown = page.render(facts=facts, evaluation=evaluation, sets=sets, plots=_plots(facts), history=_history(facts))
+    write_text(folder / "report.html", shown)
+    card = here.with_name("model_card.md.jinja").read_text(encoding="utf-8")
+    write_text(folder / "README.md", _card(facts, evaluation, card))
+
+
+def _sets(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Each set of an evaluation, with its name and its plots."""
+    for name, figures in ((SAMPLES, evaluation), (HELD_OUT, evaluation.get("held_out"))):
+        if figures and figures.get("intervals"):
+            yield {
+                "name": name,
+                "figures": figures,
+                "curve": _curve(figures),
+                "intervals": plots.whiskers(_metrics(figures), title="Figures with 95 % intervals"),
+                "bands": _band_plot(figures),
+            }
+
+
+def _curve(figures: Mapping[str, Any]) -> Markup:
+    def values(by_k: Mapping[str, Any]) -> list[Any]:
+        return list(by_k.values())
+
+    lines = [plots.Line("best possible", "best", values(figures["best_possible_precision_at_k"]))]
+    if always := figures["most_frequent_precision_at_k"]:
+        lines.append(plots.Line("most frequent", "always", values(always)))
+    lines += [
+        plots.Line(_RIVALS[c["rival"]], c["rival"], values(c["rival_precision_at_k"])) for c in figures["comparisons"]
+    ]
+    intervals = values(figures["intervals"]["precision_at_k"])
+    lines.append(plots.Line("this model", "model", values(figures["precision_at_k"]), intervals))
+    return plots.curves(lines, title="precision@k", x_title="k", highest=1.0)
+
+
+def _metrics(figures: Mapping[str, Any]) -> list[tuple[str, float, list[float]]]:
+    k, intervals = str(figures["top_k"]), figures["intervals"]
+    by_k = {"precision": "precision_at_k", "recall": "recall_at_k", "R-precision": "r_precision_at_k"}
+    by_k["nDCG"] = "ndcg_at_k"
+    places = dict.fromkeys(["1", k])
+    rows = [
+        (f"{name}@{j}", figures[key][j], intervals[key][j])
+        for name, key in by_k.items()
+        for j in (places if name == "precision" else [k])
+    ]
+    single = {"mean average precision": "mean_average_precision", "micro F1": "micro_f1", "macro F1": "macro_f1"}
+    return rows + [(name, figures[key], intervals[key]) for name, key in single.items()]
+
+
+def _band_plot(figures: Mapping[str, Any]) -> Markup | None:
+    rows = [
+        (f"{band['band']} ({band['tags']:,} tags)", band["recall_at_k"], band["interval"])
+        for band in figures["bands"] or []
+        if band["tags"]
+    ]
+    return plots.whiskers(rows, title="Share of true tags found, by how frequent the tag is") if rows else None
+
+
+def _plots(facts: Mapping[str, Any]) -> dict[str, Markup]:
+    """Plots of the training and the data, as far as the model's facts have them."""
+    drawn = {}
+    if epochs := facts.get("epochs"):
+        lines = [plots.Line("loss", "model", [epoch["loss"] for epoch in epochs])]
+        drawn["training"] = plots.curves(lines, title="Mean loss of each epoch", x_title="epoch")
+        if all(epoch.get("precision_at_k") for epoch in epochs):
+            last = len(epochs[0]["precision_at_k"])
+            lines = [
+                plots.Line(f"precision@{k}", style, [epoch["precision_at_k"][k - 1] for epoch in epochs])
+                for k, style in dict.fromkeys([(1, "live"), (last, "model")])
+            ]
+            drawn["selection"] = plots.curves(lines, title="precision while training", x_title="epoch", highest=1.0)
+    if summary := facts["data"].get("summary"):
+        figures = summary["figures"]
+        drawn["lengths"] = plots.bars(figures["documents_by_tokens"], title="Documents by their tokens")
+        drawn["tags"] = plots.bars(figures["tags_by_documents"], title="Tags by their documents")
+    return drawn
+
+
+def _history(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Evaluations, newest first, with whether they are on the newest one's test set."""
+    evaluations = list(reversed(facts["evaluations"]))
+    return [
+        {**entry, "is_comparable": entry.get("samples_sha256") == evaluations[0].get("samples_sha256")}
+        for entry in evaluations
+    ]
+
+
+def _card(facts: Mapping[str, Any], evaluation: Mapping[str, Any], template: str) -> str:
+    """A Hugging Face model card with the newest evaluation."""
+    base_model = facts["base_model"]
+    results = [
+        EvalResult(
+            task_type="text-classification",
+            task_name="Multi-label text classification",
+            dataset_type=f"get-tags/{name.replace(' ', '-')}",
+            dataset_name=f"{name} ({figures['examples']} examples)",
+            metric_type=metric,
+            metric_name=metric.replace("_at_", "@").replace("_", " "),
+            metric_value=value,
+        )
+        for name, figures in ((SAMPLES, evaluation), (HELD_OUT, evaluation.get("held_out")))
+        if figures
+        for metric, value in _card_metrics(figures)
+    ]
     data = ModelCardData(
         model_name=facts["name"],
         library_name="transformers",
         pipeline_tag="text-classification",
-        tags=["multi-label"],
-        eval_results=[
-            EvalResult(
-                task_type="text-classification",
-                dataset_type="csv",
-                dataset_name="test samples",
-                metric_type=f"precision_at_{k}",
-                metric_value=value,
-            )
-            for k, value in evaluation.get("precision_at_k", {}).items()
-        ]
-        or None,
+        tags=["multi-label-classification", "get-tags-train"],
+        # A folder's name means nothing to the hub, and its checker refuses it.
+        base_model=base_model if _HUB_NAME.fullmatch(base_model) and not Path(base_model).is_dir() else None,
+        metrics=sorted({result.metric_type for result in results}) or None,
+        eval_results=results or None,
     )
-    card = ModelCard.from_template(
-        data,
-        template_str=_CARD,
-        base_model=facts["base_model"],
-        version=facts["version"],
-        examples=facts["examples"],
-        tags=len(facts["tags"]),
-        created=facts["created"],
-        data_name=facts["data"]["name"],
-        checksum=facts["data"]["checksum"],
-        settings=facts["settings"],
-        device=facts["device"],
-        precision=facts["precision"],
-        evaluation=evaluation,
-    )
-    return str(card).rstrip() + "\n"
+    card = ModelCard.from_template(data, template_str=template, facts=facts, evaluation=evaluation)
+    return re.sub(r"\n{3,}", "\n\n", str(card)).rstrip() + "\n"
+
+
+def _card_metrics(figures: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for k, value in figures["precision_at_k"].items():
+        yield f"precision_at_{k}", value
+    if "micro_f1" in figures:
+        k = str(figures["top_k"])
+        yield f"recall_at_{k}", figures["recall_at_k"][k]
+        yield f"ndcg_at_{k}", figures["ndcg_at_k"][k]
+        yield "mean_average_precision", figures["mean_average_precision"]
+        yield "f1_micro", figures["micro_f1"]
+        yield "f1_macro", figures["macro_f1"]

@@ -26,7 +26,7 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True)
 class Samples:
-    """Clean texts with normalised true tags; `sha256` is the file's.
+    """Clean texts, and as they stand in the file, with normalised true tags; `sha256` is the file's.
 
     `lines` are those of the file, `origins` None for an example that people wrote themselves.
     """
@@ -35,6 +35,7 @@ class Samples:
     sha256: str
     texts: list[str]
     labels: list[list[str]]
+    raw_texts: list[str]
     lines: list[int]
     origins: list[Origin | None]
 
@@ -53,6 +54,7 @@ class Samples:
             sha256=file_sha256(path),
             texts=texts,
             labels=[list(dict.fromkeys(filter(None, labels))) for labels in renamed],
+            raw_texts=[text for _, text, _ in rows],
             lines=[line for line, _, _ in rows],
             origins=[origins.get(text_hash(text).hex()) for text in texts],
         )
@@ -65,6 +67,7 @@ class Samples:
             self,
             texts=[self.texts[n] for n in kept],
             labels=[self.labels[n] for n in kept],
+            raw_texts=[self.raw_texts[n] for n in kept],
             lines=[self.lines[n] for n in kept],
             origins=[self.origins[n] for n in kept],
         )

@@ -148,6 +148,9 @@ class EvaluationSettings(_Section):
         description="The share of documents that is never trained on, at most 2,000 of them: half to select by, half "
         "to be scored (0: none).",
     )
+    baseline: bool = Field(
+        description="Whether a linear model is trained beside the BERT, in a tenth of its time, to compare with."
+    )
 
 
 class DeploySettings(_Section):

@@ -104,6 +104,11 @@ def confirm_deploy(model_name: str) -> bool:
     return bool(questionary.confirm(f"Make {model_name} live now?", default=False).unsafe_ask())
 
 
+def confirm_despite(model_name: str) -> bool:
+    """The second question, where something speaks against it."""
+    return bool(questionary.confirm(f"Make {model_name} live all the same?", default=False).unsafe_ask())
+
+
 def confirm_removal(path: Path) -> bool:
     """Before anything is deleted."""
     return bool(questionary.confirm(f"Remove {path} for good?", default=False).unsafe_ask())

@@ -1,0 +1,188 @@
+"""Two models on the same examples: which is better, or what it would take to tell; and what a deployment changes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from get_tags_train.intervals import difference_interval, examples_needed, mean_of, padded_mean
+from get_tags_train.metrics import precision
+from get_tags_train.quality import by_k_text
+from get_tags_train.scored import Scored
+
+Verdict = Literal["better", "not distinguishable", "worse", "no fair comparison"]
+RivalKind = Literal["live", "baseline"]
+
+# With fewer examples that neither model was trained on, nothing is said of which is better.
+FEWEST = 20
+_MOST_NEEDED = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A model against a rival on the examples that neither was trained on; figures by k have k as text.
+
+    The verdict is on precision@top_k alone; differences are the model's figure less the rival's, with 90% intervals.
+    rival_precision_at_k is over all examples of the set, seen or not. `needed` examples would tell the two apart with
+    a chance of 80%, if they differ as much as they seem to.
+    """
+
+    rival: RivalKind
+    rival_name: str
+    set: str
+    examples: int
+    trained_on: int | None
+    rival_precision_at_k: dict[str, float]
+    difference_at_k: dict[str, float] | None
+    interval_at_k: dict[str, list[float]] | None
+    verdict: Verdict
+    needed: int | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Rival:
+    """What a model is compared with: its scores on a set, and which of its examples it was trained on.
+
+    seen: (examples,); None where the rival does not say.
+    """
+
+    kind: RivalKind
+    name: str
+    scored: Scored
+    seen: NDArray[np.bool_] | None
+
+    @property
+    def title(self) -> str:
+        """As the sentence has it."""
+        return f"the live model {self.name}" if self.kind == "live" else "the linear model"
+
+
+def compare(scored: Scored, seen: NDArray[np.bool_] | None, rival: Rival, k: int) -> Comparison:
+    """The model, which was trained on the examples that it has `seen`, against a rival.
+
+    Whether a model was trained on an example is known by its text; where either does not say, there is no comparison.
+    """
+    own, other = precision(scored.hits(k)), precision(rival.scored.hits(k))
+    known: dict[str, Any] = {
+        "rival": rival.kind,
+        "rival_name": rival.name,
+        "set": scored.examples.name,
+        "rival_precision_at_k": by_k_text(other.mean(axis=0)),
+    }
+    if seen is None or rival.seen is None:
+        who = "it" if rival.seen is None else "the new one"
+        reason = f"{who} keeps no record of what it was trained on, so it may know these examples by heart"
+        return _unfair(known, rival, reason, examples=len(own), trained_on=None)
+    fair = ~(seen | rival.seen)
+    count, trained_on = int(fair.sum()), int((~fair).sum())
+    if count < FEWEST:
+        reason = f"{count} examples are too few" if not trained_on else _known_by_heart(count, trained_on)
+        return _unfair(known, rival, reason, examples=count, trained_on=trained_on)
+    groups, places = scored.examples.groups[fair], range(1, k + 1)
+    differences = own[fair] - other[fair]
+    intervals = {j: difference_interval(differences[:, j - 1], groups, unit=1 / j) for j in places}
+    low, high = intervals[k]
+    verdict: Verdict = "better" if low > 0 else "worse" if high < 0 else "not distinguishable"
+    needed = None
+    if verdict == "not distinguishable" and mean_of(differences[:, -1], groups).value:
+        needed = examples_needed(padded_mean(differences[:, -1], groups, 1 / k), count)
+    means = (float(own[fair, -1].mean()), float(other[fair, -1].mean()))
+    return Comparison(
+        **known,
+        examples=count,
+        trained_on=trained_on,
+        difference_at_k=by_k_text(differences.mean(axis=0)),
+        interval_at_k={str(j): [round(low, 6), round(high, 6)] for j, (low, high) in intervals.items()},
+        verdict=verdict,
+        needed=needed,
+        sentence=_sentence(verdict, rival, means, intervals[k], (count, needed, k)),
+    )
+
+
+def _known_by_heart(count: int, trained_on: int) -> str:
+    left = f"{count} {'is' if count == 1 else 'are'} left" if count else "none is left"
+    return (
+        f"of {count + trained_on} examples one of the two was trained on {trained_on}; "
+        f"{left}, and {FEWEST} is the least"
+    )
+
+
+def _unfair(
+    known: Mapping[str, Any], rival: Rival, reason: str, *, examples: int, trained_on: int | None
+) -> Comparison:
+    return Comparison(
+        **known,
+        examples=examples,
+        trained_on=trained_on,
+        difference_at_k=None,
+        interval_at_k=None,
+        verdict="no fair comparison",
+        needed=None,
+        sentence=f"No fair comparison with {rival.title}: {reason}.",
+    )
+
+
+def _sentence(
+    verdict: Verdict,
+    rival: Rival,
+    means: tuple[float, float],
+    interval: tuple[float, float],
+    sizes: tuple[int, int | None, int],
+) -> str:
+    examples, needed, k = sizes
+    figures = (
+        f"precision@{k} {means[0]:.3f} against {means[1]:.3f}, "
+        f"the difference between {interval[0]:+.3f} and {interval[1]:+.3f}"
+    )
+    if verdict == "not distinguishable":
+        more = f"about {_round(needed)} would be needed" if needed and needed <= _MOST_NEEDED else "they are too alike"
+        return f"Not distinguishable from {rival.title} on {examples} examples; {more} ({figures})."
+    return f"{verdict.capitalize()} than {rival.title} on {examples} examples ({figures})."
+
+
+def _round(number: int) -> str:
+    """To two digits, as befits an estimate."""
+    digits = max(len(str(number)) - 2, 0)
+    return f"{round(number, -digits):,}"
+
+
+@dataclass(frozen=True)
+class TagChanges:
+    """What changes for those who use the tags, from the live model to another; renamed: (was, is)."""
+
+    came: list[str]
+    gone: list[str]
+    renamed: list[tuple[str, str]]
+
+
+def tag_changes(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> TagChanges:
+    """Compare two lists of {"tag", and "ids" where the database's are known}: a name that changed keeps its id."""
+    old_names, new_names = {entry["tag"] for entry in old}, {entry["tag"] for entry in new}
+    now = {tag_id: e["tag"] for e in new if e["tag"] not in old_names for tag_id in e.get("ids") or []}
+    renamed: dict[str, str] = {}
+    for entry in old:
+        if entry["tag"] not in new_names:
+            targets = [now[tag_id] for tag_id in entry.get("ids") or [] if tag_id in now]
+            if targets:
+                renamed[entry["tag"]] = targets[0]
+    return TagChanges(
+        came=sorted(new_names - old_names - set(renamed.values())),
+        gone=sorted(old_names - new_names - set(renamed)),
+        renamed=sorted(renamed.items()),
+    )
+
+
+def concerns(evaluation: Mapping[str, Any]) -> list[str]:
+    """Why one should think twice before this model goes live: it is worse, or it loses tags that are in use."""
+    sets = [evaluation, *([evaluation["held_out"]] if evaluation.get("held_out") else [])]
+    compared = [entry for each in sets for entry in each.get("comparisons", []) if entry["rival"] == "live"]
+    found = [entry["sentence"] for entry in compared if entry["verdict"] == "worse"]
+    changes = evaluation.get("tag_changes") or {"gone": []}
+    if gone := changes["gone"]:
+        named = ", ".join(gone[:10]) + (f" and {len(gone) - 10} more" if len(gone) > 10 else "")
+        what = "A tag" if len(gone) == 1 else f"{len(gone)} tags"
+        found.append(f"{what} that the live model names would come no more: {named}.")
+    return found

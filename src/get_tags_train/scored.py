@@ -1,0 +1,61 @@
+"""What a model says of a set of examples, beside the truth: arrays that all figures and comparisons are made of."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from get_tags_train.examples import ExampleSet
+from get_tags_train.metrics import average_precision, first_hits, rank
+
+# From this score on a tag counts as predicted where precision, recall and F1 of single tags are concerned.
+THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of `tags` for each example, and which are true; true_counts includes tags that are not among them.
+
+    y_true, y_score: (examples, tags).
+    """
+
+    examples: ExampleSet
+    tags: list[str]
+    y_true: NDArray[np.bool_]
+    y_score: NDArray[np.float32]
+    true_counts: NDArray[np.int64]
+    unknown: dict[str, int]
+
+    @classmethod
+    def of(cls, examples: ExampleSet, tags: Sequence[str], y_score: NDArray[np.float32]) -> "Scored":
+        """Put scores beside the truth."""
+        place = {tag: index for index, tag in enumerate(tags)}
+        y_true = np.zeros((len(examples), len(tags)), bool)
+        unknown = Counter[str]()
+        for row, labels in enumerate(examples.labels):
+            unknown.update(tag for tag in labels if tag not in place)
+            y_true[row, [place[tag] for tag in labels if tag in place]] = True
+        counts = np.array([len(labels) for labels in examples.labels], np.int64)
+        return cls(examples, list(tags), y_true, y_score, counts, dict(sorted(unknown.items())))
+
+    def hits(self, k: int) -> NDArray[np.bool_]:
+        """Whether each of the first k tags is a true one: (examples, k)."""
+        return first_hits(self.y_true, self.y_score, k)
+
+    def first(self, k: int) -> NDArray[np.intp]:
+        """The places in `tags` of the first k: (examples, min(k, tags))."""
+        return rank(self.y_score, k)
+
+    @cached_property
+    def average_precision(self) -> NDArray[np.float64]:
+        """(examples,)."""
+        return average_precision(self.y_true, self.y_score, self.true_counts)
+
+    @cached_property
+    def y_pred(self) -> NDArray[np.bool_]:
+        """Whether a tag's score reaches the threshold: (examples, tags)."""
+        predicted: NDArray[np.bool_] = self.y_score >= THRESHOLD
+        return predicted
