@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[1]
 ORDER = [
     "errors", "events", "background", "demo_topics", "metrics", "text",
     "settings", "folders", "home", "logfile", "csvfiles", "tokens", "encoding", "cleaning",
-    "dataset", "figures", "modelfacts", "samples", "model", "device", "database", "workspace",
+    "dataset", "figures", "modelfacts", "samples", "model", "probes", "device", "database", "workspace",
     "pieces", "source", "finish", "prepare", "batches", "train",
-    "evaluate", "report", "deploy", "inventory",
+    "evaluate", "report", "history", "running_api", "deploy", "inventory",
     "doctor", "demo", "pipeline",
     "console", "wizard", "cli", "__main__",
 ]  # fmt: skip

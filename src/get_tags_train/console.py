@@ -342,7 +342,7 @@ def models_listing(home: Path, listed: Mapping[str, Any]) -> list[str | Table | 
 
 def model_lines(folder: Path, shown: Mapping[str, Any]) -> list[str | Table | Panel]:
     """`get-tags models show`."""
-    short = {key: value for key, value in shown.items() if key not in {"files", "tags", "evaluations"}}
+    short = {key: value for key, value in shown.items() if key not in {"files", "tags", "probes", "evaluations"}}
     lines: list[str | Table | Panel] = [facts(str(folder), {**short, "tags": len(shown.get("tags", []))})]
     for evaluation in shown.get("evaluations", []):
         lines += evaluation_lines(evaluation)

@@ -72,18 +72,30 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copy a folder so that `target` appears whole; what an interrupted copy left is removed. Raises OSError."""
+    """Copy a folder so that `target` appears whole, even where the power fails; torn copies are removed.
+
+    Raises OSError.
+    """
     staging = target.with_name(f"{target.name}.partial")
     remove_folder(staging)
     staging.parent.mkdir(parents=True, exist_ok=True)
     try:
         shutil.copytree(source, staging)
+        for path in staging.rglob("*"):
+            if path.is_file():
+                _flush(path)
         rename(staging, target)
     except BaseException as error:
         shutil.rmtree(staging, ignore_errors=True)  # a full disk stays full otherwise
         if isinstance(error, shutil.Error):  # every file that failed; the first reason is enough to read
             raise OSError(error.args[0][0][-1]) from error
         raise
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file is on the disk."""
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
 
 
 def folder_bytes(folder: Path) -> int:

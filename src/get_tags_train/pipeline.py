@@ -80,6 +80,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     from get_tags_train.dataset import PreparedData
     from get_tags_train.device import choose_device
     from get_tags_train.modelfacts import read_facts
+    from get_tags_train.running_api import RunningApi
     from get_tags_train.samples import Samples
     from get_tags_train.tokens import load_tokenizer
 
@@ -120,7 +121,8 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     )
     result = RunResult(data_result, model_result, asdict(evaluation), False, None, round(perf_counter() - started, 3))
     if should_deploy(result):
-        live = deploy.deploy(folder, settings.live_dir, keep_versions=settings.deploy.keep_versions, on_event=on_event)
+        keep_versions, api = settings.deploy.keep_versions, RunningApi.of(settings)
+        live = deploy.deploy(folder, settings.live_dir, keep_versions=keep_versions, on_event=on_event, api=api)
         result = replace(result, deployed=True, live=str(live), seconds=round(perf_counter() - started, 3))
     return result
 

@@ -34,7 +34,9 @@ from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.events import Notice, OnEvent, StageFinished, StageProgress, StageStarted
 from get_tags_train.folders import remove_folder, write_json
 from get_tags_train.home import PARTIAL, models_dir
+from get_tags_train.model import TagModel
 from get_tags_train.modelfacts import FACTS
+from get_tags_train.probes import take_probes
 from get_tags_train.settings import Settings, TrainingSettings
 from get_tags_train.tokens import base_model_error, fingerprint, save_tokenizer
 from get_tags_train.workspace import PLAN, Workspace, open_workspace
@@ -121,6 +123,7 @@ def _facts(run: _Run) -> dict[str, Any]:
         "precision": run.precision,
         "resumed": run.workspace.resumed,
         "files": {path.name: file_sha256(path) for path in model_files},
+        "probes": [probe.as_json() for probe in take_probes(TagModel(folder))],
         "evaluations": [],
     }
 
