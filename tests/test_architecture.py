@@ -17,26 +17,26 @@ ROOT = Path(__file__).parents[1]
 # From the ground to the faces: a module imports only what stands above it here.
 ORDER = [
     "errors", "events", "background", "demo_topics", "metrics", "text",
-    "settings", "folders", "home", "logfile", "csvfiles", "tokens", "encoding", "cleaning",
+    "settings", "folders", "home", "logfile", "csvfiles", "textfiles", "tokens", "encoding", "cleaning",
     "dataset", "figures", "modelfacts", "samples", "model", "probes", "device", "database", "workspace",
     "pieces", "source", "finish", "prepare", "batches", "train",
-    "evaluate", "report", "history", "running_api", "deploy", "inventory",
+    "evaluate", "predict", "together", "follower", "serve", "report", "history", "running_api", "deploy", "inventory",
     "doctor", "demo", "pipeline",
-    "console", "wizard", "cli", "__main__",
+    "console", "wizard", "commandline", "live_commands", "cli", "__main__",
 ]  # fmt: skip
 
 # Libraries that only these modules use.
 OWNERS = {
     "rich": {"console"},
-    "typer": {"cli"},
+    "typer": {"cli", "commandline", "live_commands"},
     "questionary": {"wizard"},
     "prompt_toolkit": {"wizard"},
     "sqlalchemy": {"database", "source"},
 }
-FACES = {"cli", "wizard", "console"}
+FACES = {"cli", "commandline", "live_commands", "wizard", "console"}
 HEAVY = ["torch", "transformers", "datasets", "pandas", "sklearn", "sqlalchemy", "pyarrow", "questionary"]
 # What is imported inside functions: the stages, by those who choose one.
-IMPORT_IN_FUNCTIONS = {"cli", "pipeline"}
+IMPORT_IN_FUNCTIONS = {"cli", "commandline", "live_commands", "pipeline"}
 REGISTRY_HOSTS = r"pypi\.org|pythonhosted\.org|huggingface\.co|hf\.co|anaconda\.(?:org|com)|hf-mirror"
 
 

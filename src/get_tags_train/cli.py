@@ -1,119 +1,41 @@
-"""The commands: flags -> settings -> stages -> results. The one place that handles errors and sets exit codes."""
+"""The commands: flags -> settings -> stages -> results."""
 
-import errno
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from typer.core import TyperGroup
 
-from get_tags_train.console import Console
+from get_tags_train.commandline import (
+    BaseModelOption,
+    Commands,
+    ConfigOption,
+    DeviceOption,
+    HomeOption,
+    IdsOption,
+    JsonOption,
+    ModelArgument,
+    NameArgument,
+    TopKOption,
+    YesOption,
+)
+from get_tags_train.commandline import Job as _Job
+from get_tags_train.commandline import overrides as _overrides
+from get_tags_train.commandline import session as _session
 from get_tags_train.errors import GetTagsError, InputError, InterruptedByUser
-from get_tags_train.events import OnEvent
+from get_tags_train.live_commands import live_app
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from get_tags_train.settings import Settings, Source, SourceKind
 
-
-@dataclass
-class _Session:
-    """What one command line has opened so far, for the moment when it fails."""
-
-    console: Console
-    home: Path | None = None
-    log_path: Path | None = None
-    secrets: Sequence[str] = ()
-
-    def fail(self, message: str, hint: str, *, traceback: bool = False) -> None:
-        """Show an error, without secrets, and keep it in the log."""
-        if traceback and self.log_path is None and self.home is not None:
-            with suppress(GetTagsError):
-                self.start_log("error", self.secrets)
-        if self.log_path is not None:
-            from get_tags_train.logfile import logger
-
-            logger.error("%s %s", message, hint, exc_info=traceback)
-        for secret in self.secrets:
-            message = message.replace(secret, "***")
-        self.console.error(message, hint, self.log_path)
-
-    def start_log(self, command: str, secrets: Sequence[str] = ()) -> OnEvent:
-        """Open the run's log; returns the listener for its events."""
-        from get_tags_train.logfile import logged, start_log
-        from get_tags_train.settings import default_home
-
-        self.secrets = secrets
-        self.log_path = start_log(self.home or default_home(), command, secrets)
-        return logged(self.console.on_event)
-
-
-_session = _Session(Console(as_json=False))
 _SHOWN = 10  # of a list that may be long
 
-
-class _Commands(TyperGroup):
-    """Every way a command can end, as an exit code and a message."""
-
-    def main(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any
-    ) -> Any:
-        """Run the command line; errors become exit codes here and nowhere else."""
-        argv = list(sys.argv[1:] if args is None else args)
-        code = _guarded(lambda: super(_Commands, self).main(argv, standalone_mode=False, **extra), argv)
-        if standalone_mode:
-            sys.exit(code)
-        return code
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command; typer alone would end Ctrl-C and Ctrl-D without a word."""
-        try:
-            return super().invoke(ctx)
-        except (KeyboardInterrupt, EOFError):
-            hint = "What was done is kept." if _session.log_path else "Nothing was started."
-            raise InterruptedByUser("Interrupted.", hint) from None
-
-
-def _guarded(command: Callable[[], object], argv: Sequence[str]) -> int:
-    """The exit code of a command, its error shown if it has one."""
-    global _session
-    _session = _Session(Console(as_json="--json" in argv))
-    try:
-        code = command()
-    except GetTagsError as error:
-        _session.fail(error.message, error.hint)
-        return error.exit_code
-    except typer.exceptions.TyperException as error:
-        said = error.format_message() if hasattr(error, "format_message") else str(error)
-        _session.fail(said.strip(), "See get-tags --help, and --help after a command.")
-        return 2
-    except OSError as error:
-        _session.fail(f"{error.filename or 'A file'}: {error.strerror or error}.", _os_hint(error), traceback=True)
-        return 1
-    except Exception as error:  # noqa: BLE001  a traceback is for the log, never for the screen
-        first_line = str(error).strip().partition("\n")[0]
-        message = f"Something went wrong that should not: {type(error).__name__}: {first_line}"
-        _session.fail(message, "This is a fault of get-tags. Please report it, with the log.", traceback=True)
-        return 1
-    return code if isinstance(code, int) else 0
-
-
-def _os_hint(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
-        return "The disk is full. Free some space; then the same command continues, nothing is lost."
-    if isinstance(error, PermissionError):
-        return "Another program may hold it (the API, Explorer, antivirus), or its rights forbid it. Then try again."
-    return "Check the disk and the folder; then the same command continues."
-
-
 app = typer.Typer(
-    cls=_Commands,
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -123,57 +45,7 @@ data_app = typer.Typer(help="List, show, compare, verify and remove prepared dat
 models_app = typer.Typer(help="List, show, verify and remove models.", invoke_without_command=True)
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
-
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="The home folder; default GET_TAGS_HOME, else C:\\allan or ~/allan.")
-]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="A TOML file of settings over the home's own.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-YesOption = Annotated[bool, typer.Option("--yes", help="Ask nothing: take the defaults for what no flag answers.")]
-IdsOption = Annotated[Path | None, typer.Option("--ids", help="The file with document ids, for --source ids.")]
-BaseModelOption = Annotated[str | None, typer.Option("--base-model", help="A BERT by hub name, or a folder.")]
-TopKOption = Annotated[int | None, typer.Option("--top-k", help="The k of precision@k, for evaluation only.")]
-DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
-ModelArgument = Annotated[
-    str | None, typer.Argument(help="A name under _models, a folder, or live.", show_default=False)
-]
-NameArgument = Annotated[str, typer.Argument(help="Its name, as the list shows it.")]
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What all commands share: where, under which settings file, and how to speak."""
-
-    home: Path
-    config_path: Path | None
-
-    @classmethod
-    def of(cls, home: Path | None, config_path: Path | None, as_json: bool) -> "_Job":
-        from get_tags_train.settings import default_home
-
-        _session.home = home.expanduser().absolute() if home else default_home()
-        _session.console.as_json = as_json
-        return cls(_session.home, config_path)
-
-    @property
-    def console(self) -> Console:
-        return _session.console
-
-    def settings(self, *layers: Mapping[str, Mapping[str, Any]], **source: Any) -> "Settings":
-        """The settings with these flags and answers over all others."""
-        from get_tags_train.settings import load_settings
-
-        merged: dict[str, dict[str, Any]] = {}
-        for layer in layers:
-            for section, values in layer.items():
-                merged.setdefault(section, {}).update(values)
-        return load_settings(self.home, config_path=self.config_path, overrides=merged, **source)
-
-
-def _overrides(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The flags that were given, by section and key."""
-    given = {name: {key: v for key, v in section.items() if v is not None} for name, section in sections.items()}
-    return {name: section for name, section in given.items() if section}
+app.add_typer(live_app)
 
 
 @app.command()
@@ -328,78 +200,6 @@ def evaluate(
         report.record(folder, evaluation)
     result = asdict(evaluation)
     job.console.result(result, [f"Model: {folder}", *console.evaluation_lines(result)])
-
-
-@app.command()
-def predict(
-    text: Annotated[str | None, typer.Argument(help="The text; without it --file or standard input.")] = None,
-    file: Annotated[Path | None, typer.Option("--file", help="A text file: one document.")] = None,
-    model: Annotated[str, typer.Option("--model", help="A name under _models, a folder, or live.")] = "live",
-    top_n: Annotated[int, typer.Option("--top-n", min=1, help="How many tags to name.")] = 5,
-    home: HomeOption = None,
-    config: ConfigOption = None,
-    json_: JsonOption = False,
-) -> None:
-    """Name tags for a text; default: with the live model."""
-    from get_tags_train import console
-    from get_tags_train.home import find_model
-
-    job = _Job.of(home, config, json_)
-    settings = job.settings()
-    folder = find_model(settings.home, settings.live_dir, model)
-    content = _text_to_tag(text, file)
-
-    from get_tags_train.model import TagModel
-
-    (tags,) = TagModel(folder).predict([content], top_n)
-    result = [{"tags": [found._asdict() for found in tags]}]
-    job.console.result(result, [console.table(["Tag", "Score"], [[t.tag, f"{t.score:.4f}"] for t in tags])])
-
-
-def _text_to_tag(text: str | None, file: Path | None) -> str:
-    """The text given, else the file's, else standard input's."""
-    if text is not None and file is not None:
-        raise InputError("A text and --file were both given.", "Give one of them.")
-    if text is not None:
-        return text
-    if file is not None:
-        from get_tags_train.csvfiles import read_text
-
-        return read_text(file)
-    if sys.stdin is None or sys.stdin.isatty():
-        raise InputError("There is no text.", "Give it as an argument, with --file, or through standard input.")
-    from get_tags_train.csvfiles import decode_text
-
-    return decode_text(sys.stdin.buffer.read(), "Standard input")
-
-
-@app.command()
-def deploy(
-    model: ModelArgument = None, home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False
-) -> None:
-    """Make a model live; default: the newest."""
-    from get_tags_train.home import find_model
-
-    job = _Job.of(home, config, json_)
-    settings = job.settings()
-    folder = find_model(settings.home, settings.live_dir, model)
-
-    from get_tags_train import deploy as stage
-
-    on_event = _session.start_log("deploy")
-    live = stage.deploy(folder, settings.live_dir, keep_versions=settings.deploy.keep_versions, on_event=on_event)
-    job.console.result({"deployed": True, "live": str(live)}, [f"Live: {live}"])
-
-
-@app.command()
-def rollback(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
-    """Make the model before the live one live again."""
-    from get_tags_train import deploy as stage
-
-    job = _Job.of(home, config, json_)
-    settings = job.settings()
-    live = stage.rollback(settings.live_dir, _session.start_log("rollback"))
-    job.console.result({"deployed": True, "live": str(live)}, [f"Live: {live}"])
 
 
 @app.command()

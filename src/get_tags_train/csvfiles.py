@@ -14,10 +14,10 @@ from get_tags_train.errors import InputError
 from get_tags_train.folders import replacing
 from get_tags_train.text import normalise_tag
 
-_ID_HEADERS = {"id", "ids", "doc_id", "document_id", "documentid", "docid", "id_document", "iddocument"}
-_TEXT_HEADERS = {"text", "texts", "document", "content"}
+ID_HEADERS = {"id", "ids", "doc_id", "document_id", "documentid", "docid", "id_document", "iddocument"}
+TEXT_HEADERS = {"text", "texts", "document", "content"}
 _LABEL_HEADERS = {"labels", "label", "tags", "tag", "label-uri", "etichete", "taguri"}
-_DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t")
 _MAX_BYTES = 1 << 30
 _SHOWN_ROWS = 3
 
@@ -39,7 +39,7 @@ def read_ids(path: Path) -> list[str]:
         raise InputError(f"{path} has more than one column. {_shown(wide)}", "It should be one column of document ids.")
     ids = [row.cells[0].strip().rstrip(";\t").strip() for row in rows]
     only_numbers_follow = len(ids) > 1 and all(map(_is_number, ids[1:]))
-    if ids and (ids[0].lower() in _ID_HEADERS or (only_numbers_follow and not _is_number(ids[0]))):
+    if ids and (ids[0].lower() in ID_HEADERS or (only_numbers_follow and not _is_number(ids[0]))):
         ids = ids[1:]
     ids = [i for i in ids if i]
     if not ids:
@@ -53,7 +53,7 @@ def read_samples(path: Path) -> list[tuple[int, str, list[str]]]:
     rows = _two_columns(path, text, "text and labels")
     first = [cell.strip().lower() for cell in rows[0].cells] if rows else []
     text_at, labels_at = 0, 1
-    if len(first) == 2 and first[0] in _TEXT_HEADERS | _LABEL_HEADERS and first[1] in _TEXT_HEADERS | _LABEL_HEADERS:
+    if len(first) == 2 and first[0] in TEXT_HEADERS | _LABEL_HEADERS and first[1] in TEXT_HEADERS | _LABEL_HEADERS:
         rows = rows[1:]
         if first[0] in _LABEL_HEADERS:
             text_at, labels_at = 1, 0
@@ -171,7 +171,7 @@ def _rows(text: str, delimiter: str) -> list[Row]:
 def _two_columns(path: Path, text: str, names: str) -> list[Row]:
     """Parse with the delimiter that gives two columns in every row, or failing that in the most."""
     parsed = []
-    for delimiter in _DELIMITERS:
+    for delimiter in DELIMITERS:
         rows = [Row(r.line, _without_empty_tail(r.cells)) for r in _rows(text, delimiter)]
         parsed.append((sum(len(row.cells) == 2 for row in rows) / max(len(rows), 1), rows))
     _, rows = max(parsed, key=lambda candidate: candidate[0])

@@ -41,3 +41,7 @@ class Notice:
 
 Event = StageStarted | StageProgress | StageFinished | Notice
 OnEvent = Callable[[Event], None]
+
+
+def ignored(_: Event) -> None:
+    """A listener for work that nobody watches."""

@@ -1,10 +1,11 @@
 """Files and folders that appear whole or not at all, and locks that a kill releases."""
 
+import codecs
 import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -58,6 +59,15 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_pieces(path: Path, pieces: Iterable[str], *, for_excel: bool = False) -> None:
+    """Write a UTF-8 text file of any size piece by piece, whole or not at all; Excel wants its byte order mark."""
+    with replacing(path) as stream:
+        if for_excel:
+            stream.write(codecs.BOM_UTF8)
+        for piece in pieces:
+            stream.write(piece.encode())
 
 
 def write_text(path: Path, text: str) -> None:

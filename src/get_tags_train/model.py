@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -29,8 +29,6 @@ _FREE_PADDING = 64
 # Texts that are sorted by length together: enough for batches without padding, few enough to forget.
 _WINDOW_TEXTS = 1_024
 
-Precision = Literal["fp32", "bf16"]
-
 
 class TagScore(NamedTuple):
     """A tag and how sure the model is of it: the sigmoid of its logit."""
@@ -42,7 +40,7 @@ class TagScore(NamedTuple):
 class TagModel:
     """A multi-label model that names tags for texts; several threads may use one at the same time."""
 
-    def __init__(self, folder: Path, device: str = "cpu", precision: Precision = "fp32") -> None:
+    def __init__(self, folder: Path, device: str = "cpu", precision: str = "fp32") -> None:
         """Load a model folder. Raises GetTagsError naming what is missing."""
         if not (folder / "config.json").is_file():
             raise GetTagsError(f"{folder} is no model folder: it has no config.json.", "Name a model: get-tags models.")
@@ -77,8 +75,8 @@ class TagModel:
         self._device = device
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], *, device: str = "cpu", precision: Precision = "fp32") -> "TagModel":
-        """The model in a folder, on `cpu` or `cuda`.
+    def load(cls, folder: str | os.PathLike[str], *, device: str = "cpu", precision: str = "fp32") -> "TagModel":
+        """The model in a folder, on device `cpu` or `cuda`, with precision `fp32` or `bf16`.
 
         bf16 is faster where the hardware has it; its scores differ in the third decimal. Raises GetTagsError naming
         what is missing.

@@ -155,6 +155,7 @@ class ServeSettings(_Section):
         "empty: everybody may call.",
     )
     max_text_characters: int = Field(ge=1, description="The longest text that a request may hold, in characters.")
+    max_request_bytes: int = Field(ge=1, description="The largest request, in bytes.")
     max_texts: int = Field(ge=1, description="How many texts one request may hold.")
     max_top_n: int = Field(ge=1, description="The largest TOP_N.")
     max_waiting_texts: int = Field(

@@ -1,0 +1,163 @@
+"""What all commands share: flags that many have, the settings they make, and the one place that handles errors."""
+
+import errno
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from get_tags_train.console import Console
+from get_tags_train.errors import GetTagsError, InterruptedByUser
+from get_tags_train.events import OnEvent
+
+if TYPE_CHECKING:
+    from get_tags_train.settings import Settings
+
+
+@dataclass
+class Session:
+    """What the command line has opened so far, for the moment when it fails."""
+
+    console: Console
+    home: Path | None = None
+    log_path: Path | None = None
+    secrets: Sequence[str] = ()
+
+    def begin(self, *, as_json: bool) -> None:
+        """Start anew, for another command line."""
+        self.console, self.home, self.log_path, self.secrets = Console(as_json=as_json), None, None, ()
+
+    def fail(self, message: str, hint: str, *, traceback: bool = False) -> None:
+        """Show an error, without secrets, and keep it in the log."""
+        if traceback and self.log_path is None and self.home is not None:
+            with suppress(GetTagsError):
+                self.start_log("error", self.secrets)
+        if self.log_path is not None:
+            from get_tags_train.logfile import logger
+
+            logger.error("%s %s", message, hint, exc_info=traceback)
+        for secret in self.secrets:
+            message = message.replace(secret, "***")
+        self.console.error(message, hint, self.log_path)
+
+    def start_log(self, command: str, secrets: Sequence[str] = ()) -> OnEvent:
+        """Open the run's log; returns the listener for its events."""
+        from get_tags_train.logfile import logged, start_log
+        from get_tags_train.settings import default_home
+
+        self.secrets = secrets
+        self.log_path = start_log(self.home or default_home(), command, secrets)
+        return logged(self.console.on_event)
+
+
+session = Session(Console(as_json=False))
+
+
+class Commands(TyperGroup):
+    """Every way a command can end, as an exit code and a message."""
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any
+    ) -> Any:
+        """Run the command line; errors become exit codes here and nowhere else."""
+        argv = list(sys.argv[1:] if args is None else args)
+        code = _guarded(lambda: super(Commands, self).main(argv, standalone_mode=False, **extra), argv)
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; typer alone would end Ctrl-C and Ctrl-D without a word."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, EOFError):
+            hint = "What was done is kept." if session.log_path else "Nothing was started."
+            raise InterruptedByUser("Interrupted.", hint) from None
+
+
+def _guarded(command: Callable[[], object], argv: Sequence[str]) -> int:
+    """The exit code of a command, its error shown if it has one."""
+    session.begin(as_json="--json" in argv)
+    try:
+        code = command()
+    except GetTagsError as error:
+        session.fail(error.message, error.hint)
+        return error.exit_code
+    except typer.exceptions.TyperException as error:
+        said = error.format_message() if hasattr(error, "format_message") else str(error)
+        session.fail(said.strip(), "See get-tags --help, and --help after a command.")
+        return 2
+    except OSError as error:
+        session.fail(f"{error.filename or 'A file'}: {error.strerror or error}.", _os_hint(error), traceback=True)
+        return 1
+    except Exception as error:  # noqa: BLE001  a traceback is for the log, never for the screen
+        first_line = str(error).strip().partition("\n")[0]
+        message = f"Something went wrong that should not: {type(error).__name__}: {first_line}"
+        session.fail(message, "This is a fault of get-tags. Please report it, with the log.", traceback=True)
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _os_hint(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "The disk is full. Free some space; then the same command continues, nothing is lost."
+    if isinstance(error, PermissionError):
+        return "Another program may hold it (the API, Explorer, antivirus), or its rights forbid it. Then try again."
+    return "Check the disk and the folder; then the same command continues."
+
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="The home folder; default GET_TAGS_HOME, else C:\\allan or ~/allan.")
+]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="A TOML file of settings over the home's own.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Ask nothing: take the defaults for what no flag answers.")]
+IdsOption = Annotated[Path | None, typer.Option("--ids", help="The file with document ids, for --source ids.")]
+BaseModelOption = Annotated[str | None, typer.Option("--base-model", help="A BERT by hub name, or a folder.")]
+TopKOption = Annotated[int | None, typer.Option("--top-k", help="The k of precision@k, for evaluation only.")]
+DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
+ModelArgument = Annotated[
+    str | None, typer.Argument(help="A name under _models, a folder, or live.", show_default=False)
+]
+NameArgument = Annotated[str, typer.Argument(help="Its name, as the list shows it.")]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all commands share: where, under which settings file, and how to speak."""
+
+    home: Path
+    config_path: Path | None
+
+    @classmethod
+    def of(cls, home: Path | None, config_path: Path | None, as_json: bool) -> "Job":
+        from get_tags_train.settings import default_home
+
+        session.home = home.expanduser().absolute() if home else default_home()
+        session.console.as_json = as_json
+        return cls(session.home, config_path)
+
+    @property
+    def console(self) -> Console:
+        return session.console
+
+    def settings(self, *layers: Mapping[str, Mapping[str, Any]], **source: Any) -> "Settings":
+        """The settings with these flags and answers over all others."""
+        from get_tags_train.settings import load_settings
+
+        merged: dict[str, dict[str, Any]] = {}
+        for layer in layers:
+            for section, values in layer.items():
+                merged.setdefault(section, {}).update(values)
+        return load_settings(self.home, config_path=self.config_path, overrides=merged, **source)
+
+
+def overrides(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The flags that were given, by section and key."""
+    given = {name: {key: v for key, v in section.items() if v is not None} for name, section in sections.items()}
+    return {name: section for name, section in given.items() if section}
