@@ -105,11 +105,12 @@ def _check(version: Path) -> list[Probe]:
     if facts:
         verify(version)
     model = TagModel(version)
-    answers = take_probes(model)
-    refuse_no_numbers(answers, version.name)
     if saved := [Probe.of(entry) for entry in facts.get("probes", [])]:
         compare(model, saved, version.name)
-    return saved or answers
+        return saved
+    answers = take_probes(model)
+    refuse_no_numbers(answers, version.name)
+    return answers
 
 
 def _same_model(one: Path, other: Path) -> bool:
@@ -256,8 +257,12 @@ def _remove_old(live_dir: Path, on_event: OnEvent) -> None:
     old = {line["name"] for line in read_history(live_dir)} - set(_stack(live_dir))
     for version in (live_dir / "versions").iterdir():
         if version.name.removesuffix(PARTIAL) in old:
+            torn = version.with_name(version.name.removesuffix(PARTIAL) + PARTIAL)
             try:
-                remove_folder(version)
+                if version != torn:  # nothing half removed keeps the name
+                    remove_folder(torn)
+                    rename(version, torn)
+                remove_folder(torn)
             except OSError as error:
                 on_event(Notice(f"The old version {version} could not be removed: {error}.", "warning"))
 
