@@ -17,29 +17,30 @@ ROOT = Path(__file__).parents[1]
 # From the ground to the faces: a module imports only what stands above it here.
 ORDER = [
     "errors", "events", "background", "demo_topics", "metrics", "intervals", "text",
-    "settings", "folders", "home", "logfile", "csvfiles", "tokens", "encoding", "cleaning",
+    "settings", "folders", "home", "logfile", "csvfiles", "textfiles", "tokens", "encoding", "cleaning",
     "dataset", "figures", "modelfacts", "trained_texts", "provenance",
     "shingles", "twins", "samples", "examples", "held_out", "leaks", "collect",
-    "model", "device", "database", "workspace",
+    "model", "probes", "device", "database", "workspace",
     "processes", "undisturbed", "pieces", "source", "earlier", "finish", "prepare",
     "batches", "attention", "base_model", "checkpoints", "tracking", "learner", "speed", "fitting", "train", "baseline",
-    "scored", "quality", "compare", "evaluate", "plots", "report", "deploy", "inventory",
+    "scored", "quality", "compare", "evaluate", "plots", "report",
+    "predict", "together", "follower", "serve", "history", "running_api", "deploy", "inventory",
     "doctor", "demo", "pipeline",
-    "console", "wizard", "deciding", "commandline", "samples_commands", "cli", "__main__",
+    "console", "wizard", "deciding", "commandline", "samples_commands", "live_commands", "cli", "__main__",
 ]  # fmt: skip
 
 # Libraries that only these modules use.
 OWNERS = {
     "rich": {"console"},
-    "typer": {"cli", "commandline", "samples_commands"},
+    "typer": {"cli", "commandline", "live_commands", "samples_commands"},
     "questionary": {"wizard"},
     "prompt_toolkit": {"wizard"},
     "sqlalchemy": {"database", "source"},
 }
-FACES = {"cli", "commandline", "samples_commands", "wizard", "console"}
+FACES = {"cli", "commandline", "live_commands", "samples_commands", "wizard", "console"}
 HEAVY = ["torch", "transformers", "datasets", "pandas", "sklearn", "sqlalchemy", "pyarrow", "questionary"]
 # What is imported inside functions: the stages, by those who choose one.
-IMPORT_IN_FUNCTIONS = {"cli", "commandline", "samples_commands", "pipeline"}
+IMPORT_IN_FUNCTIONS = {"cli", "commandline", "live_commands", "samples_commands", "pipeline"}
 REGISTRY_HOSTS = r"pypi\.org|pythonhosted\.org|huggingface\.co|hf\.co|anaconda\.(?:org|com)|hf-mirror"
 
 

@@ -416,3 +416,25 @@ def test_samples_without_prepared_data(get_tags, tmp_path):
     assert get_tags("samples", "--json", "--home", tmp_path).json["data"] is None
     result = get_tags("samples", "add", "--yes", "--json", "--home", tmp_path)
     assert (result.code, "no prepared data" in result.json["error"]["message"]) == (2, True)
+
+
+def test_predict_reads_a_csv_file_and_writes_one(get_tags, home, tmp_path):
+    (tmp_path / "in.csv").write_text("id;text\nA;Contract de muncă.\nB;\nC;Impozit pe venit.\n", encoding="cp1250")
+    flags = ["--model", model_names(home)[0], "--home", home, "--file", tmp_path / "in.csv", "--top-n", 2]
+    printed = get_tags("predict", *flags, "--json").json
+    assert [len(one["tags"]) for one in printed] == [2, 0, 2]
+    by_line = [json.loads(line) for line in get_tags("predict", *flags, "--format", "jsonl").out.splitlines()]
+    assert [{"tags": one["tags"]} for one in by_line] == printed
+    assert [one["id"] for one in by_line] == ["A", "B", "C"]
+    result = get_tags("predict", *flags, "--out", tmp_path / "out.csv", "--json")
+    assert result.json == {"documents": 3, "out": str(tmp_path / "out.csv")}
+    written = (tmp_path / "out.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert written[0] == "id,tag,score"
+    assert [row.partition(",")[0] for row in written[1:]] == ["A", "A", "B", "C", "C"]
+
+
+def test_predict_finds_a_broken_file_before_it_loads_a_model(get_tags, home, tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"text": "a"}\n{"text": 5}\n')
+    result = get_tags("predict", "--model", model_names(home)[0], "--home", home, "--file", tmp_path / "in.jsonl")
+    assert (result.code, result.out) == (2, "")
+    assert "line 2: text is no text" in result.err

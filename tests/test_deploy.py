@@ -2,18 +2,23 @@
 
 import json
 import os
+import random
 import shutil
+import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
 from databases import silent
 from filelock import FileLock
+from safetensors.torch import load_file, save_file
 
 from get_tags_train import deploy as stage
 from get_tags_train import folders
@@ -22,9 +27,11 @@ from get_tags_train.deploy import deploy, rollback
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.events import Event, Notice, StageFinished, StageStarted
 from get_tags_train.folders import write_json
+from get_tags_train.history import read_history
 from get_tags_train.home import live_model
-from get_tags_train.model import TagModel
+from get_tags_train.model import TagModel, TagScore
 from get_tags_train.modelfacts import FACTS, read_facts
+from get_tags_train.running_api import RunningApi
 
 
 @pytest.fixture
@@ -158,7 +165,7 @@ def test_a_broken_version_is_not_rolled_back_to(live: Path, models: list[Path]) 
     put(models[0], live)
     put(models[1], live)
     (live / "versions" / models[0].name / "model.safetensors").write_bytes(b"")
-    with pytest.raises(GetTagsError, match="cannot be loaded"):
+    with pytest.raises(GetTagsError, match="changed since training"):
         rollback(live)
     assert_live(live, models[1])
 
@@ -222,7 +229,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, step: str, call: int, model: Path, 
     return False
 
 
-STEPS = ["_note", "write_text", "copy_folder", "rename", "remove_folder"]
+STEPS = ["note", "write_text", "copy_folder", "rename", "remove_folder"]
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -350,7 +357,7 @@ def test_an_old_version_that_cannot_be_removed_is_a_notice(
     original = stage.remove_folder
 
     def refused(folder: Path) -> None:
-        if folder.name == models[0].name:
+        if folder.name.startswith(models[0].name) and folder.parent.name == "versions":
             raise PermissionError(13, "Permission denied", str(folder))
         original(folder)
 
@@ -406,7 +413,7 @@ def test_after_a_rollback_that_was_held_the_hint_goes_no_further_back(
         with pytest.raises(GetTagsError, match=r"is live for readers of") as caught:
             rollback(live)
     assert stage.rename is original
-    assert caught.value.hint.endswith("get-tags deploy live.")
+    assert "get-tags deploy live." in caught.value.hint
     put(live_model(live), live)
     assert_live(live, models[1])
     rollback(live)
@@ -501,6 +508,161 @@ def test_a_lost_history_loses_no_version(live: Path, models: list[Path]) -> None
     assert (live / "versions" / models[0].name).is_dir()
 
 
+def test_a_model_that_answers_otherwise_than_when_it_was_made_is_refused(live: Path, models: list[Path]) -> None:
+    put(models[0], live)
+    facts = read_facts(models[1])
+    facts["probes"][1]["tags"][0]["score"] += 0.01
+    write_json(models[1] / FACTS, facts)
+    with pytest.raises(GetTagsError, match="does not answer as it did when it was made"):
+        put(models[1], live)
+    assert_live(live, models[0])
+
+
+def test_a_model_of_no_numbers_is_refused(live: Path, models: list[Path]) -> None:
+    weights = load_file(models[0] / "model.safetensors")
+    weights["classifier.bias"] *= float("nan")
+    save_file(weights, models[0] / "model.safetensors", metadata={"format": "pt"})
+    (models[0] / FACTS).unlink()  # nothing is left to compare with
+    with pytest.raises(GetTagsError, match="scores that are no numbers"):
+        put(models[0], live)
+    assert not (live / "current").exists()
+
+
+def test_the_history_says_who_when_which_how_good_and_after_which(live: Path, models: list[Path]) -> None:
+    facts = read_facts(models[1])
+    write_json(models[1] / FACTS, {**facts, "evaluations": [{"precision_at_k": {"1": 0.5}}]})
+    put(models[0], live)
+    put(models[1], live)
+    last = read_history(live)[-1]
+    assert (last["action"], last["name"], last["before"]) == ("deploy", models[1].name, models[0].name)
+    assert last["precision_at_k"] == {"1": 0.5}
+    assert "@" in last["by"]
+    assert datetime.fromisoformat(last["time"]).tzinfo is not None
+
+
+# The API: commands that stop and start it, and the question whether it answers as the new model.
+
+
+def recording(tmp_path: Path, **more: Any) -> RunningApi:
+    """An API whose commands leave a line each in api.log."""
+    log = tmp_path / "api.log"
+    return RunningApi(**{"before_command": f'echo stop>>"{log}"', "after_command": f'echo start>>"{log}"', **more})
+
+
+def recorded(tmp_path: Path) -> list[str]:
+    return (tmp_path / "api.log").read_text(encoding="utf-8").split()
+
+
+def put_with(api: RunningApi, model: Path, live: Path) -> Path:
+    return deploy(model, live, keep_versions=5, on_event=silent, api=api)
+
+
+def test_the_api_is_stopped_and_started_once(live: Path, models: list[Path], tmp_path: Path) -> None:
+    api = recording(tmp_path)
+    put_with(api, models[0], live)
+    assert recorded(tmp_path) == ["stop", "start"]
+    put_with(api, models[1], live)
+    rollback(live, api=api)
+    assert recorded(tmp_path) == ["stop", "start"] * 3
+    assert_live(live, models[0])
+
+
+def test_an_api_that_cannot_be_stopped_keeps_the_old_model(live: Path, models: list[Path], tmp_path: Path) -> None:
+    put(models[0], live)
+    api = recording(tmp_path, before_command="echo no such service && exit 3")
+    with pytest.raises(GetTagsError, match=r"before_command failed with exit code 3: .*no such service"):
+        put_with(api, models[1], live)
+    assert recorded(tmp_path) == ["start"]
+    assert_live(live, models[0])
+
+
+def test_a_start_that_fails_says_that_the_new_model_is_live(live: Path, models: list[Path], tmp_path: Path) -> None:
+    api = recording(tmp_path, after_command="exit 4")
+    with pytest.raises(GetTagsError, match=f"{models[0].name} is live, but after_command failed with exit code 4"):
+        put_with(api, models[0], live)
+    put_with(recording(tmp_path), models[1], live)
+    assert recorded(tmp_path)[-1] == "start"
+    assert_live(live, models[1])
+
+
+def test_a_command_that_hangs_is_given_up(live: Path, models: list[Path], tmp_path: Path) -> None:
+    command = f'"{sys.executable}" -c "import time; time.sleep(60)"'
+    with pytest.raises(GetTagsError, match="before_command ran longer than"):
+        put_with(recording(tmp_path, before_command=command, seconds=0.2), models[0], live)
+    assert not (live / "current").exists()
+
+
+def test_a_kill_while_the_api_is_stopped_is_made_good_by_the_next(
+    live: Path, models: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(models[0], live)
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "_swap_plain", lambda _: (_ for _ in ()).throw(Killed))
+        patch.setattr(RunningApi, "start", lambda _: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            put_with(recording(tmp_path), models[1], live)
+    assert recorded(tmp_path) == ["stop"]
+    # what runs no more cannot be stopped, and that is no reason to leave it so
+    api = recording(tmp_path, before_command="exit 2")
+    with pytest.raises(InputError, match="no model folder"):
+        put_with(api, tmp_path, live)
+    assert recorded(tmp_path) == ["stop", "start"]
+    assert_live(live, models[1])
+
+
+@contextmanager
+def http_api(live: Path, *, wrong: bool = False) -> Iterator[str]:
+    """The address of an API that reads the plain folder, as other people's do: labels with scores, in a list."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            (named,) = TagModel(live / "get_tags").predict([asked["text"]], top_n=asked["TOP_N"] * 3)
+            named = named[-5:] if wrong else named[: asked["TOP_N"]]
+            body = json.dumps([{"label": tag, "score": score} for tag, score in named]).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Quietly."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_an_api_that_answers_as_the_model_confirms_the_change(live: Path, models: list[Path]) -> None:
+    with http_api(live) as url:
+        put_with(RunningApi(check_url=url), models[0], live)
+    assert_live(live, models[0])
+
+
+def test_a_change_that_the_api_does_not_follow_is_undone(live: Path, models: list[Path], tmp_path: Path) -> None:
+    put(models[0], live)
+    put(models[1], live)
+    with http_api(live, wrong=True) as url:
+        api = recording(tmp_path, check_url=url, seconds=0.1)
+        with pytest.raises(GetTagsError, match=f"does not answer as the model does.* {models[1].name} is live again"):
+            put_with(api, models[2], live)
+    assert recorded(tmp_path) == ["stop", "start"] * 2
+    assert_live(live, models[1])
+    assert read_history(live)[-1]["action"] == "undo"
+    assert rollback(live).name == models[0].name
+
+
+def test_a_first_model_that_the_api_does_not_follow_has_nothing_to_go_back_to(live: Path, models: list[Path]) -> None:
+    api = RunningApi(check_url="http://127.0.0.1:9/", seconds=0.1)
+    with pytest.raises(GetTagsError, match=f"{models[0].name} is live, but: The API at http://127.0.0.1:9/"):
+        put_with(api, models[0], live)
+    assert_live(live, models[0])
+
+
 # Kills. A child process dies before its n-th change of a file or folder, for every n there is; what it left is
 # checked as a reader sees it, and then gone on from. The models are two small files: what counts is that each is whole.
 
@@ -567,8 +729,10 @@ def small_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]
         def __init__(self, folder: Path) -> None:
             assert {path.name for path in folder.iterdir()} == {"config.json", "model.safetensors"}
 
-        def predict(self, *_: object, **__: object) -> None:
-            """Works."""
+        tags: ClassVar = ["tag"]
+
+        def predict(self, texts: list[str], *_: object) -> list[list[TagScore]]:
+            return [[TagScore("tag", 0.5)] for _ in texts]
 
     monkeypatch.setattr(stage, "TagModel", Loaded)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # counts where the power fails, and takes most of the time
@@ -653,6 +817,37 @@ def test_a_kill_at_any_change_loses_nothing(tmp_path: Path, small_folders: list[
     assert changes > 10
     assert label(live_model(live), small_folders) == story.after[-1]
     assert all_the_way_back(live, small_folders) == story.after[-2::-1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
+def test_a_reader_sees_a_whole_model_whenever_a_change_is_killed(live: Path, small_folders: list[Path]) -> None:
+    """The short form of benchmarks/deploy_kills.py."""
+    put(small_folders[0], live)
+    put(small_folders[1], live)
+    stop, seen = threading.Event(), []
+
+    def read() -> None:
+        while not stop.is_set():
+            seen.append(label(live_model(live), small_folders))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    chance = random.Random(7)
+    for _ in range(20):
+        child = os.fork()
+        if child == 0:
+            with suppress(BaseException):
+                while True:
+                    take(chance.choice([0, 1, 2, "back"]), live, small_folders)
+            os._exit(0)
+        stop.wait(chance.uniform(0, 0.05))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    stop.set()
+    reader.join()
+    assert len(seen) > 20
+    put(small_folders[3], live)
+    assert label(live_model(live), small_folders) == label(live / "get_tags", small_folders) == "m3"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")

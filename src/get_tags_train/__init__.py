@@ -1,3 +1,22 @@
-"""Retrain a BERT model that tags documents: from a database to a live model."""
+"""Retrain a BERT model that tags documents: from a database to a live model.
+
+`TagModel.load(folder).predict(texts, top_n=5)` uses a model from Python.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from get_tags_train.model import TagModel as TagModel
+    from get_tags_train.model import TagScore as TagScore
 
 __version__ = "0.1.0"
+__all__ = ["TagModel", "TagScore", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """The model's classes when somebody asks for them: they load torch, which takes seconds."""
+    if name in ("TagModel", "TagScore"):
+        from get_tags_train import model
+
+        return getattr(model, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,5 @@
 """The commands: flags -> settings -> stages -> results."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
@@ -26,13 +25,13 @@ from get_tags_train.commandline import Job as _Job
 from get_tags_train.commandline import overrides as _overrides
 from get_tags_train.commandline import session as _session
 from get_tags_train.errors import GetTagsError, InputError, InterruptedByUser
+from get_tags_train.live_commands import live_app
 from get_tags_train.samples_commands import samples_app
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from get_tags_train.settings import Settings, Source, SourceKind
-
 
 _SHOWN = 10  # of a list that may be long
 
@@ -48,6 +47,7 @@ models_app = typer.Typer(help="List, show, verify and remove models.", invoke_wi
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
 app.add_typer(samples_app, name="samples")
+app.add_typer(live_app)
 
 
 @app.command()
@@ -212,93 +212,6 @@ def evaluate(
         report.record(folder, evaluation, on_event)
     result = evaluation.as_json()
     job.console.result(result, [f"Model: {folder}", *console.evaluation_lines(result)])
-
-
-@app.command()
-def predict(
-    text: Annotated[str | None, typer.Argument(help="The text; without it --file or standard input.")] = None,
-    file: Annotated[Path | None, typer.Option("--file", help="A text file: one document.")] = None,
-    model: Annotated[str, typer.Option("--model", help="A name under _models, a folder, or live.")] = "live",
-    top_n: Annotated[int, typer.Option("--top-n", min=1, help="How many tags to name.")] = 5,
-    home: HomeOption = None,
-    config: ConfigOption = None,
-    json_: JsonOption = False,
-) -> None:
-    """Name tags for a text; default: with the live model."""
-    from get_tags_train import console
-    from get_tags_train.home import find_model
-
-    job = _Job.of(home, config, json_)
-    settings = job.settings()
-    folder = find_model(settings.home, settings.live_dir, model)
-    content = _text_to_tag(text, file)
-
-    from get_tags_train.model import TagModel
-
-    (tags,) = TagModel(folder).predict([content], top_n)
-    result = [{"tags": [found._asdict() for found in tags]}]
-    job.console.result(result, [console.table(["Tag", "Score"], [[t.tag, f"{t.score:.4f}"] for t in tags])])
-
-
-def _text_to_tag(text: str | None, file: Path | None) -> str:
-    """The text given, else the file's, else standard input's."""
-    if text is not None and file is not None:
-        raise InputError("A text and --file were both given.", "Give one of them.")
-    if text is not None:
-        return text
-    if file is not None:
-        from get_tags_train.csvfiles import read_text
-
-        return read_text(file)
-    if sys.stdin is None or sys.stdin.isatty():
-        raise InputError("There is no text.", "Give it as an argument, with --file, or through standard input.")
-    from get_tags_train.csvfiles import decode_text
-
-    return decode_text(sys.stdin.buffer.read(), "Standard input")
-
-
-@app.command()
-def deploy(
-    model: ModelArgument = None,
-    yes: YesOption = False,
-    home: HomeOption = None,
-    config: ConfigOption = None,
-    json_: JsonOption = False,
-) -> None:
-    """Make a model live, after a look at how it compares with the live one; default: the newest."""
-    from get_tags_train import console
-    from get_tags_train.home import find_model
-
-    job = _Job.of(home, config, json_)
-    settings = job.settings()
-    folder = find_model(settings.home, settings.live_dir, model)
-
-    from get_tags_train import deciding, wizard
-    from get_tags_train import deploy as stage
-
-    on_event = _session.start_log("deploy")
-    evaluation = deciding.against_live(settings, folder, on_event)
-    if evaluation is not None:
-        job.console.show(console.comparison_lines(evaluation))
-        ask = wizard.can_ask()
-        if not yes and not deciding.agreed(evaluation, folder.name, ask=ask, say=job.console.say):
-            if ask:
-                raise typer.Exit(InterruptedByUser.exit_code)
-            reason = f"{folder.name} is not made live: it is worse than the live model, or tags would be lost."
-            raise GetTagsError(reason, "To do it all the same, add --yes.")
-    live = stage.deploy(folder, settings.live_dir, keep_versions=settings.deploy.keep_versions, on_event=on_event)
-    job.console.result({"deployed": True, "live": str(live)}, [f"Live: {live}"])
-
-
-@app.command()
-def rollback(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
-    """Make the model before the live one live again."""
-    from get_tags_train import deploy as stage
-
-    job = _Job.of(home, config, json_)
-    settings = job.settings()
-    live = stage.rollback(settings.live_dir, _session.start_log("rollback"))
-    job.console.result({"deployed": True, "live": str(live)}, [f"Live: {live}"])
 
 
 @app.command()

@@ -1,9 +1,11 @@
 """What people see: progress, results, tables and errors, drawn with rich."""
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +37,7 @@ _STAGES = {
     "baseline": "Training a linear model to compare with",
     "evaluate": "Evaluating",
     "deploy": "Making the model live",
+    "predict": "Naming tags",
 }
 _PLAIN_LINE_SECONDS = 15.0
 _BAR_WIDTH = 40
@@ -59,10 +62,13 @@ class Console:
         self._total: int | None = None
         self._unit = ""
         self._last_line = 0.0
+        self._quiet = False
 
     def on_event(self, event: Event) -> None:
         """Draw one event; without a terminal, a plain line now and then."""
         match event:
+            case StageStarted() | StageProgress() | StageFinished() if self._quiet:
+                return
             case Notice(message, level):
                 style = "yellow" if level == "warning" else "cyan"
                 self._err.print(f"[{style}]{'!' if level == 'warning' else 'i'}[/] {escape(message)}")
@@ -124,6 +130,24 @@ class Console:
             return
         for line in lines:
             self._out.print(escape(line) if isinstance(line, str) else line)
+
+    def write(self, pieces: Iterable[str]) -> None:
+        """A result that may be long, piece by piece as it comes; on a terminal it is its own progress."""
+        stream = sys.stdout  # before a progress bar puts itself in front of it
+        self._quiet = stream.isatty()
+        for piece in pieces:
+            stream.write(piece)
+        self._stop()
+        stream.flush()
+
+    def write_whole(self, pieces: Iterable[str]) -> None:
+        """As `write`, but nothing at all where it fails on the way."""
+        stream = sys.stdout
+        with TemporaryFile("w+", encoding="utf-8") as spool:
+            spool.writelines(pieces)
+            self._stop()
+            spool.seek(0)
+            shutil.copyfileobj(spool, stream)
 
     def show(self, lines: Iterable["str | Table | Panel"]) -> None:
         """Something to read before a question."""
@@ -438,7 +462,7 @@ def _precision_of(entry: Mapping[str, Any]) -> str:
 
 def model_lines(folder: Path, shown: Mapping[str, Any]) -> list[str | Table | Panel]:
     """`get-tags models show`."""
-    short = {key: value for key, value in shown.items() if key not in {"files", "tags", "evaluations"}}
+    short = {key: value for key, value in shown.items() if key not in {"files", "tags", "probes", "evaluations"}}
     lines: list[str | Table | Panel] = [facts(str(folder), {**short, "tags": len(shown.get("tags", []))})]
     for evaluation in shown.get("evaluations", []):
         lines += evaluation_lines(evaluation)

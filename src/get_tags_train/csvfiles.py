@@ -15,10 +15,10 @@ from get_tags_train.errors import InputError
 from get_tags_train.folders import replacing
 from get_tags_train.text import CEDILLA_TO_COMMA, normalise_tag
 
-_ID_HEADERS = {"id", "ids", "doc_id", "document_id", "documentid", "docid", "id_document", "iddocument"}
-_TEXT_HEADERS = {"text", "texts", "document", "content"}
+ID_HEADERS = {"id", "ids", "doc_id", "document_id", "documentid", "docid", "id_document", "iddocument"}
+TEXT_HEADERS = {"text", "texts", "document", "content"}
 _LABEL_HEADERS = {"labels", "label", "tags", "tag", "label-uri", "etichete", "taguri"}
-_DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t")
 _MAX_BYTES = 1 << 30
 _SHOWN_ROWS = 3
 _COMMA_TO_CEDILLA = {ord(comma): cedilla for cedilla, comma in CEDILLA_TO_COMMA.items()}
@@ -41,7 +41,7 @@ def read_ids(path: Path) -> list[str]:
         raise InputError(f"{path} has more than one column. {_shown(wide)}", "It should be one column of document ids.")
     ids = [row.cells[0].strip().rstrip(";\t").strip() for row in rows]
     only_numbers_follow = len(ids) > 1 and all(map(_is_number, ids[1:]))
-    if ids and (ids[0].lower() in _ID_HEADERS or (only_numbers_follow and not _is_number(ids[0]))):
+    if ids and (ids[0].lower() in ID_HEADERS or (only_numbers_follow and not _is_number(ids[0]))):
         ids = ids[1:]
     ids = [i for i in ids if i]
     if not ids:
@@ -76,7 +76,7 @@ def read_columns(path: Path, columns: Sequence[str]) -> list[Row]:
     Raises InputError naming the column that is missing, or the line that is too short.
     """
     text = read_text(path)
-    tables = [_rows(text, delimiter) for delimiter in _DELIMITERS]
+    tables = [_rows(text, delimiter) for delimiter in DELIMITERS]
     rows = max(tables, key=lambda table: len(set(columns) & set(table[0].cells if table else ())))
     header = [cell.strip() for cell in rows[0].cells] if rows else []
     if missing := [column for column in columns if column not in header]:
@@ -254,7 +254,7 @@ def _rows(text: str, delimiter: str) -> list[Row]:
 def _two_columns(path: Path, text: str, names: str) -> tuple[str, list[Row]]:
     """The delimiter that gives two columns in every row, or failing that in the most, and the rows parsed with it."""
     parsed = []
-    for delimiter in _DELIMITERS:
+    for delimiter in DELIMITERS:
         rows = [Row(r.line, _without_empty_tail(r.cells)) for r in _rows(text, delimiter)]
         parsed.append((sum(len(row.cells) == 2 for row in rows) / max(len(rows), 1), delimiter, rows))
     _, delimiter, rows = max(parsed, key=lambda candidate: candidate[0])
@@ -269,7 +269,7 @@ def _two_columns(path: Path, text: str, names: str) -> tuple[str, list[Row]]:
 def _without_header(rows: list[Row]) -> tuple[bool, list[Row]]:
     """Whether the text comes before the labels, and the rows below the header, if there is one."""
     first = [cell.strip().lower() for cell in rows[0].cells] if rows else []
-    if len(first) == 2 and first[0] in _TEXT_HEADERS | _LABEL_HEADERS and first[1] in _TEXT_HEADERS | _LABEL_HEADERS:
+    if len(first) == 2 and first[0] in TEXT_HEADERS | _LABEL_HEADERS and first[1] in TEXT_HEADERS | _LABEL_HEADERS:
         return first[0] not in _LABEL_HEADERS, rows[1:]
     return True, rows
 

@@ -56,3 +56,7 @@ class EpochFinished:
 
 Event = StageStarted | StageProgress | StageFinished | Notice | EpochFinished
 OnEvent = Callable[[Event], None]
+
+
+def ignored(_: Event) -> None:
+    """A listener for work that nobody watches."""

@@ -1,10 +1,11 @@
 """Files and folders that appear whole or not at all, and locks that a kill releases."""
 
+import codecs
 import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -60,6 +61,15 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+def write_pieces(path: Path, pieces: Iterable[str], *, for_excel: bool = False) -> None:
+    """Write a UTF-8 text file of any size piece by piece, whole or not at all; Excel wants its byte order mark."""
+    with replacing(path) as stream:
+        if for_excel:
+            stream.write(codecs.BOM_UTF8)
+        for piece in pieces:
+            stream.write(piece.encode())
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file, whole or not at all."""
     with replacing(path) as stream:
@@ -72,18 +82,30 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copy a folder so that `target` appears whole; what an interrupted copy left is removed. Raises OSError."""
+    """Copy a folder so that `target` appears whole, even where the power fails; torn copies are removed.
+
+    Raises OSError.
+    """
     staging = target.with_name(f"{target.name}.partial")
     remove_folder(staging)
     staging.parent.mkdir(parents=True, exist_ok=True)
     try:
         shutil.copytree(source, staging)
+        for path in staging.rglob("*"):
+            if path.is_file():
+                _flush(path)
         rename(staging, target)
     except BaseException as error:
         shutil.rmtree(staging, ignore_errors=True)  # a full disk stays full otherwise
         if isinstance(error, shutil.Error):  # every file that failed; the first reason is enough to read
             raise OSError(error.args[0][0][-1]) from error
         raise
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file is on the disk."""
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
 
 
 def folder_bytes(folder: Path) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from get_tags_train.errors import InputError
+from get_tags_train.folders import read_bytes
 
 PARTIAL = ".partial"
 _VERSION = re.compile(r"tags_v(\d+)")
@@ -117,7 +118,7 @@ def find_model(home: Path, live_dir: Path, model: str | None) -> Path:
 def live_model(live_dir: Path) -> Path:
     """The folder of the live model, read through _live/current. Raises InputError where nothing is live."""
     try:
-        name = (live_dir / "current").read_text(encoding="utf-8").strip()
+        name = read_bytes(live_dir / "current").decode().strip()
     except FileNotFoundError:
         raise InputError(f"No model is live in {live_dir}.", "Make one live: get-tags deploy.") from None
     folder = live_dir / "versions" / name

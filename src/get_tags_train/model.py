@@ -1,22 +1,33 @@
-"""A model folder: load and check it, texts -> scores -> tags."""
+"""A model folder: load and check it, texts -> scores -> tags. The one place where a model is computed for use."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from threading import Lock
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from tokenizers import Tokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
+from get_tags_train.dataset import rows_of
+from get_tags_train.encoding import CleanTextEncoder
 from get_tags_train.errors import GetTagsError
 from get_tags_train.metrics import rank
 from get_tags_train.modelfacts import FACTS
 from get_tags_train.text import clean_text
-from get_tags_train.tokens import knows_words
+from get_tags_train.tokens import has_text_rules, knows_words
 
-# A batch of texts is as wide as its longest; short ones share a batch with more of their kind.
+# Tokens of one batch, padding included: beyond that a processor's caches, not its arithmetic, set the speed.
 _BATCH_TOKENS = 8_192
+# Padding that costs less than the start of another batch.
+_FREE_PADDING = 64
+# Texts that are sorted by length together: enough for batches without padding, few enough to forget.
+_WINDOW_TEXTS = 1_024
 
 
 class TagScore(NamedTuple):
@@ -27,16 +38,16 @@ class TagScore(NamedTuple):
 
 
 class TagModel:
-    """A multi-label model that names tags for texts, computed in fp32."""
+    """A multi-label model that names tags for texts; several threads may use one at the same time."""
 
-    def __init__(self, folder: Path, device: str = "cpu") -> None:
+    def __init__(self, folder: Path, device: str = "cpu", precision: str = "fp32") -> None:
         """Load a model folder. Raises GetTagsError naming what is missing."""
         if not (folder / "config.json").is_file():
             raise GetTagsError(f"{folder} is no model folder: it has no config.json.", "Name a model: get-tags models.")
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-            if not knows_words(self._tokenizer):
-                raise ValueError("it has no tokenizer")
+            tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+            if not knows_words(tokenizer) or not tokenizer.is_fast:
+                raise ValueError("it has no tokenizer (tokenizer.json)")
             model, loading = AutoModelForSequenceClassification.from_pretrained(
                 folder,
                 dtype=torch.float32,
@@ -53,48 +64,132 @@ class TagModel:
                 f"The model {folder} cannot be loaded: {said[0] if said else type(error).__name__}",
                 "It may be damaged: get-tags models verify, or take another one.",
             ) from error
-        self._model = model.eval().to(device)
-        # What another tool made was trained on texts as they came.
-        self._clean = clean_text if (folder / FACTS).is_file() else str
-        self._device = device
         labels = model.config.id2label
         self.tags: list[str] = [labels[index] for index in range(model.config.num_labels)]
         positions = getattr(model.config, "max_position_embeddings", None) or 512
-        self.context_length = int(min(self._tokenizer.model_max_length, positions))
+        self.context_length = int(min(tokenizer.model_max_length, positions))
+        self._pad_token_id = int(tokenizer.pad_token_id or 0)
+        is_ours = has_text_rules(tokenizer) or (folder / FACTS).is_file()
+        self._encode = (_CleanedTexts if is_ours else _TextsAsTheyCome)(tokenizer, self.context_length)
+        self._model = (_in_bf16(model) if precision == "bf16" else model).eval().to(device)
+        self._device = device
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], *, device: str = "cpu", precision: str = "fp32") -> "TagModel":
+        """The model in a folder, on device `cpu` or `cuda`, with precision `fp32` or `bf16`.
+
+        bf16 is faster where the hardware has it; its scores differ in the third decimal. Raises GetTagsError naming
+        what is missing.
+        """
+        return cls(Path(folder), device, precision)
+
+    def predict(self, texts: Sequence[str], top_n: int = 5, min_score: float = 0.0) -> list[list[TagScore]]:
+        """The `top_n` tags of each text with at least `min_score` (0 to 1), surest first, ties in tag order.
+
+        Raises TypeError for one bare string, whose letters would count as texts.
+        """
+        if isinstance(texts, str):
+            raise TypeError("predict takes a list of texts: put the text into a list")
+        return list(self.predict_each(texts, top_n, min_score))
+
+    def predict_each(self, texts: Iterable[str], top_n: int = 5, min_score: float = 0.0) -> Iterator[list[TagScore]]:
+        """As `predict`, for any number of texts in constant memory: results come in the order of the texts."""
+        remaining = iter(texts)
+        while window := self.encode(list(islice(remaining, _WINDOW_TEXTS))):
+            named: list[list[TagScore]] = [[] for _ in window]
+            for rows, scores in self._score_batches(window):
+                for row, best in zip(rows, self.name_tags(scores, top_n, min_score), strict=True):
+                    named[row] = best
+            yield from named
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """The score of every tag for every text, which a model of ours cleans first: (texts, tags)."""
-        encoded = self._tokenizer(
-            [self._clean(text) for text in texts], truncation=True, max_length=self.context_length
-        )
-        lengths = [len(ids) for ids in encoded["input_ids"]]
-        result = np.zeros((len(texts), len(self.tags)), np.float32)
-        for rows in _batches(lengths):
-            batch = self._tokenizer.pad({name: [values[row] for row in rows] for name, values in encoded.items()})
-            inputs = {name: torch.tensor(values).to(self._device) for name, values in batch.items()}
-            with torch.inference_mode():
-                result[rows] = torch.sigmoid(self._model(**inputs).logits).cpu().numpy()
+        return self.score_encoded(self.encode(texts))
+
+    def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """input_ids of each text, which a model of ours cleans first, cut to `context_length`."""
+        return self._encode(texts) if texts else []
+
+    def score_encoded(self, encoded: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
+        """The score of every tag for every text that `encode` has encoded: (texts, tags)."""
+        result = np.zeros((len(encoded), len(self.tags)), np.float32)
+        for rows, scores in self._score_batches(encoded):
+            result[rows] = scores
         return result
 
-    def predict(self, texts: Sequence[str], top_n: int = 5) -> list[list[TagScore]]:
-        """The `top_n` tags of each text, surest first, ties in tag order."""
-        if not texts:
-            return []
-        scores = self.scores(texts)
-        ranked = rank(scores, top_n)
+    def name_tags(self, scores: NDArray[np.float32], top_n: int, min_score: float = 0.0) -> list[list[TagScore]]:
+        """The tags of each row of scores, (texts, tags), as `predict` returns them."""
         return [
-            [TagScore(self.tags[tag], float(row[tag])) for tag in best]
-            for row, best in zip(scores, ranked, strict=True)
+            [TagScore(self.tags[tag], float(row[tag])) for tag in best if row[tag] >= min_score]
+            for row, best in zip(scores, rank(scores, top_n), strict=True)
         ]
 
+    def _score_batches(self, encoded: Sequence[NDArray[np.int32]]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+        """(places of some texts, their scores), batch by batch until each text had its turn."""
+        for rows in batches_by_length([len(ids) for ids in encoded]):
+            ids = [encoded[row] for row in rows]
+            lengths = np.array([len(row) for row in ids])
+            mask = np.arange(lengths.max()) < lengths[:, None]
+            padded = np.full(mask.shape, self._pad_token_id, np.int64)
+            padded[mask] = np.concatenate(ids)
+            with torch.inference_mode():
+                logits = self._model(
+                    input_ids=torch.from_numpy(padded).to(self._device),
+                    attention_mask=torch.from_numpy(mask.astype(np.int64)).to(self._device),
+                ).logits
+                scores = torch.sigmoid(logits.float()).cpu().numpy()
+            yield rows, scores
 
-def _batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Rows in batches of similar length, each at most _BATCH_TOKENS tokens with its padding."""
+
+class _CleanedTexts:
+    """Clean texts and encode them, as they were before training."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, context_length: int) -> None:
+        self._encoder, self._lock = CleanTextEncoder(tokenizer, context_length), Lock()
+
+    def __call__(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        clean = pa.array([clean_text(text) for text in texts], pa.string())
+        with self._lock:
+            return rows_of(self._encoder(clean))
+
+
+class _TextsAsTheyCome:
+    """Encode texts for a model that another tool made, which was trained on them uncleaned."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, context_length: int) -> None:
+        # A copy: the tokenizer's own methods set truncation anew on each call, which other threads would meet.
+        self._backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+        self._backend.no_padding()
+        self._backend.enable_truncation(context_length)
+
+    def __call__(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        whole = [text.encode(errors="replace").decode() for text in texts]  # half a character stops the encoder
+        return [np.array(encoding.ids, np.int32) for encoding in self._backend.encode_batch_fast(whole)]
+
+
+def _in_bf16(model: PreTrainedModel) -> PreTrainedModel:
+    """The model with bf16 weights, but for its last layer: eight bits of a logit would tie half the tags."""
+    outputs = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == model.num_labels]
+    model.bfloat16()
+    outputs[-1].float()
+    outputs[-1].register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
+    return model
+
+
+def batches_by_length(lengths: Sequence[int]) -> list[list[int]]:
+    """Places in batches of similar length, shortest first: at most _BATCH_TOKENS with padding, little of it padding.
+
+    lengths: tokens of each text. Every place is in exactly one batch.
+    """
     batches: list[list[int]] = []
     current: list[int] = []
-    for row in sorted(range(len(lengths)), key=lambda r: lengths[r]):
-        if current and lengths[row] * (len(current) + 1) > _BATCH_TOKENS:
+    tokens = 0
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
+        padded = lengths[row] * (len(current) + 1)
+        padding = padded - tokens - lengths[row]
+        if current and (padded > _BATCH_TOKENS or padding > _FREE_PADDING + padded // 8):
             batches.append(current)
-            current = []
+            current, tokens = [], 0
         current.append(row)
+        tokens += lengths[row]
     return [*batches, current] if current else batches

@@ -87,6 +87,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     from get_tags_train.examples import ExampleSet
     from get_tags_train.held_out import texts_and_labels
     from get_tags_train.modelfacts import read_facts
+    from get_tags_train.running_api import RunningApi
     from get_tags_train.samples import Samples
     from get_tags_train.tokens import load_tokenizer
     from get_tags_train.tracking import check_tracker
@@ -149,7 +150,8 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     )
     result = RunResult(data_result, model_result, evaluation.as_json(), False, None, round(perf_counter() - started, 3))
     if should_deploy(result):
-        live = deploy.deploy(folder, settings.live_dir, keep_versions=settings.deploy.keep_versions, on_event=on_event)
+        keep_versions, api = settings.deploy.keep_versions, RunningApi.of(settings)
+        live = deploy.deploy(folder, settings.live_dir, keep_versions=keep_versions, on_event=on_event, api=api)
         result = replace(result, deployed=True, live=str(live), seconds=round(perf_counter() - started, 3))
     return result
 

@@ -164,6 +164,44 @@ class DeploySettings(_Section):
         ge=2,
         description="How many deployed versions are kept for a rollback, the live one included (at least 2).",
     )
+    before_command: str = Field(
+        description="What stops the API, run by the system's shell before the plain folder is exchanged; "
+        "empty where it need not stop."
+    )
+    after_command: str = Field(
+        description="What starts the API again, run afterwards, also where the exchange failed; empty for nothing."
+    )
+    check_url: str = Field(
+        description="Where the API takes a POST of text and TOP_N: after a change the model's probe texts are sent "
+        "there, and where the tags are not the model's, the change is undone; empty for no check."
+    )
+    api_seconds: float = Field(
+        gt=0,
+        description="How long each of these commands may take, and the API until it answers as the new model "
+        "(seconds).",
+    )
+
+
+class ServeSettings(_Section):
+    """The API of get-tags serve."""
+
+    host: str = Field(
+        min_length=1,
+        description="The address it listens on: 127.0.0.1 for this machine alone, 0.0.0.0 for all networks.",
+    )
+    port: int = Field(ge=0, le=65_535, description="The port it listens on (0: any that is free).")
+    token: str = Field(
+        repr=False,
+        description="What callers send as 'Authorization: Bearer TOKEN', better given as GET_TAGS_SERVE_TOKEN; "
+        "empty: everybody may call.",
+    )
+    max_text_characters: int = Field(ge=1, description="The longest text that a request may hold, in characters.")
+    max_request_bytes: int = Field(ge=1, description="The largest request, in bytes.")
+    max_texts: int = Field(ge=1, description="How many texts one request may hold.")
+    max_top_n: int = Field(ge=1, description="The largest TOP_N.")
+    max_waiting_texts: int = Field(
+        ge=1, description="How many texts may wait for their turn; beyond that, callers are told to come back later."
+    )
 
 
 class _Sections(_Section):
@@ -171,6 +209,7 @@ class _Sections(_Section):
     training: TrainingSettings
     evaluation: EvaluationSettings
     deploy: DeploySettings
+    serve: ServeSettings
 
 
 class Source(NamedTuple):

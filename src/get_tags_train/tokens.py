@@ -85,6 +85,16 @@ def own_normalizer(backend: Tokenizer) -> normalizers.Normalizer | None:
     return _from_json({"type": "Sequence", "normalizers": parts}) if parts else None
 
 
+def has_text_rules(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether a tokenizer carries our text rules: its model was trained on cleaned text."""
+    backend = tokenizer.backend_tokenizer
+    if backend.normalizer is None:
+        return False
+    state = json.loads(backend.normalizer.__getstate__())
+    rules = _as_json(_text_rules())
+    return bool(state.get("normalizers", [])[: len(rules)] == rules)
+
+
 def _from_json(state: dict[str, Any]) -> normalizers.Normalizer:
     bare = json.loads(Tokenizer(WordLevel({}, unk_token="")).to_str())
     normalizer: normalizers.Normalizer = Tokenizer.from_str(json.dumps({**bare, "normalizer": state})).normalizer

@@ -26,7 +26,9 @@ from get_tags_train.fitting import Course, Fitting
 from get_tags_train.folders import folder_bytes, remove_folder, write_json
 from get_tags_train.home import PARTIAL, data_dir, logs_dir, models_dir
 from get_tags_train.learner import Learner
+from get_tags_train.model import TagModel
 from get_tags_train.modelfacts import FACTS
+from get_tags_train.probes import take_probes
 from get_tags_train.processes import Processes
 from get_tags_train.settings import Settings, TrainingSettings
 from get_tags_train.speed import fastest_batch_size, longest_documents, seconds_per_token
@@ -280,6 +282,7 @@ def _facts(run: _Run, trained: _Trained) -> dict[str, Any]:
         "tokens_per_second": round(progress.useful_tokens / progress.seconds, 1),
         "tokens_at_once": progress.physical_tokens,
         "files": {path.name: file_sha256(path) for path in model_files},
+        "probes": [probe.as_json() for probe in take_probes(TagModel(folder))],
         "evaluations": [],
     }
 
