@@ -153,6 +153,7 @@ def train(
         if not is_trained:
             with awake("a model is being trained"):
                 trained = _fit(run, processes, on_event)
+            processes.part()
             _write_model(run, trained, {"resumed": workspace.resumed, "seconds": round(perf_counter() - started, 3)})
         remove_folder(folder / CHECKPOINTS)
         (folder / _TOKENISED_AGAIN).unlink(missing_ok=True)
@@ -165,6 +166,7 @@ def assist(home: Path, device: str) -> None:
     if task := processes.share():
         with suppress(InterruptedByUser):
             _fit(_Run.of_task(task, home, device), processes, lambda event: None)
+    processes.part()
 
 
 def _fit(run: _Run, processes: Processes, on_event: OnEvent) -> _Trained:
