@@ -1,9 +1,11 @@
 """Checkpoints: written whole, found again, and never mistaken for another run's."""
 
+import errno
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from get_tags_train.checkpoints import Checkpoints, Progress
 
@@ -106,10 +108,11 @@ def test_a_full_disk_leaves_the_one_before(folder: Path, monkeypatch: pytest.Mon
 
     def full(tensors: object, path: Path) -> None:
         path.write_bytes(b"a beginning")
-        raise OSError(28, "No space left on device", str(path))
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr("get_tags_train.checkpoints.save_file", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space left on device") as caught:
         save(folder, 6)
+    assert caught.value.errno == errno.ENOSPC
     assert newest_step(folder) == 5
     assert [path.name for path in folder.iterdir()] == ["checkpoint-000000005"]

@@ -1,6 +1,6 @@
 """Comparisons: the sentence, who is refused one, and what a deployment changes for the users of the tags."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -16,7 +16,8 @@ UNSEEN = np.zeros(EXAMPLES, bool)
 
 def scored(right: int, groups: np.ndarray | None = None) -> Scored:
     """A model that puts the one true tag, a, first for the first `right` of the examples."""
-    examples = ExampleSet.of_documents([f"text {n}" for n in range(EXAMPLES)], [["a"]] * EXAMPLES, groups)
+    examples = ExampleSet.of_documents([f"text {n}" for n in range(EXAMPLES)], [["a"]] * EXAMPLES)
+    examples = replace(examples, groups=np.arange(EXAMPLES) if groups is None else groups)
     y_score = np.where(np.arange(EXAMPLES)[:, None] < right, [0.9, 0.1], [0.1, 0.9]).astype(np.float32)
     return Scored.of(examples, TAGS, y_score)
 

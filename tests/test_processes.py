@@ -32,6 +32,7 @@ def home(tmp_path: Path, demo_home: Path) -> Path:
     (base_model / "config.json").write_text(json.dumps({**config, "hidden_dropout_prob": 0.0}), encoding="utf-8")
     settings = "\n".join(f"{key} = {value}" for key, value in TRAINING.items())
     written = f"[training]\nbase_model = '{base_model}'\ndevice = 'cpu'\nprecision = 'fp32'\n{settings}\n"
+    written += "[evaluation]\nheld_out = 0.0\n"
     (tmp_path / "get-tags.toml").write_text(written, encoding="utf-8")
     shutil.copy(demo_home / "test_samples_tags.csv", tmp_path)
     return tmp_path

@@ -349,7 +349,7 @@ def test_a_continued_training_says_so(trained: tuple[Path, Home], prepared: Prep
 
 
 def test_a_damaged_checkpoint_is_passed_over(trained: tuple[Path, Home], prepared: PreparedData, home: Home) -> None:
-    partial = interrupted_at(home, prepared, 6, Stop, checkpoint_minutes=1e-6)
+    partial = interrupted_at(home, prepared, 5, Stop, checkpoint_minutes=1e-6)
     (partial / "checkpoints" / "checkpoint-000000005" / "weights.safetensors").write_bytes(b"torn")
     folder = home.train(prepared)
     said = "".join(event.message for event in home.events if isinstance(event, Notice))
@@ -361,20 +361,20 @@ def test_a_damaged_checkpoint_is_passed_over(trained: tuple[Path, Home], prepare
 def test_how_often_it_is_saved_may_change_on_the_way(
     trained: tuple[Path, Home], prepared: PreparedData, home: Home
 ) -> None:
-    interrupted_at(home, prepared, 6, Stop, checkpoint_minutes=1e-6)
+    interrupted_at(home, prepared, 5, Stop, checkpoint_minutes=1e-6)
     assert weights(home.train(prepared, checkpoint_minutes=0)) == weights(trained[0])
     assert "from step 5." in "".join(event.message for event in home.events if isinstance(event, Notice))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends itself signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_asked_to_stop_it_finishes_the_step_and_saves(
     trained: tuple[Path, Home], prepared: PreparedData, home: Home, number: int
 ) -> None:
     before = signal.getsignal(number)
 
     def ask(event: Event) -> None:
-        if isinstance(event, StageProgress) and event.done == 3:
+        if isinstance(event, StageProgress) and event.done == 2:
             os.kill(os.getpid(), number)
 
     with pytest.raises(InterruptedByUser, match="saved as of step 3 of 8") as caught:
@@ -389,7 +389,7 @@ def test_asked_to_stop_it_finishes_the_step_and_saves(
 @pytest.mark.skipif(os.name == "nt", reason="sends itself signals")
 def test_asked_twice_it_stops_at_once(prepared: PreparedData, home: Home) -> None:
     def ask(event: Event) -> None:
-        if isinstance(event, StageProgress) and event.done == 3:
+        if isinstance(event, StageProgress) and event.done == 2:
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGINT)
 

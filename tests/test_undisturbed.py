@@ -44,6 +44,14 @@ def test_a_system_that_cannot_be_asked_is_no_obstacle(tmp_path: Path, monkeypatc
         pass
 
 
+def test_a_terminal_that_goes_after_ctrl_c_is_no_second_one() -> None:
+    with StopRequest() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.is_made
+
+
 def test_the_first_request_waits_and_the_second_does_not() -> None:
     with StopRequest() as stop:
         assert not stop.is_made

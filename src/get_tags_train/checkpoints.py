@@ -1,7 +1,9 @@
 """Checkpoints: all that a training is at a step, on disk whole or not at all, and found again."""
 
+import errno
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -131,8 +133,10 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
         with temporary.open("rb+") as stream:
             os.fsync(stream.fileno())
         rename(temporary, path)
-    except SafetensorError as error:  # its words for a full disk
-        raise OSError(None, str(error), str(path)) from error
+    except SafetensorError as error:  # which has the system's number in its words, if at all
+        number = re.search(r"os error (\d+)", str(error))
+        code = int(number[1]) if number else errno.EIO
+        raise OSError(code, os.strerror(code) if number else str(error), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -75,10 +77,15 @@ def choose_precision(wanted: str, device: str) -> str:
     return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32"
 
 
-def prepare_device(device: str, *, deterministic: bool) -> None:
-    """Settings of torch for a training, for this process."""
+@contextmanager
+def prepared_device(device: str, *, deterministic: bool) -> Iterator[None]:
+    """Settings of torch for a training; what other work of this process would feel is undone at the end."""
     if device == "cpu":
         torch.set_flush_denormal(True)
+        try:
+            yield
+        finally:
+            torch.set_flush_denormal(False)
         return
     if os.name == "nt":
         # Beyond what is free the driver would go on in the computer's own memory, many times slower, instead of
@@ -88,6 +95,7 @@ def prepare_device(device: str, *, deterministic: bool) -> None:
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
+    yield
 
 
 def gpu_memory() -> float:

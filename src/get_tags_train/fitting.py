@@ -91,12 +91,14 @@ class Fitting:
                 raise self._come_apart(taken)
             self._count(taken, perf_counter() - began)
             self._documents_done += len(rows)
-            self._tell(taken)
-            if is_epochs_end := self.progress.step % course.steps_per_epoch == 0:
-                self._end_epoch()
+            ended = self._end_epoch() if self.progress.step % course.steps_per_epoch == 0 else None
             is_asked = self._processes.any(stop.is_made)
             if self._processes.is_main:
-                self._save(must=is_asked, due=is_epochs_end or self._is_time())
+                self._save(must=is_asked, due=bool(ended) or self._is_time())
+            # Saved first: where the terminal has gone, telling fails.
+            self._tell(taken)
+            if ended:
+                self._on_event(ended)
             if is_asked:
                 return
         if self.progress.best_epoch not in (0, course.training.epochs):
@@ -114,7 +116,7 @@ class Fitting:
             physical_tokens=self._learner.physical_tokens,
         )
 
-    def _end_epoch(self) -> None:
+    def _end_epoch(self) -> EpochFinished:
         """Score the epoch, and keep its weights where they are the best so far."""
         course, done = self._course, self.progress
         epoch = done.step // course.steps_per_epoch
@@ -127,7 +129,7 @@ class Fitting:
                 self._checkpoints.keep_best(epoch, self._learner.weights())
         scores = {"epoch": epoch, "loss": ended.loss, "precision_at_k": precision}
         self.progress = replace(done, epochs=(*done.epochs, scores), best_epoch=best, loss_sum=0.0)
-        self._on_event(ended)
+        return ended
 
     def _is_time(self) -> bool:
         minutes = self._course.training.checkpoint_minutes

@@ -19,8 +19,9 @@ from get_tags_train.metrics import precision_at_k
 from get_tags_train.processes import Processes
 from get_tags_train.settings import TrainingSettings
 
-# Tokens computed at once, padding included: enough to keep the device busy. Where memory ends before, it is halved.
-_PHYSICAL_TOKENS = {"cpu": 8_192, "cuda": 65_536}
+# Tokens computed at once, padding included: enough to keep a GPU busy, few enough for a processor's caches. Where
+# memory ends before, it is halved.
+_PHYSICAL_TOKENS = {"cpu": 2_048, "cuda": 65_536}
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 

@@ -75,12 +75,6 @@ class Processes:
         dist.broadcast(shared, 0)
         return float(shared.item())
 
-    def copy_from_main(self, tensors: list[torch.Tensor]) -> None:
-        """Give every process the main one's values."""
-        if self.count > 1:
-            for tensor in tensors:
-                dist.broadcast(tensor, 0)
-
     def part(self) -> None:
         """Leave the others, when all is done."""
         if self.count > 1:

@@ -1,5 +1,6 @@
 """Loss, learning rate and scores for those who follow a training in TensorBoard or MLflow."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -35,7 +36,9 @@ def tracked(on_event: OnEvent, report_to: str, *, name: str, logs_dir: Path, ste
         # What an interrupted run reported beyond its last checkpoint is done again, and shown once.
         tracker = TensorBoardTracker(name, logs_dir, purge_step=step + 1)
     else:
-        tracker = MLflowTracker(experiment_name="get-tags", run_name=name)
+        # Without a server it would write into whatever folder the command was started in.
+        os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{(logs_dir / 'mlflow.db').as_posix()}")
+        tracker = MLflowTracker(experiment_name="get-tags", run_name=name, logging_dir=str(logs_dir / "mlruns"))
     tracker.start()
 
     def log_and_pass(event: Event) -> None:

@@ -19,7 +19,7 @@ from get_tags_train.base_model import identity, load_for_tags
 from get_tags_train.batches import Examples, choose_examples, is_tokenised_for, open_documents, tokenise_again
 from get_tags_train.checkpoints import Checkpoints, Progress
 from get_tags_train.dataset import PreparedData, file_sha256
-from get_tags_train.device import choose_precision, prepare_device
+from get_tags_train.device import choose_precision, prepared_device
 from get_tags_train.errors import GetTagsError, InterruptedByUser
 from get_tags_train.events import Notice, OnEvent, StageFinished, StageProgress, StageStarted
 from get_tags_train.fitting import Course, Fitting
@@ -155,6 +155,7 @@ def train(
         if not is_trained:
             with awake("a model is being trained"):
                 trained = _fit(run, processes, on_event)
+            processes.part()
             _write_model(run, trained, {"resumed": workspace.resumed, "seconds": round(perf_counter() - started, 3)})
         remove_folder(folder / CHECKPOINTS)
         (folder / _TOKENISED_AGAIN).unlink(missing_ok=True)
@@ -167,12 +168,12 @@ def assist(home: Path, device: str) -> None:
     if task := processes.share():
         with suppress(InterruptedByUser):
             _fit(_Run.of_task(task, home, device), processes, lambda event: None)
+    processes.part()
 
 
 def _fit(run: _Run, processes: Processes, on_event: OnEvent) -> _Trained:
     """Train, from the last good checkpoint if there is one. Raises InterruptedByUser when asked to stop."""
     started, training = perf_counter(), run.training
-    prepare_device(run.device, deterministic=training.deterministic)
     examples = choose_examples(run.data, run.left_out, training.min_tag_count)
     again_path = run.folder / _TOKENISED_AGAIN
     documents = open_documents(run.data, examples, run.tokenizer, training.context_length, again_path)
@@ -184,7 +185,7 @@ def _fit(run: _Run, processes: Processes, on_event: OnEvent) -> _Trained:
         on_event(Notice(f"The checkpoint {name} is damaged: it is passed over.", "warning"))
     if processes.is_main:
         _check_disk(run.folder, model)
-    with StopRequest() as stop:
+    with StopRequest() as stop, prepared_device(run.device, deterministic=training.deterministic):
         learner = Learner(model, documents, training, processes, run.device)
         batch_size = checkpoint.progress.batch_size if checkpoint else training.batch_size
         if batch_size == "auto":

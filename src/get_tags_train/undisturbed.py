@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_REQUESTS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # of which each system knows some
 _ES_CONTINUOUS, _ES_SYSTEM_REQUIRED = 0x80000000, 0x00000001
 
 
@@ -54,18 +55,18 @@ def _inhibitor(why: str) -> subprocess.Popen[bytes] | None:
 
 
 class StopRequest:
-    """Whether somebody has asked this process to stop: Ctrl-C, or the system's polite way to end it.
+    """Whether somebody has asked this process to stop: with Ctrl-C, by closing its terminal, or as systems do it.
 
-    Inside `with`, the first request only sets `is_made`; a second one interrupts at once.
+    Inside `with`, a request only sets `is_made`; a second Ctrl-C interrupts at once.
     """
 
     def __init__(self) -> None:
-        self.is_made = False
+        self.is_made = self._is_pressed = False
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> "StopRequest":
         if threading.current_thread() is threading.main_thread():  # elsewhere Python takes no handlers
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in filter(None, (getattr(signal, name, None) for name in _REQUESTS)):
                 self._before[number] = signal.signal(number, self._take)
         return self
 
@@ -74,6 +75,7 @@ class StopRequest:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if self.is_made:
+        if number == signal.SIGINT and self._is_pressed:
             raise KeyboardInterrupt
+        self._is_pressed |= number == signal.SIGINT
         self.is_made = True
