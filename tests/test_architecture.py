@@ -161,6 +161,16 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert "Usage" in done.stdout + done.stderr
 
 
+def test_the_package_itself_is_light_and_has_the_model_class() -> None:
+    code = (
+        "import sys, get_tags_train; assert 'torch' not in sys.modules; "
+        "from get_tags_train import TagModel, TagScore, model; assert TagModel is model.TagModel; "
+        "assert not hasattr(get_tags_train, 'nothing')"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
 def test_no_file_names_a_registry_host() -> None:
     """Where packages and models come from is the machine's business: its pip and hub settings say so."""
     kept = [*(ROOT / "src").rglob("*"), *(ROOT / "configs").rglob("*"), *(ROOT / "scripts").rglob("*")]

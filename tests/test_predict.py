@@ -2,6 +2,7 @@
 
 import csv
 import json
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
@@ -60,6 +61,15 @@ def test_only_a_window_of_texts_is_read_ahead(model: TagModel, monkeypatch: pyte
     endless = (read.append(n) or f"text {n}" for n in range(10**9))  # type: ignore[func-returns-value]
     assert len(list(islice(model.predict_each(endless), 6))) == 6
     assert len(read) == 8
+
+
+def test_threads_share_a_model(model: TagModel) -> None:
+    texts = [[f"contract {n} " * (1 + n % 7), "impozit " * n] for n in range(24)]
+    alone = [model.predict(pair, 3) for pair in texts]
+    with ThreadPoolExecutor(8) as threads:
+        shared = list(threads.map(lambda pair: model.predict(pair, 3), texts))
+    for one, other in zip(alone, shared, strict=True):
+        assert [[tag for tag, _ in tags] for tags in one] == [[tag for tag, _ in tags] for tags in other]
 
 
 def test_one_bare_text_is_refused(model: TagModel) -> None:

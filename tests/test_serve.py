@@ -1,11 +1,17 @@
 """The API as callers see it: answers, limits, the token, and the change-over to a newly deployed model."""
 
 import json
+import os
 import shutil
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import schemathesis
 from databases import silent
@@ -14,12 +20,13 @@ from hypothesis import HealthCheck, given, settings
 
 from get_tags_train.dataset import file_sha256
 from get_tags_train.deploy import deploy, rollback
+from get_tags_train.errors import GetTagsError
 from get_tags_train.events import Event, Notice
 from get_tags_train.folders import write_json
 from get_tags_train.follower import Follower
 from get_tags_train.model import TagModel
 from get_tags_train.modelfacts import FACTS, read_facts
-from get_tags_train.serve import make_app
+from get_tags_train.serve import make_app, serve
 from get_tags_train.settings import ServeSettings, load_settings
 
 TEXT = "Angajatorul a desfăcut contractul de muncă fără preaviz."
@@ -195,3 +202,25 @@ def test_the_description_agrees_with_the_answers(live: Path, path: str) -> None:
             case.call_and_validate(headers={"Authorization": "Bearer token"})
 
         check()
+
+
+def test_an_address_that_is_taken_is_said_in_words(live: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, follow(live) as follower:
+        port = taken.getsockname()[1]
+        with pytest.raises(GetTagsError, match=f"127.0.0.1, port {port}, cannot be listened on"):
+            serve(follower, limits(port=port), silent, silent)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a console's Ctrl-C reaches the tests too")
+def test_the_command_answers_until_ctrl_c(live: Path) -> None:
+    command = [sys.executable, "-m", "get_tags_train", "serve", "--json", "--port", "0", "--home", str(live.parent)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    ready = json.loads(running.stdout.readline())
+    answer = httpx2.post(f"{ready['url']}/get_tags", json={"text": TEXT, "TOP_N": 2})
+    assert len(answer.json()["tags"]) == 2
+    assert answer.json()["model"] == ready["model"]
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "Traceback" not in said
