@@ -8,7 +8,7 @@ from math import ceil
 from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT = 640, 320
-_LEFT, _TOP, _BOTTOM = 44, 14, 34
+_LEFT, _TOP, _BOTTOM = 44, 14, 44
 _LABELS = 150  # room for the names of lines, on the right
 _LINE_OF_TEXT = 17
 _ROW = 30
@@ -39,8 +39,8 @@ def curves(lines: Sequence[Line], *, title: str, x_title: str, highest: float | 
         return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (1 - value / top)
 
     parts = [_grid(top, y, right)]
-    parts += [_text(x(place), _HEIGHT - 14, str(place), "middle") for place in _ticks(count)]
-    parts.append(_text((_LEFT + right) / 2, _HEIGHT - 1, x_title, "middle", "axis"))
+    parts += [_text(x(place), _HEIGHT - 26, str(place), "middle") for place in _ticks(count)]
+    parts.append(_text((_LEFT + right) / 2, _HEIGHT - 6, x_title, "middle", "axis"))
     for line in lines:
         points = [(x(place), y(value)) for place, value in enumerate(line.values, start=1)]
         drawn = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
