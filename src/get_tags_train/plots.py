@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil
+from math import ceil, floor, log10
 
 from markupsafe import Markup, escape
 
@@ -130,11 +130,11 @@ def _ticks(count: int) -> range:
 
 
 def _round_up(value: float) -> float:
-    """The next number of one digit that is not less."""
+    """The next number that is not less and whose quarters are short: 1, 2, 4 or 8 times a power of ten."""
     if value <= 0:
         return 1.0
-    step = 10.0 ** int(f"{value:e}".partition("e")[2])
-    return ceil(value / step - 1e-9) * step
+    power = 10.0 ** floor(log10(value))
+    return next(step * power for step in (1, 2, 4, 8, 10) if step * power >= value * (1 - 1e-9))
 
 
 def _apart(places: Sequence[float]) -> list[float]:
