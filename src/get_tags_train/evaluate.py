@@ -69,21 +69,19 @@ class _Candidate:
     model: TagModel
     tags: list[str]
     entries: list[dict[str, Any]]
-    is_ours: bool
 
     @classmethod
     def load(cls, folder: Path, device: str) -> "_Candidate":
         facts, model = read_facts(folder), TagModel(folder, device)
         tags = model.tags if facts else [normalise_tag(tag) for tag in model.tags]  # another tool's spelling
-        return cls(folder, model, tags, facts.get("tags") or [{"tag": tag} for tag in tags], bool(facts))
+        return cls(folder, model, tags, facts.get("tags") or [{"tag": tag} for tag in tags])
 
     @property
     def documents_of(self) -> dict[str, int] | None:
         return {e["tag"]: e["documents"] for e in self.entries} if all("documents" in e for e in self.entries) else None
 
     def scored(self, examples: ExampleSet) -> Scored:
-        texts = examples.texts if self.is_ours else examples.raw_texts
-        return Scored.of(examples, self.tags, self.model.scores(texts))
+        return Scored.of(examples, self.tags, self.model.scores(examples.texts))
 
     def seen(self, examples: ExampleSet) -> NDArray[np.bool_] | None:
         return trained_texts.seen(self.folder, examples.texts)

@@ -18,15 +18,14 @@ HELD_OUT = "held-out documents"
 class ExampleSet:
     """Examples that have tags; what is measured on one set is compared with nothing measured on another.
 
-    texts are clean, raw_texts as they came; groups: (examples,) near-duplicates share a number; sha256 tells the set
-    from any other; `without_tags` counts examples that were left out.
+    texts are clean; groups: (examples,) near-duplicates share a number; sha256 tells the set from any other;
+    `without_tags` counts examples that were left out.
     """
 
     name: str
     sha256: str
     texts: list[str]
     labels: list[list[str]]
-    raw_texts: list[str]
     groups: NDArray[np.int64]
     source: str = ""
     without_tags: int = field(default=0, kw_only=True)
@@ -48,7 +47,6 @@ class ExampleSet:
             sha256=samples.sha256,
             texts=[samples.texts[row] for row in tagged],
             labels=[samples.labels[row] for row in tagged],
-            raw_texts=[samples.raw_texts[row] for row in tagged],
             groups=np.arange(len(tagged)) if groups is None else groups[tagged],
             source=str(samples.path),
             without_tags=len(samples.texts) - len(tagged),
@@ -69,6 +67,5 @@ class ExampleSet:
             sha256=digest.hexdigest(),
             texts=list(texts),
             labels=[list(tags) for tags in labels],
-            raw_texts=list(texts),
             groups=np.arange(len(texts)) if groups is None else groups,
         )

@@ -11,7 +11,6 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from get_tags_train.errors import GetTagsError
 from get_tags_train.metrics import rank
-from get_tags_train.modelfacts import FACTS
 from get_tags_train.text import clean_text
 from get_tags_train.tokens import knows_words
 
@@ -54,8 +53,6 @@ class TagModel:
                 "It may be damaged: get-tags models verify, or take another one.",
             ) from error
         self._model = model.eval().to(device)
-        # What another tool made was trained on texts as they came.
-        self._clean = clean_text if (folder / FACTS).is_file() else str
         self._device = device
         labels = model.config.id2label
         self.tags: list[str] = [labels[index] for index in range(model.config.num_labels)]
@@ -63,10 +60,8 @@ class TagModel:
         self.context_length = int(min(self._tokenizer.model_max_length, positions))
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The score of every tag for every text, which a model of ours cleans first: (texts, tags)."""
-        encoded = self._tokenizer(
-            [self._clean(text) for text in texts], truncation=True, max_length=self.context_length
-        )
+        """The score of every tag for every text, cleaned first: (texts, tags)."""
+        encoded = self._tokenizer([clean_text(text) for text in texts], truncation=True, max_length=self.context_length)
         lengths = [len(ids) for ids in encoded["input_ids"]]
         result = np.zeros((len(texts), len(self.tags)), np.float32)
         for rows in _batches(lengths):

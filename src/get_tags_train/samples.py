@@ -16,13 +16,12 @@ FEW = 100
 
 @dataclass(frozen=True)
 class Samples:
-    """Clean texts, and as they stand in the file, with normalised true tags; `sha256` is the file's."""
+    """Clean texts with normalised true tags; `sha256` is the file's."""
 
     path: Path
     sha256: str
     texts: list[str]
     labels: list[list[str]]
-    raw_texts: list[str]
 
     @classmethod
     def read(cls, path: Path, tags_map: Mapping[str, str] | None = None) -> "Samples":
@@ -37,7 +36,6 @@ class Samples:
             sha256=file_sha256(path),
             texts=[clean_text(text) for _, text, _ in rows],
             labels=[list(dict.fromkeys(filter(None, labels))) for labels in renamed],
-            raw_texts=[text for _, text, _ in rows],
         )
 
     def in_data(self, data: PreparedData) -> NDArray[np.bool_]:
