@@ -9,10 +9,13 @@ from databases import silent
 from filelock import FileLock
 
 from get_tags_train import inventory
+from get_tags_train.console import models_listing
 from get_tags_train.dataset import PreparedData
 from get_tags_train.deploy import deploy
 from get_tags_train.errors import GetTagsError, InputError
+from get_tags_train.folders import write_json
 from get_tags_train.home import data_dir, locks_dir, models_dir
+from get_tags_train.inventory import list_models
 
 
 @pytest.fixture
@@ -159,3 +162,19 @@ def test_each_of_several_is_verified(home: Path) -> None:
     assert "documents-00000.arrow has changed" in flipped["damaged"]
     assert "get-tags data remove tags_v3" in flipped["hint"]
     assert "tags_v10" in incomplete["damaged"]
+
+
+def test_figures_of_models_come_with_the_test_set_they_were_made_on(tmp_path: Path) -> None:
+    for name, sha256 in (("one", "a" * 64), ("two", "b" * 64), ("three", None)):
+        evaluation = {"precision_at_k": {"1": 0.5, "2": 0.25}, "examples": 40, "samples_sha256": sha256}
+        facts = {
+            "created": f"2026-01-01T00:00:0{len(name)}+02:00",
+            "data": {"name": "tags_v1"},
+            "evaluations": [evaluation] if sha256 else [],
+        }
+        write_json(tmp_path / "_models" / name / "get_tags.json", facts)
+    listed = list_models(tmp_path, tmp_path / "_live")
+    assert {e["name"]: e["test_set"] for e in listed["models"]} == {"one": "aaaaaaa", "two": "bbbbbbb", "three": None}
+    assert any("compare within one test set only" in str(line) for line in models_listing(tmp_path, listed))
+    listed["models"] = [entry for entry in listed["models"] if entry["name"] != "two"]
+    assert not any("compare within" in str(line) for line in models_listing(tmp_path, listed))

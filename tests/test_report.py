@@ -139,3 +139,8 @@ def test_names_of_lines_do_not_lie_on_each_other() -> None:
 def test_a_plot_of_one_point_and_one_of_nothing_but_zeros() -> None:
     assert "<circle" in plots.curves([plots.Line("loss", "model", [0.0])], title="t", x_title="epoch")
     assert "<rect" in plots.bars({"a": 0, "b": 0}, title="t")
+
+
+def test_the_numbers_of_an_axis_are_short() -> None:
+    drawn = plots.curves([plots.Line("loss", "model", [0.061, 0.0145])], title="t", x_title="epoch")
+    assert re.findall(r'class="tick" x="36.0"[^>]*>([^<]+)<', drawn) == ["0", "0.02", "0.04", "0.06", "0.08"]

@@ -125,9 +125,8 @@ def mean_of_f1_interval(
     *,
     groups: NDArray[np.integer],
     extra_tags: int = 0,
-    confidence: float = 0.95,
 ) -> Interval:
-    """The interval of macro F1: (examples, tags) each; `extra_tags` are true somewhere and never predicted.
+    """The 95% interval of macro F1: (examples, tags) each; `extra_tags` are true somewhere and never predicted.
 
     A bootstrap over groups, centred on the figure: of a tag with few examples a draw often has none, which pulls the
     drawn figures down, so it is their spread that counts and not their place.
@@ -148,5 +147,5 @@ def mean_of_f1_interval(
         return mean
 
     drawn = np.random.default_rng(_SEED).multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(np.float64)
-    figure, reach = float(macro(np.ones((1, count)))[0]), stats.norm.ppf((1 + confidence) / 2) * macro(drawn).std()
+    figure, reach = float(macro(np.ones((1, count)))[0]), stats.norm.ppf(0.975) * macro(drawn).std()
     return Interval(max(0.0, figure - reach), min(1.0, figure + reach))

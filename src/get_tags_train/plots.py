@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil
+from math import ceil, floor, log10
 
 from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT = 640, 320
-_LEFT, _TOP, _BOTTOM = 44, 14, 34
+_LEFT, _TOP, _BOTTOM = 44, 14, 44
 _LABELS = 150  # room for the names of lines, on the right
 _LINE_OF_TEXT = 17
 _ROW = 30
@@ -39,8 +39,8 @@ def curves(lines: Sequence[Line], *, title: str, x_title: str, highest: float | 
         return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (1 - value / top)
 
     parts = [_grid(top, y, right)]
-    parts += [_text(x(place), _HEIGHT - 14, str(place), "middle") for place in _ticks(count)]
-    parts.append(_text((_LEFT + right) / 2, _HEIGHT - 1, x_title, "middle", "axis"))
+    parts += [_text(x(place), _HEIGHT - 26, str(place), "middle") for place in _ticks(count)]
+    parts.append(_text((_LEFT + right) / 2, _HEIGHT - 6, x_title, "middle", "axis"))
     for line in lines:
         points = [(x(place), y(value)) for place, value in enumerate(line.values, start=1)]
         drawn = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
@@ -130,11 +130,11 @@ def _ticks(count: int) -> range:
 
 
 def _round_up(value: float) -> float:
-    """The next number of one digit that is not less."""
+    """The next number that is not less and whose quarters are short: 1, 2, 4 or 8 times a power of ten."""
     if value <= 0:
         return 1.0
-    step = 10.0 ** int(f"{value:e}".partition("e")[2])
-    return ceil(value / step - 1e-9) * step
+    power = 10.0 ** floor(log10(value))
+    return next(step * power for step in (1, 2, 4, 8, 10) if step * power >= value * (1 - 1e-9))
 
 
 def _apart(places: Sequence[float]) -> list[float]:
