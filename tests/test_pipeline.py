@@ -21,7 +21,7 @@ from get_tags_train.settings import FROM_DATABASE, Settings, Source
 
 DATA_KEYS = {
     "name", "path", "source", "documents_read", "documents_kept", "dropped", "missing_ids", "tags", "checksum",
-    "resumed", "seconds",
+    "resumed", "seconds", "parts",
 }  # fmt: skip
 MODEL_KEYS = {
     "name", "path", "base_model", "epochs", "batch_size", "context_length", "examples", "device", "precision",

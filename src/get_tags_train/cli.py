@@ -15,15 +15,15 @@ from get_tags_train.commandline import (
     DeviceOption,
     HomeOption,
     IdsOption,
+    Job,
     JsonOption,
     ModelArgument,
     NameArgument,
     TopKOption,
     YesOption,
+    overrides,
+    session,
 )
-from get_tags_train.commandline import Job as _Job
-from get_tags_train.commandline import overrides as _overrides
-from get_tags_train.commandline import session as _session
 from get_tags_train.errors import GetTagsError, InputError, InterruptedByUser
 from get_tags_train.live_commands import live_app
 from get_tags_train.samples_commands import samples_app
@@ -77,8 +77,8 @@ def train(
     from get_tags_train import console, pipeline
     from get_tags_train.settings import default_home
 
-    job = _Job.of(home or (default_home() / "demo" if demo else None), config, json_)
-    overrides = _overrides(
+    job = Job.of(home or (default_home() / "demo" if demo else None), config, json_)
+    flags = overrides(
         training={
             "epochs": epochs,
             "batch_size": int(batch_size) if batch_size and batch_size.isdecimal() else batch_size,
@@ -90,42 +90,42 @@ def train(
         evaluation={"top_k": top_k},
     )
     if pipeline.is_assistant():
-        pipeline.assist(job.settings(overrides))
+        pipeline.assist(job.settings(flags))
         return
     chosen = _source_of_flags(source, ids, data)
-    job.settings(overrides)  # wrong flags and settings are found before the example is written
+    job.settings(flags)  # wrong flags and settings are found before the example is written
     if yes:
         if demo:
             _write_demo(job)
-        _train(job.settings(overrides, source=_complete(chosen, job.home)), deploy, ask=False)
+        _train(job.settings(flags, source=_complete(chosen, job.home)), deploy, ask=False)
         return
-    wizard = _wizard([*([] if chosen else ["--source"]), *_unanswered(overrides)])
+    wizard = _wizard([*([] if chosen else ["--source"]), *_unanswered(flags)])
     with wizard.prompts():
-        picked = chosen if demo else wizard.ask_source(job.settings(overrides), chosen)
+        picked = chosen if demo else wizard.ask_source(job.settings(flags), chosen)
         if picked is None and not demo:
-            demo, job = True, _Job.of(job.home / "demo", config, json_)
+            demo, job = True, Job.of(job.home / "demo", config, json_)
         planned = _planned_demo(job.home) if demo else {}
-        answers = wizard.ask_settings(job.settings(planned, overrides), overrides)
-        job.console.show([console.summary(job.settings(planned, overrides, answers, source=picked), deploy)])
+        answers = wizard.ask_settings(job.settings(planned, flags), flags)
+        job.console.show([console.summary(job.settings(planned, flags, answers, source=picked), deploy)])
         if not wizard.confirm_start():
             job.console.say("Nothing was started.")
             raise typer.Exit(InterruptedByUser.exit_code)
         if demo:
             _write_demo(job)
-        _train(job.settings(overrides, answers, source=_complete(picked, job.home)), deploy, ask=True)
+        _train(job.settings(flags, answers, source=_complete(picked, job.home)), deploy, ask=True)
 
 
-def _unanswered(overrides: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _unanswered(flags: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The flags that would answer the wizard's questions."""
     from get_tags_train.wizard import QUESTIONS
 
-    return [f"--{q.key.replace('_', '-')}" for q in QUESTIONS if q.key not in overrides.get(q.section, {})]
+    return [f"--{q.key.replace('_', '-')}" for q in QUESTIONS if q.key not in flags.get(q.section, {})]
 
 
 def _train(settings: "Settings", deploy: bool | None, *, ask: bool) -> None:
     from get_tags_train import console, deciding, pipeline, wizard
 
-    on_event = _session.start_log("train", _secrets(settings))
+    on_event = session.start_log("train", _secrets(settings))
     left = False
 
     def should_deploy(result: pipeline.RunResult) -> bool:
@@ -133,10 +133,10 @@ def _train(settings: "Settings", deploy: bool | None, *, ask: bool) -> None:
         if deploy is False or not (deploy or ask):
             return False
         if deploy is None:
-            _session.console.show(console.evaluation_lines(result.evaluation))
+            session.console.show(console.evaluation_lines(result.evaluation))
         try:
             return (deploy or wizard.confirm_deploy(result.model.name)) and deciding.agreed(
-                result.evaluation, result.model.name, ask=ask, say=_session.console.say
+                result.evaluation, result.model.name, ask=ask, say=session.console.say
             )
         except (KeyboardInterrupt, EOFError):
             left = True  # the model is there: its name and folder are still to be said
@@ -144,7 +144,7 @@ def _train(settings: "Settings", deploy: bool | None, *, ask: bool) -> None:
 
     result = pipeline.run(settings, on_event, should_deploy).as_json()
     seen = [] if ask and deploy is None else console.evaluation_lines(result["evaluation"])
-    _session.console.result(result, [*seen, console.run_facts(result)])
+    session.console.result(result, [*seen, console.run_facts(result)])
     if left:
         raise typer.Exit(InterruptedByUser.exit_code)
 
@@ -162,15 +162,15 @@ def extract(
     """Prepare data from the database, without training on them."""
     from get_tags_train import console, pipeline
 
-    job = _Job.of(home, config, json_)
-    overrides = _overrides(training={"base_model": base_model})
+    job = Job.of(home, config, json_)
+    flags = overrides(training={"base_model": base_model})
     chosen = _source_of_flags(source, ids, None)
     if not yes and (chosen is None or (chosen.kind == "ids" and chosen.ids_path is None)):
         wizard = _wizard(["--source", "--ids"])
         with wizard.prompts():
-            chosen = wizard.ask_source(job.settings(overrides), chosen, only_extraction=True)
-    settings = job.settings(overrides, source=_complete(chosen, job.home))
-    result = asdict(pipeline.extract(settings, _session.start_log("extract", _secrets(settings))))
+            chosen = wizard.ask_source(job.settings(flags), chosen, only_extraction=True)
+    settings = job.settings(flags, source=_complete(chosen, job.home))
+    result = asdict(pipeline.extract(settings, session.start_log("extract", _secrets(settings))))
     job.console.result({"data": result}, [console.data_facts(result)])
 
 
@@ -187,8 +187,8 @@ def evaluate(
     from get_tags_train import console
     from get_tags_train.home import find_model
 
-    job = _Job.of(home, config, json_)
-    settings = job.settings(_overrides(evaluation={"top_k": top_k}, training={"device": device}))
+    job = Job.of(home, config, json_)
+    settings = job.settings(overrides(evaluation={"top_k": top_k}, training={"device": device}))
     folder = find_model(settings.home, settings.live_dir, model)
 
     from get_tags_train import evaluate as stage
@@ -198,7 +198,7 @@ def evaluate(
     from get_tags_train.examples import ExampleSet
     from get_tags_train.samples import Samples
 
-    on_event = _session.start_log("evaluate")
+    on_event = session.start_log("evaluate")
     samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
     evaluation = stage.evaluate(
         folder,
@@ -220,7 +220,7 @@ def doctor(home: HomeOption = None, config: ConfigOption = None, json_: JsonOpti
     from get_tags_train import console
     from get_tags_train.doctor import examine
 
-    job = _Job.of(home, config, json_)
+    job = Job.of(home, config, json_)
     settings = job.settings()
     checks = list(examine(settings))
     job.console.result({"checks": [check._asdict() for check in checks]}, [console.checks_table(checks)])
@@ -233,7 +233,7 @@ def demo(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption
     """Write the built-in example into a home folder; default: the folder demo in the default home."""
     from get_tags_train.settings import default_home
 
-    job = _Job.of(home or default_home() / "demo", config, json_)
+    job = Job.of(home or default_home() / "demo", config, json_)
     _write_demo(job)
     job.console.result({"home": str(job.home)}, [f"The example is in {job.home}. Train on it: get-tags train --demo"])
 
@@ -252,7 +252,7 @@ def data_list(home: HomeOption = None, config: ConfigOption = None, json_: JsonO
     """List prepared data, newest first."""
     from get_tags_train import console, inventory
 
-    job = _Job.of(home, config, json_)
+    job = Job.of(home, config, json_)
     listed = inventory.list_data(job.home)
     job.console.result(listed, console.data_listing(job.home, listed))
 
@@ -269,7 +269,7 @@ def data_show(
     from get_tags_train.dataset import PreparedData
     from get_tags_train.home import find_data
 
-    job = _Job.of(home, config, json_)
+    job = Job.of(home, config, json_)
     data = PreparedData(find_data(job.home, name))
     shown = asdict(data.manifest) | {"path": str(data.folder), "figures": asdict(figures.measure(data))}
     job.console.result(shown, console.data_lines(shown))
@@ -292,7 +292,7 @@ def data_diff(
     from get_tags_train.dataset import PreparedData
     from get_tags_train.home import find_data
 
-    job = _Job.of(home, config, json_)
+    job = Job.of(home, config, json_)
     difference = figures.compare(*(PreparedData(find_data(job.home, name)) for name in (old, new)))
     if csv is not None:
         write_csv(csv.expanduser(), chain([("id", "what")], difference.rows()))
@@ -312,7 +312,7 @@ def data_verify(
     from get_tags_train import console, inventory
     from get_tags_train.home import data_names, find_data
 
-    job = _Job.of(home, config, json_)
+    job = Job.of(home, config, json_)
     if every and name:
         raise InputError(f"--all and {name} were both given.", "Give one of them.")
     one = find_data(job.home, name).name
@@ -337,7 +337,7 @@ def data_remove(
     from get_tags_train import inventory
     from get_tags_train.home import data_dir
 
-    job = _Job.of(home, config, json_)
+    job = Job.of(home, config, json_)
     folder = inventory.find_removable(data_dir(job.home), name)
     inventory.refuse_needed(job.home, folder)
     _remove(job, folder, yes=yes)
@@ -357,7 +357,7 @@ def models_list(home: HomeOption = None, config: ConfigOption = None, json_: Jso
     """List models, newest first, with their last evaluation."""
     from get_tags_train import console, inventory
 
-    job = _Job.of(home, config, json_)
+    job = Job.of(home, config, json_)
     listed = inventory.list_models(job.home, job.settings().live_dir)
     job.console.result(listed, console.models_listing(job.home, listed))
 
@@ -371,7 +371,7 @@ def models_show(
     from get_tags_train.home import find_model
     from get_tags_train.modelfacts import read_facts
 
-    job = _Job.of(home, config, json_)
+    job = Job.of(home, config, json_)
     folder = find_model(job.home, job.settings().live_dir, model)
     shown = read_facts(folder)
     job.console.result(shown, console.model_lines(folder, shown))
@@ -385,7 +385,7 @@ def models_verify(
     from get_tags_train.home import find_model
     from get_tags_train.modelfacts import verify
 
-    job = _Job.of(home, config, json_)
+    job = Job.of(home, config, json_)
     folder = find_model(job.home, job.settings().live_dir, model)
     verify(folder)
     job.console.result({"name": folder.name, "path": str(folder)}, [f"{folder} is whole."])
@@ -403,7 +403,7 @@ def models_remove(
     from get_tags_train import inventory
     from get_tags_train.home import models_dir
 
-    job = _Job.of(home, config, json_)
+    job = Job.of(home, config, json_)
     folder = inventory.find_removable(models_dir(job.home), name)
     live = inventory.live_copy(folder, job.settings().live_dir)
     _remove(job, folder, f"It stays live: the API reads its copy, {live}." if live else "", yes=yes)
@@ -413,7 +413,7 @@ def _after(ctx: typer.Context) -> str:
     return f"Write: get-tags {ctx.info_name} {ctx.invoked_subcommand} ... --home DIR"
 
 
-def _remove(job: _Job, folder: Path, remark: str = "", *, yes: bool) -> None:
+def _remove(job: Job, folder: Path, remark: str = "", *, yes: bool) -> None:
     from get_tags_train import inventory
 
     if not yes:
@@ -475,7 +475,7 @@ def _planned_demo(home: Path) -> Mapping[str, Mapping[str, Any]]:
     return {} if (home / SITE_FILE).exists() else SETTINGS
 
 
-def _write_demo(job: _Job) -> None:
+def _write_demo(job: Job) -> None:
     from get_tags_train.demo import write_demo
 
     job.console.say(f"Writing the example into {job.home} ...")

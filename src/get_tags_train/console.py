@@ -277,7 +277,9 @@ def comparison_lines(evaluation: Mapping[str, Any]) -> list[str | Table | Panel]
 
 def data_facts(data: Mapping[str, Any]) -> Table:
     """Prepared data at the end of an extraction."""
-    return facts("Done", _data_entries(data) | {"Checksum": data["checksum"], "Time": duration(data["seconds"])})
+    parts = ", ".join(f"{part} {duration(seconds)}" for part, seconds in data["parts"].items())
+    time = f"{duration(data['seconds'])}; side by side {parts}"
+    return facts("Done", _data_entries(data) | {"Checksum": data["checksum"], "Time": time})
 
 
 def run_facts(result: Mapping[str, Any]) -> Table:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DataResult:
-    """The prepared data that a run made or opened."""
+    """The prepared data that a run made or opened; `parts` are the seconds of each part, which ran side by side."""
 
     name: str
     path: str
@@ -38,6 +38,7 @@ class DataResult:
     checksum: str
     resumed: bool
     seconds: float
+    parts: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -294,6 +295,7 @@ def _describe(data: "PreparedData", source: str, started: float, *, resumed: boo
         checksum=manifest.checksum,
         resumed=resumed,
         seconds=round(perf_counter() - started, 3),
+        parts=manifest.seconds,
     )
 
 

@@ -84,7 +84,7 @@ def read_pieces(
     ids, _ = read_ids(folder)
     existing = piece_paths(folder)
     done = piece_facts(existing[-1])["stop"] if existing else 0
-    number, started = len(existing), perf_counter()
+    number, started, before = len(existing), perf_counter(), done
     on_event(StageStarted("extract", total=len(ids), unit="documents"))
     on_event(StageProgress("extract", done))
     work = _Work(reading.source, encoder, earlier, ids.type)
@@ -102,7 +102,8 @@ def read_pieces(
                     with work.timed("write"):
                         stream.write_batch(batch)
                     done += count
-                    on_event(StageProgress("extract", done))
+                    speed = (done - before) / (perf_counter() - started)
+                    on_event(StageProgress("extract", done, f"{speed:,.0f} a second"))
                     if done - start >= PIECE_DOCUMENTS or monotonic() - began > PIECE_SECONDS:
                         break
             write_json(path.with_suffix(".json"), {"start": start, "stop": done, **work.take_facts()})
