@@ -50,7 +50,7 @@ def test_train_prints_one_json_object_with_the_agreed_keys(get_tags, home):
     assert set(result.json) == {"data", "model", "evaluation", "deployed", "live", "seconds"}
     assert set(result.json["data"]) == {
         *("name", "path", "source", "documents_read", "documents_kept", "dropped"),
-        *("missing_ids", "tags", "checksum", "resumed", "seconds"),
+        *("missing_ids", "tags", "checksum", "resumed", "seconds", "parts"),
     }
     assert set(result.json["model"]) == {
         *("name", "path", "base_model", "epochs", "batch_size", "context_length", "examples"),
