@@ -100,7 +100,7 @@ def train_ours(folder: str, texts: list[str]) -> dict[str, float]:
 
     from get_tags_train.base_model import load_for_tags
     from get_tags_train.batches import Documents, Examples, _Lists
-    from get_tags_train.device import prepare_device
+    from get_tags_train.device import prepared_device
     from get_tags_train.encoding import CleanTextEncoder
     from get_tags_train.fitting import Course
     from get_tags_train.learner import Learner
@@ -111,7 +111,6 @@ def train_ours(folder: str, texts: list[str]) -> dict[str, float]:
     values = {"base_model": folder, "batch_size": BATCH, "context_length": CONTEXT, "epochs": 1}
     training = load_settings(Path(tempfile.gettempdir()), overrides={"training": values}, environ={}).training
     tokenizer, labels = load_tokenizer(folder), make_labels(len(texts))
-    prepare_device("cpu", deterministic=False)
     rows = np.arange(len(texts))
     examples = Examples(rows, [str(n) for n in range(TAGS)], labels.sum(axis=0).astype(int).tolist(), np.arange(TAGS))
     tags = pa.array([np.flatnonzero(row).astype(np.int32) for row in labels], pa.list_(pa.int32()))
@@ -126,9 +125,11 @@ def train_ours(folder: str, texts: list[str]) -> dict[str, float]:
     learner = Learner(model, documents, training, Processes("cpu"), "cpu")
     course = Course(rows, rows[:0], documents.lengths, training, BATCH, 5)
     before = matrix_limit()
-    started, computed = clock(), 0
-    for number, batch in enumerate(course.batches(0)):
-        computed += learner.step(number, batch, course.rate(number)).computed_tokens
+    computed = 0
+    with prepared_device("cpu", deterministic=False):
+        started = clock()
+        for number, batch in enumerate(course.batches(0)):
+            computed += learner.step(number, batch, course.rate(number)).computed_tokens
     seconds, tokens = clock() - started, int(documents.lengths.sum())
     limit = (before + matrix_limit()) / 2
     share = useful_flops(model.config, documents.lengths.astype(float)) / seconds / limit
@@ -209,6 +210,7 @@ def predict(folder: str, texts: list[str], *, batch_size: int | None) -> dict[st
     """Scores of all tags by get-tags, or by transformers' pipeline with a batch size."""
     from transformers import AutoTokenizer, pipeline
 
+    from get_tags_train.device import choose_precision
     from get_tags_train.model import TagModel
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -218,7 +220,7 @@ def predict(folder: str, texts: list[str], *, batch_size: int | None) -> dict[st
         tokenizer.model_max_length = CONTEXT
         tokenizer.save_pretrained(saved)
         if batch_size is None:
-            model = TagModel(Path(saved))
+            model = TagModel.load(saved, precision=choose_precision("auto", "cpu"))
             model.scores(texts[:1])
             started = clock()
             model.predict(texts, 5)
