@@ -19,7 +19,7 @@ from time import perf_counter
 
 from get_tags_train.dataset import file_sha256
 from get_tags_train.errors import GetTagsError, InputError
-from get_tags_train.events import Notice, OnEvent, StageFinished, StageStarted
+from get_tags_train.events import Notice, OnEvent, StageFinished, StageStarted, ignored
 from get_tags_train.folders import copy_folder, locked, remove_folder, rename, write_text
 from get_tags_train.history import note, read_history, stacks
 from get_tags_train.home import PARTIAL
@@ -56,7 +56,7 @@ def deploy(
     return version
 
 
-def rollback(live_dir: Path, on_event: OnEvent = lambda _: None, api: RunningApi = NO_API) -> Path:
+def rollback(live_dir: Path, on_event: OnEvent = ignored, api: RunningApi = NO_API) -> Path:
     """Make the version before the live one live again. Raises InputError where there is none.
 
     Raises GetTagsError where that version does not work any more; then what was live stays live.

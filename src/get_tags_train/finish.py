@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
@@ -89,14 +90,15 @@ def finish(workspace: Workspace) -> None:
     checksum = _write_documents(folder, pieces, ids.type, joined)
     write_tags(folder, joined.tags, joined.counts, [scan.tag_ids.get(tag, []) for tag in joined.tags])
     missing = _missing(pieces, ids) + facts["unusable"]
-    lists: dict[str, list[tuple[object, ...]]] = {
-        "missing_ids.csv": [("id",), *((i,) for i in missing)],
-        "unreadable.csv": [("id", "problem"), *((i, problem) for problem, all_ in scan.problems.items() for i in all_)],
-        "boilerplate.csv": [("id", "text"), *_beginnings(pieces, joined.boilerplate)],
+    unreadable = ((i, problem) for problem, of_problem in scan.problems.items() for i in of_problem)
+    lists: dict[str, tuple[bool, tuple[str, ...], Iterator[tuple[object, ...]]]] = {
+        "missing_ids.csv": (bool(missing), ("id",), ((i,) for i in missing)),
+        "unreadable.csv": (bool(scan.problems), ("id", "problem"), unreadable),
+        "boilerplate.csv": (bool(joined.boilerplate.any()), ("id", "text"), _beginnings(pieces, joined.boilerplate)),
     }
-    for name, rows in lists.items():
-        if len(rows) > 1:
-            write_csv(folder / name, rows)
+    for name, (is_wanted, header, rows) in lists.items():
+        if is_wanted:
+            write_csv(folder / name, chain([header], rows))
     read = [piece_facts(piece) for piece in pieces]
     parts = dict.fromkeys(part for piece in read for part in piece["seconds"])
     seconds = {part: sum(piece["seconds"].get(part, 0.0) for piece in read) for part in parts}

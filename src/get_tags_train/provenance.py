@@ -18,7 +18,7 @@ def keep(folder: Path, data: PreparedData, left_out: NDArray[np.bool_], base_mod
     trained_texts.write(folder, data, np.flatnonzero(~left_out), base_model)
     facts = read_facts(folder)
     manifest = data.manifest
-    ids = dict(zip(data.tags, getattr(data, "tag_ids", []), strict=False))
+    ids = dict(zip(data.tags, data.tag_ids, strict=True))
     tags = [entry | ({"ids": ids[entry["tag"]]} if ids.get(entry["tag"]) else {}) for entry in facts["tags"]]
     summary = {
         "created": manifest.created,

@@ -21,7 +21,7 @@ from get_tags_train.checkpoints import Checkpoints, Progress
 from get_tags_train.dataset import PreparedData, file_sha256
 from get_tags_train.device import choose_precision, prepared_device
 from get_tags_train.errors import GetTagsError, InterruptedByUser
-from get_tags_train.events import Notice, OnEvent, StageFinished, StageProgress, StageStarted
+from get_tags_train.events import Notice, OnEvent, StageFinished, StageProgress, StageStarted, ignored
 from get_tags_train.fitting import Course, Fitting
 from get_tags_train.folders import folder_bytes, remove_folder, write_json
 from get_tags_train.home import PARTIAL, data_dir, logs_dir, models_dir
@@ -167,7 +167,7 @@ def assist(home: Path, device: str) -> None:
     processes = Processes(device)
     if task := processes.share():
         with suppress(InterruptedByUser):
-            _fit(_Run.of_task(task, home, device), processes, lambda event: None)
+            _fit(_Run.of_task(task, home, device), processes, ignored)
     processes.part()
 
 

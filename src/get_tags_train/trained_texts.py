@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from get_tags_train.dataset import PreparedData
+from get_tags_train.dataset import PreparedData, hash_numbers
 from get_tags_train.errors import GetTagsError
 from get_tags_train.folders import replacing
 from get_tags_train.text import text_hash
@@ -27,7 +27,7 @@ def write(folder: Path, data: PreparedData, rows: NDArray[np.int64], base_model:
     for batch in data.batches():
         chosen = batch.filter(pa.array(is_row[first : first + len(batch)]))
         first += len(batch)
-        hashes = np.frombuffer(b"".join(chosen.column("text_hash").to_pylist()), "<u8")[::2]
+        hashes = hash_numbers(chosen.column("text_hash"))[:, 0]
         rest = (text.partition("\n")[2] for text in chosen.column("text").to_pylist())
         parts += [hashes, _hashes([text for text in rest if text])]
     with replacing(folder / FILE) as stream:
