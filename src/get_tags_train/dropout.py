@@ -17,7 +17,7 @@ def seed_dropout(seed: Sequence[int]) -> None:
 
 
 def drop_out(states: Tensor, probability: float) -> Tensor:
-    """Zero each value with the probability (below 1, to the nearest 1/65536), and scale the others so that the mean stays."""
+    """Zero each value with a probability below 1, to the nearest 1/65536, and scale the others to keep the mean."""
     dropped = round(probability * _STEPS)
     if not dropped:
         return states
