@@ -104,6 +104,7 @@ def test_the_folder_has_a_model_and_nothing_else(trained: tuple[Path, Home]) -> 
         "model.safetensors",
         "tokenizer.json",
         "tokenizer_config.json",
+        "trained_texts.npy",
     ]
 
 
@@ -133,11 +134,12 @@ def test_the_facts(trained: tuple[Path, Home], prepared: PreparedData) -> None:
     folder, home = trained
     facts = read_facts(folder)
     assert facts["name"] == folder.name
-    assert facts["data"] == {"name": "tags_v1", "checksum": prepared.manifest.checksum}
+    assert facts["data"]["checksum"] == prepared.manifest.checksum
+    assert facts["data"]["summary"]["documents_kept"] == prepared.manifest.documents_kept
     assert facts["settings"] == home.settings().training.model_dump()
     assert facts["examples"] == prepared.manifest.documents_kept
-    assert facts["tags"] == [
-        {"tag": tag, "documents": count} for tag, count in zip(prepared.tags, prepared.tag_counts, strict=True)
+    assert [(entry["tag"], entry["documents"]) for entry in facts["tags"]] == [
+        *zip(prepared.tags, prepared.tag_counts, strict=True)
     ]
     assert (facts["resumed"], facts["device"], facts["precision"], facts["evaluations"]) == (False, "cpu", "fp32", [])
     verify(folder)
@@ -176,7 +178,7 @@ def test_left_out_documents_and_rare_tags(prepared: PreparedData, home: Home) ->
     folder = home.train(prepared, left_out, min_tag_count=minimum, epochs=1, context_length=16)
     facts = read_facts(folder)
     common = {tag for tag, n in enumerate(counts) if n >= minimum}
-    assert facts["tags"] == expected
+    assert [{"tag": entry["tag"], "documents": entry["documents"]} for entry in facts["tags"]] == expected
     assert facts["left_out"] == 20
     assert facts["examples"] == sum(bool(common & set(row)) for row in rows[20:])
     assert AutoConfig.from_pretrained(folder).num_labels == len(expected)

@@ -202,7 +202,8 @@ def evaluate(
     samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
     evaluation = stage.evaluate(
         folder,
-        [ExampleSet.of_samples(samples)],
+        ExampleSet.of_samples(samples),
+        further={"rare": ExampleSet.of_rare_samples(samples)},
         top_k=settings.evaluation.top_k,
         device=choose_device(settings.training.device),
         on_event=on_event,

@@ -43,6 +43,7 @@ _PLAIN_LINE_SECONDS = 15.0
 _BAR_WIDTH = 40
 _SHOWN = 5
 _RIVALS = {"live": "live model", "baseline": "linear model"}
+_BRIEFLY = {"newest": "newest held-out documents", "rare": "test samples chosen for rare tags"}
 _STATUS_STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
 
@@ -212,6 +213,7 @@ def evaluation_lines(evaluation: Mapping[str, Any]) -> list[str | Table | Panel]
     lines = _set_lines(evaluation, "test samples")
     if held_out := evaluation.get("held_out"):
         lines += _set_lines(held_out, "held-out documents")
+    lines += [_brief(evaluation[key], name) for key, name in _BRIEFLY.items() if evaluation.get(key)]
     return lines + comparison_lines(evaluation)
 
 
@@ -243,6 +245,15 @@ def _set_lines(figures: Mapping[str, Any], name: str) -> list[str | Table | Pane
             f"{sum(unknown.values())} true tags are not known to the model and count as missed: {named}{more}."
         )
     return lines
+
+
+def _brief(figures: Mapping[str, Any], name: str) -> str:
+    k = str(figures["top_k"])
+    shown = []
+    for j in dict.fromkeys(["1", k]):
+        low, high = figures["intervals"]["precision_at_k"][j]
+        shown.append(f"precision@{j} {figures['precision_at_k'][j]:.3f} ({low:.3f} to {high:.3f})")
+    return f"On {figures['examples']} {name}: {', '.join(shown)}."
 
 
 def _other_figures(figures: Mapping[str, Any]) -> str:

@@ -79,14 +79,14 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
 
     All that can be known to be wrong is found before the long work begins.
     """
-    from get_tags_train import baseline, deploy, evaluate, provenance, report, train
+    from get_tags_train import baseline, deploy, evaluate, report, train
     from get_tags_train.base_model import check_base_model
     from get_tags_train.batches import choose_examples
     from get_tags_train.csvfiles import read_tags_map
     from get_tags_train.dataset import PreparedData
     from get_tags_train.device import choose_device
-    from get_tags_train.examples import ExampleSet
-    from get_tags_train.held_out import texts_and_labels
+    from get_tags_train.examples import HELD_OUT, NEWEST, ExampleSet
+    from get_tags_train.held_out import newest_of, texts_and_labels
     from get_tags_train.modelfacts import read_facts
     from get_tags_train.running_api import RunningApi
     from get_tags_train.samples import Samples
@@ -95,7 +95,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
 
     started = perf_counter()
     samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
-    test_set = ExampleSet.of_samples(samples)
+    test_set, further = ExampleSet.of_samples(samples), {"rare": ExampleSet.of_rare_samples(samples)}
     device = choose_device(settings.training.device)
     tokenizer = load_tokenizer(settings.base_model)
     check_tracker(settings.training.report_to)
@@ -120,7 +120,6 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
             "The training was interrupted.", f"It goes on from its last checkpoint: {again}"
         ) from None
     untrained = left_out | held_out.selecting
-    provenance.keep(folder, data, untrained, Path(settings.base_model))
     report.write_pages(folder)
     facts = read_facts(folder)
     linear = None
@@ -128,12 +127,14 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
         examples = choose_examples(data, untrained, settings.training.min_tag_count)
         seed, seconds = settings.training.seed, facts["seconds"]
         linear = baseline.fit(data, examples, training_seconds=seconds, seed=seed, on_event=on_event)
-    sets = [test_set]
     if held_out.reported.any():
-        sets.append(ExampleSet.of_documents(*texts_and_labels(data, held_out.reported)))
+        further["held_out"] = ExampleSet.of_documents(HELD_OUT, *texts_and_labels(data, held_out.reported))
+    if (newest := newest_of(data, held_out.reported)) is not None:
+        further["newest"] = ExampleSet.of_documents(NEWEST, *texts_and_labels(data, newest))
     evaluation = evaluate.evaluate(
         folder,
-        sets,
+        test_set,
+        further=further,
         top_k=settings.evaluation.top_k,
         device=device,
         on_event=on_event,
@@ -246,6 +247,9 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     engine.dispose()
     data = PreparedData(folder)
     _report_losses(data, on_event)
+    if source.has_dates and (undated := data.undated()):
+        said = f"{undated} of {data.manifest.documents_kept} documents have no date that can be read"
+        on_event(Notice(f"{said}: the newest are told from the others by the dates of the rest."))
     return _describe(data, settings.source.kind, started, resumed=data.manifest.resumed)
 
 
@@ -261,7 +265,7 @@ def _plan(settings: Settings, tokenizer: "PreTrainedTokenizerFast") -> dict[str,
     """All that decides what an extraction gives: an unfinished one with an equal plan is continued."""
     from get_tags_train.csvfiles import read_tags_map
     from get_tags_train.database import describe_url
-    from get_tags_train.dataset import file_sha256
+    from get_tags_train.dataset import FORMAT, file_sha256
     from get_tags_train.text import RULES_VERSION
     from get_tags_train.tokens import MAX_CONTEXT_LENGTH, fingerprint
 
@@ -278,6 +282,7 @@ def _plan(settings: Settings, tokenizer: "PreTrainedTokenizerFast") -> dict[str,
         "unknown_token_id": tokenizer.unk_token_id,
         "context_length": MAX_CONTEXT_LENGTH,
         "text_rules": RULES_VERSION,
+        "format": FORMAT,
     }
 
 

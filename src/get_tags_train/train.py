@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from get_tags_train import __version__
+from get_tags_train import __version__, provenance
 from get_tags_train.base_model import identity, load_for_tags
 from get_tags_train.batches import Examples, choose_examples, is_tokenised_for, open_documents, tokenise_again
 from get_tags_train.checkpoints import Checkpoints, Progress
@@ -157,6 +157,7 @@ def train(
                 trained = _fit(run, processes, on_event)
             processes.part()
             _write_model(run, trained, {"resumed": workspace.resumed, "seconds": round(perf_counter() - started, 3)})
+        provenance.keep(folder, data, left_out, Path(settings.base_model))
         remove_folder(folder / CHECKPOINTS)
         (folder / _TOKENISED_AGAIN).unlink(missing_ok=True)
         return workspace.publish()
