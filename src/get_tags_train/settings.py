@@ -36,7 +36,7 @@ class DatabaseSettings(_Section):
         "or kept in the system keyring.",
     )
     documents_query: str = Field(
-        description="One SELECT that returns the columns id and text, and title where there is one."
+        description="One SELECT that returns the columns id and text, and title and date where there are such."
     )
     tags_query: str = Field(
         description="One SELECT that returns the columns id (of the document) and tag, a row for each pair, and where "
