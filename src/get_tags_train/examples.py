@@ -11,6 +11,7 @@ from get_tags_train.errors import InputError
 from get_tags_train.samples import Samples
 from get_tags_train.shingles import shingle
 from get_tags_train.twins import group_texts
+from get_tags_train.words import _
 
 SAMPLES = "test samples"
 HELD_OUT = "held-out documents"
@@ -45,7 +46,7 @@ class ExampleSet:
         samples = samples.of_part(None, "random")
         tagged = [row for row, tags in enumerate(samples.labels) if tags]
         if not tagged:
-            raise InputError(f"No example in {samples.path} has a label.", "Fill in the labels column.")
+            raise InputError(_("No example in {path} has a label.", path=samples.path), _("Fill in the labels column."))
         texts = [samples.texts[row] for row in tagged]
         return cls(
             name=SAMPLES,

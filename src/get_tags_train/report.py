@@ -17,6 +17,7 @@ from get_tags_train.events import Notice, OnEvent
 from get_tags_train.examples import HELD_OUT, SAMPLES
 from get_tags_train.folders import write_json, write_text
 from get_tags_train.modelfacts import FACTS, read_facts
+from get_tags_train.words import _
 
 # Of earlier evaluations these are not kept: the newest has them, and they are long.
 _LONG = ("tags", "worst_examples", "never_named")
@@ -36,8 +37,13 @@ def record(folder: Path, evaluation: Evaluation, on_event: OnEvent) -> None:
     write_pages(folder)
     judged = _judged(folder.parent, evaluation.samples_sha256)
     if judged > MANY_JUDGED:
-        said = f"These {evaluation.examples} test samples have judged {judged} models: the best of many looks better"
-        on_event(Notice(f"{said} than it is. Renew a part of them."))
+        said = _(
+            "These {examples} test samples have judged {judged} models: the best of many looks better than it is. "
+            "Renew a part of them.",
+            examples=evaluation.examples,
+            judged=judged,
+        )
+        on_event(Notice(said))
 
 
 def _shortened(evaluation: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,7 +87,7 @@ def _sets(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 "name": name,
                 "figures": figures,
                 "curve": _curve(figures),
-                "intervals": plots.whiskers(_metrics(figures), title="Figures with 95 % intervals"),
+                "intervals": plots.whiskers(_metrics(figures), title=_("Figures with 95 % intervals")),
                 "bands": _band_plot(figures),
             }
 
@@ -90,14 +96,14 @@ def _curve(figures: Mapping[str, Any]) -> Markup:
     def values(by_k: Mapping[str, Any]) -> list[Any]:
         return list(by_k.values())
 
-    lines = [plots.Line("best possible", "best", values(figures["best_possible_precision_at_k"]))]
+    lines = [plots.Line(_("best possible"), "best", values(figures["best_possible_precision_at_k"]))]
     if always := figures["most_frequent_precision_at_k"]:
-        lines.append(plots.Line("most frequent", "always", values(always)))
+        lines.append(plots.Line(_("most frequent"), "always", values(always)))
     lines += [
         plots.Line(_RIVALS[c["rival"]], c["rival"], values(c["rival_precision_at_k"])) for c in figures["comparisons"]
     ]
     intervals = values(figures["intervals"]["precision_at_k"])
-    lines.append(plots.Line("this model", "model", values(figures["precision_at_k"]), intervals))
+    lines.append(plots.Line(_("this model"), "model", values(figures["precision_at_k"]), intervals))
     return plots.curves(lines, title="precision@k", x_title="k", highest=1.0)
 
 
@@ -111,17 +117,21 @@ def _metrics(figures: Mapping[str, Any]) -> list[tuple[str, float, list[float]]]
         for name, key in by_k.items()
         for j in (places if name == "precision" else [k])
     ]
-    single = {"mean average precision": "mean_average_precision", "micro F1": "micro_f1", "macro F1": "macro_f1"}
+    single = {
+        _("mean average precision"): "mean_average_precision",
+        _("micro F1"): "micro_f1",
+        _("macro F1"): "macro_f1",
+    }
     return rows + [(name, figures[key], intervals[key]) for name, key in single.items()]
 
 
 def _band_plot(figures: Mapping[str, Any]) -> Markup | None:
     rows = [
-        (f"{band['band']} ({band['tags']:,} tags)", band["recall_at_k"], band["interval"])
+        (_("{band} ({tags:,} tags)", band=band["band"], tags=band["tags"]), band["recall_at_k"], band["interval"])
         for band in figures["bands"] or []
         if band["tags"]
     ]
-    return plots.whiskers(rows, title="Share of true tags found, by how frequent the tag is") if rows else None
+    return plots.whiskers(rows, title=_("Share of true tags found, by how frequent the tag is")) if rows else None
 
 
 def _plots(facts: Mapping[str, Any]) -> dict[str, Markup]:
@@ -129,18 +139,18 @@ def _plots(facts: Mapping[str, Any]) -> dict[str, Markup]:
     drawn = {}
     if epochs := facts.get("epochs"):
         lines = [plots.Line("loss", "model", [epoch["loss"] for epoch in epochs])]
-        drawn["training"] = plots.curves(lines, title="Mean loss of each epoch", x_title="epoch")
+        drawn["training"] = plots.curves(lines, title=_("Mean loss of each epoch"), x_title="epoch")
         if all(epoch.get("precision_at_k") for epoch in epochs):
             last = len(epochs[0]["precision_at_k"])
             lines = [
                 plots.Line(f"precision@{k}", style, [epoch["precision_at_k"][k - 1] for epoch in epochs])
                 for k, style in dict.fromkeys([(1, "live"), (last, "model")])
             ]
-            drawn["selection"] = plots.curves(lines, title="precision while training", x_title="epoch", highest=1.0)
+            drawn["selection"] = plots.curves(lines, title=_("precision while training"), x_title="epoch", highest=1.0)
     if summary := facts["data"].get("summary"):
         figures = summary["figures"]
-        drawn["lengths"] = plots.bars(figures["documents_by_tokens"], title="Documents by their tokens")
-        drawn["tags"] = plots.bars(figures["tags_by_documents"], title="Tags by their documents")
+        drawn["lengths"] = plots.bars(figures["documents_by_tokens"], title=_("Documents by their tokens"))
+        drawn["tags"] = plots.bars(figures["tags_by_documents"], title=_("Tags by their documents"))
     return drawn
 
 
