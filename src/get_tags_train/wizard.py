@@ -19,6 +19,7 @@ from get_tags_train.home import data_dir, data_names, find_data
 from get_tags_train.inventory import trainings_of, unfinished_work
 from get_tags_train.pipeline import why_not_continued
 from get_tags_train.settings import SITE_FILE, Settings, Source, problem
+from get_tags_train.words import _
 from get_tags_train.workspace import differences
 
 _EXAMPLE = "demo"
@@ -88,7 +89,9 @@ def ask_settings(settings: Settings, answered: Mapping[str, Mapping[str, Any]]) 
         default = getattr(getattr(settings, section), key)
         questionary.print(question.explanation)
         text = questionary.text(
-            f"{question.prompt} (recommended: {default}):", default=str(default), validate=_checker(question)
+            _("{prompt} (recommended: {default}):", prompt=question.prompt, default=default),
+            default=str(default),
+            validate=_checker(question),
         ).unsafe_ask()
         answers.setdefault(section, {})[key] = text if text == _AUTO else int(text)
     return answers
@@ -101,22 +104,32 @@ def confirm_start() -> bool:
 
 def confirm_deploy(model_name: str) -> bool:
     """The question after the evaluation."""
-    return bool(questionary.confirm(f"Make {model_name} live now?", default=False).unsafe_ask())
+    return bool(
+        questionary.confirm(_("Make {model_name} live now?", model_name=model_name), default=False).unsafe_ask()
+    )
 
 
 def confirm_despite(model_name: str) -> bool:
     """The second question, where something speaks against it."""
-    return bool(questionary.confirm(f"Make {model_name} live all the same?", default=False).unsafe_ask())
+    return bool(
+        questionary.confirm(
+            _("Make {model_name} live all the same?", model_name=model_name), default=False
+        ).unsafe_ask()
+    )
 
 
 def confirm_removal(path: Path) -> bool:
     """Before anything is deleted."""
-    return bool(questionary.confirm(f"Remove {path} for good?", default=False).unsafe_ask())
+    return bool(questionary.confirm(_("Remove {path} for good?", path=path), default=False).unsafe_ask())
 
 
 def confirm_adding(examples: int, path: Path) -> bool:
     """Before examples are written into somebody's file of samples."""
-    return bool(questionary.confirm(f"Add these {examples} examples to {path}?", default=True).unsafe_ask())
+    return bool(
+        questionary.confirm(
+            _("Add these {examples} examples to {path}?", examples=examples, path=path), default=True
+        ).unsafe_ask()
+    )
 
 
 def _ask_kind(settings: Settings, *, only_extraction: bool) -> Source | None:
@@ -124,33 +137,38 @@ def _ask_kind(settings: Settings, *, only_extraction: bool) -> Source | None:
     has_database = bool(settings.database.url)
     if only_extraction and not has_database:
         raise InputError(
-            "No database is set.",
-            f"Set url under [database] in {settings.home / SITE_FILE}; or try the example: get-tags train --demo.",
+            _("No database is set."),
+            _(
+                "Set url under [database] in {home}; or try the example: get-tags train --demo.",
+                home=settings.home / SITE_FILE,
+            ),
         )
     names = data_names(settings.home)
     continued = _continued(settings)
     if not only_extraction:
         _say_unfinished_trainings(settings, names)
     if not has_database:
-        questionary.print(f"No database is set yet. To set one, write into {settings.home / SITE_FILE}:")
+        questionary.print(_("No database is set yet. To set one, write into {home}:", home=settings.home / SITE_FILE))
         questionary.print(
             '  [database]\n  url = "mssql+pyodbc://USER@SERVER/DATABASE?driver=ODBC+Driver+18+for+SQL+Server"'
         )
-    not_set = None if has_database else "no database is set"
+    not_set = None if has_database else _("no database is set")
     choices = [questionary.Choice(title, source) for source, title in continued.items()]
     if Source("database") not in continued:  # to which it would be the same
-        choices.append(questionary.Choice("Database: extract all documents", Source("database"), disabled=not_set))
+        choices.append(questionary.Choice(_("Database: extract all documents"), Source("database"), disabled=not_set))
     choices.append(
-        questionary.Choice("ids.csv: extract the documents whose ids it names", Source("ids"), disabled=not_set)
+        questionary.Choice(_("ids.csv: extract the documents whose ids it names"), Source("ids"), disabled=not_set)
     )
     if not only_extraction:
-        none_there = None if names else "none there yet"
+        none_there = None if names else _("none there yet")
         choices.append(
-            questionary.Choice(f"Prepared data of an earlier run ({len(names)})", Source("cached"), disabled=none_there)
+            questionary.Choice(
+                _("Prepared data of an earlier run ({count})", count=len(names)), Source("cached"), disabled=none_there
+            )
         )
     if not has_database and not only_extraction:
-        choices.append(questionary.Choice("The built-in example, to try everything with", _EXAMPLE))
-    picked = questionary.select("Where do the documents come from?", choices=choices).unsafe_ask()
+        choices.append(questionary.Choice(_("The built-in example, to try everything with"), _EXAMPLE))
+    picked = questionary.select(_("Where do the documents come from?"), choices=choices).unsafe_ask()
     return None if picked == _EXAMPLE else cast(Source, picked)
 
 
@@ -159,26 +177,36 @@ def _continued(settings: Settings) -> dict[Source, str]:
     found: dict[Source, str] = {}
     for work in unfinished_work(settings.home, data_dir(settings.home)):
         read, listed = work.read_so_far()
-        so_far = f"{read:,} of {listed:,} documents read" if listed else "nothing read yet"
+        so_far = (
+            _("{read:,} of {listed:,} documents read", read=read, listed=listed) if listed else _("nothing read yet")
+        )
         questionary.print(
-            f"The extraction of {work.name} has not finished: {_origin(work.plan)}, begun {work.begun:%Y-%m-%d %H:%M}, "
-            f"{so_far}."
+            _(
+                "The extraction of {name} has not finished: {origin}, begun {begun:%Y-%m-%d %H:%M}, {so_far}.",
+                name=work.name,
+                origin=_origin(work.plan),
+                begun=work.begun,
+                so_far=so_far,
+            )
         )
         source = Source("ids", settings.home / "ids.csv") if work.plan.get("kind") == "ids" else Source("database")
-        reason = "a run is at work on it" if work.is_running else _obstacle(settings, source, work.plan)
+        reason = _("a run is at work on it") if work.is_running else _obstacle(settings, source, work.plan)
         if reason:
-            questionary.print(f"  It cannot be continued now: {reason}.")
+            questionary.print(_("  It cannot be continued now: {reason}.", reason=reason))
         elif source not in found:  # of several that are alike, a run takes the newest
-            found[source] = f"Continue the extraction of {work.name} ({so_far})"
+            found[source] = _("Continue the extraction of {name} ({so_far})", name=work.name, so_far=so_far)
         if not work.is_running:
-            questionary.print(f"  To be rid of it: get-tags data remove {work.folder.name}")
+            questionary.print(_("  To be rid of it: get-tags data remove {name}", name=work.folder.name))
     return found
 
 
 def _obstacle(settings: Settings, source: Source, plan: Mapping[str, Any]) -> str:
     """Why these settings do not continue an extraction of this plan; '' where they do."""
     if source.ids_path and not source.ids_path.exists():
-        return f"there is no {source.ids_path}; if its ids are in another file, choose ids.csv and name that"
+        return _(
+            "there is no {ids_path}; if its ids are in another file, choose ids.csv and name that",
+            ids_path=source.ids_path,
+        )
     try:
         return "; ".join(why_not_continued(settings.model_copy(update={"source": source}), plan))
     except GetTagsError as error:
@@ -201,21 +229,29 @@ def _say_unfinished_trainings(settings: Settings, names: Sequence[str]) -> None:
         was = work.plan.get("settings", {})
         answers = {key: was[key] for key in asked if key in was}
         questionary.print(
-            f"The training {work.name} of the newest data has not finished, begun {work.begun:%Y-%m-%d %H:%M}."
+            _(
+                "The training {name} of the newest data has not finished, begun {begun:%Y-%m-%d %H:%M}.",
+                name=work.name,
+                begun=work.begun,
+            )
         )
         if differing := differences({"": was}, {"": now | answers}):
-            questionary.print(f"  It cannot be continued with these settings: {'; '.join(differing)}.")
+            questionary.print(
+                _("  It cannot be continued with these settings: {differing}.", differing="; ".join(differing))
+            )
         elif work.is_running:
-            questionary.print("  A run is at work on it.")
+            questionary.print(_("  A run is at work on it."))
         else:
             same = ", ".join(f"{asked[key]} {value}" for key, value in answers.items())
-            questionary.print(f"  The same answers continue it: prepared data {names[0]}, {same}.")
+            questionary.print(
+                _("  The same answers continue it: prepared data {names}, {same}.", names=names[0], same=same)
+            )
 
 
 def _ask_ids(settings: Settings) -> Path:
     default = settings.home / "ids.csv"
     question = questionary.path(
-        "File with the ids of the documents:",
+        _("File with the ids of the documents:"),
         default=str(default) if default.exists() else "",
         validate=_problem_of_ids,
     )
@@ -226,7 +262,7 @@ def _ask_data(settings: Settings) -> str:
     names = data_names(settings.home)
     find_data(settings.home, None)  # says what to do where there are none
     choices = [questionary.Choice(_data_line(settings.home, name), name) for name in names]
-    return str(questionary.select("Which prepared data? (newest first)", choices=choices).unsafe_ask())
+    return str(questionary.select(_("Which prepared data? (newest first)"), choices=choices).unsafe_ask())
 
 
 def _data_line(home: Path, name: str) -> str:
@@ -234,11 +270,16 @@ def _data_line(home: Path, name: str) -> str:
     try:
         manifest = PreparedData(folder).manifest
     except GetTagsError:
-        return f"{name}  (damaged)"
+        return _("{name}  (damaged)", name=name)
     date = datetime.fromisoformat(manifest.created)
     size = folder_bytes(folder) / 1e6
-    return (
-        f"{name}  {date:%Y-%m-%d %H:%M}  {manifest.documents_kept:,} documents, {manifest.tags:,} tags, {size:,.0f} MB"
+    return _(
+        "{name}  {date:%Y-%m-%d %H:%M}  {documents_kept:,} documents, {tags:,} tags, {size:,.0f} MB",
+        name=name,
+        date=date,
+        documents_kept=manifest.documents_kept,
+        tags=manifest.tags,
+        size=size,
     )
 
 
@@ -249,7 +290,7 @@ def _checker(question: _Question) -> Callable[[str], bool | str]:
         try:
             number = int(text)
         except ValueError:
-            return "Please type a whole number."
+            return _("Please type a whole number.")
         reason = problem(question.section, question.key, number)
         return f"{reason}{question.limit_reason}." if reason else True
 
