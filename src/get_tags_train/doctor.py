@@ -17,7 +17,7 @@ from get_tags_train.samples import FEW, Samples
 from get_tags_train.settings import Settings
 from get_tags_train.source import DocumentId, DocumentSource
 from get_tags_train.tokens import load_tokenizer
-from get_tags_train.words import N_, _, _n
+from get_tags_train.words import N_, _, _n, documents
 
 _LOW_DISK_BYTES = 10 * 2**30
 _SHOWN_DOCUMENTS = 3
@@ -99,7 +99,7 @@ def _database(settings: Settings) -> Check:
         "{database} answers, {documents}, {repeated:,} repeated ids and {nulls:,} NULL; "
         "reading them all takes about {duration}. For example {shown}",
         database=describe_url(database.url),
-        documents=_n("{count:,} document", "{count:,} documents", len(listed.ids)),
+        documents=documents(len(listed.ids)),
         repeated=listed.repeated,
         nulls=listed.nulls,
         duration=_duration(seconds),

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from get_tags_train.tables import Line, between, data_entries, documents, evaluation_lines, facts, first_of, table
-from get_tags_train.words import _, _n, named, number
+from get_tags_train.tables import Line, data_entries, evaluation_lines, facts, first_of, table
+from get_tags_train.words import _, _n, between, documents, named, number
 
 _BAR_WIDTH = 40
 

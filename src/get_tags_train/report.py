@@ -17,14 +17,14 @@ from get_tags_train.events import Notice, OnEvent
 from get_tags_train.examples import HELD_OUT, SAMPLES
 from get_tags_train.folders import write_json, write_text
 from get_tags_train.modelfacts import FACTS, read_facts
-from get_tags_train.words import _
+from get_tags_train.words import N_, _, between, documents, named, number, spoken, tags_of
 
 # Of earlier evaluations these are not kept: the newest has them, and they are long.
 _LONG = ("tags", "worst_examples", "never_named")
 # Choosing the best of so many on one test set makes its figure too good.
 MANY_JUDGED = 10
 _HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
-_RIVALS = {"live": "live model", "baseline": "linear model"}
+_RIVALS = {"live": N_("live model"), "baseline": N_("linear model")}
 
 
 def record(folder: Path, evaluation: Evaluation, on_event: OnEvent) -> None:
@@ -71,6 +71,8 @@ def write_pages(folder: Path) -> None:
     evaluation: dict[str, Any] = facts["evaluations"][-1] if facts["evaluations"] else {}
     here = Path(__file__)
     pages = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    pages.globals.update(_=_, number=number, named=named, between=between, language=spoken())
+    pages.globals.update(documents=documents, tags_of=tags_of)
     page = pages.from_string(here.with_name("report.html.jinja").read_text(encoding="utf-8"))
     sets = list(_sets(evaluation))
     shown = page.render(facts=facts, evaluation=evaluation, sets=sets, plots=_plots(facts), history=_history(facts))
@@ -100,7 +102,8 @@ def _curve(figures: Mapping[str, Any]) -> Markup:
     if always := figures["most_frequent_precision_at_k"]:
         lines.append(plots.Line(_("most frequent"), "always", values(always)))
     lines += [
-        plots.Line(_RIVALS[c["rival"]], c["rival"], values(c["rival_precision_at_k"])) for c in figures["comparisons"]
+        plots.Line(_(_RIVALS[c["rival"]]), c["rival"], values(c["rival_precision_at_k"]))
+        for c in figures["comparisons"]
     ]
     intervals = values(figures["intervals"]["precision_at_k"])
     lines.append(plots.Line(_("this model"), "model", values(figures["precision_at_k"]), intervals))
@@ -127,7 +130,7 @@ def _metrics(figures: Mapping[str, Any]) -> list[tuple[str, float, list[float]]]
 
 def _band_plot(figures: Mapping[str, Any]) -> Markup | None:
     rows = [
-        (_("{band} ({tags:,} tags)", band=band["band"], tags=band["tags"]), band["recall_at_k"], band["interval"])
+        (f"{named(band['band'])} ({tags_of(band['tags'])})", band["recall_at_k"], band["interval"])
         for band in figures["bands"] or []
         if band["tags"]
     ]
@@ -138,15 +141,17 @@ def _plots(facts: Mapping[str, Any]) -> dict[str, Markup]:
     """Plots of the training and the data, as far as the model's facts have them."""
     drawn = {}
     if epochs := facts.get("epochs"):
-        lines = [plots.Line("loss", "model", [epoch["loss"] for epoch in epochs])]
-        drawn["training"] = plots.curves(lines, title=_("Mean loss of each epoch"), x_title="epoch")
+        lines = [plots.Line(_("loss"), "model", [epoch["loss"] for epoch in epochs])]
+        drawn["training"] = plots.curves(lines, title=_("Mean loss of each epoch"), x_title=_("epoch"))
         if all(epoch.get("precision_at_k") for epoch in epochs):
             last = len(epochs[0]["precision_at_k"])
             lines = [
                 plots.Line(f"precision@{k}", style, [epoch["precision_at_k"][k - 1] for epoch in epochs])
                 for k, style in dict.fromkeys([(1, "live"), (last, "model")])
             ]
-            drawn["selection"] = plots.curves(lines, title=_("precision while training"), x_title="epoch", highest=1.0)
+            drawn["selection"] = plots.curves(
+                lines, title=_("precision while training"), x_title=_("epoch"), highest=1.0
+            )
     if summary := facts["data"].get("summary"):
         figures = summary["figures"]
         drawn["lengths"] = plots.bars(figures["documents_by_tokens"], title=_("Documents by their tokens"))

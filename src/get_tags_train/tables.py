@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from get_tags_train.words import N_, _, _n, named, number
+from get_tags_train.words import N_, _, _n, between, documents, named, number, tags_of
 
 if TYPE_CHECKING:
     from get_tags_train.settings import Settings
@@ -205,25 +205,10 @@ def data_entries(data: Mapping[str, Any]) -> dict[str, object]:
         name=data["name"],
         kept=data["documents_kept"],
         read=documents(data["documents_read"]),
-        tags=tags(data["tags"]),
+        tags=tags_of(data["tags"]),
     )
     left_out = " " + _("(left out: {dropped})", dropped=dropped) if dropped else ""
     return {_("Data"): said + left_out, _("Data folder"): data["path"]}
-
-
-def documents(count: int) -> str:
-    """So many documents."""
-    return _n("{count:,} document", "{count:,} documents", count)
-
-
-def tags(count: int) -> str:
-    """So many tags."""
-    return _n("{count:,} tag", "{count:,} tags", count)
-
-
-def between(low: float, high: float) -> str:
-    """An interval."""
-    return _("{low:.3f} to {high:.3f}", low=low, high=high)
 
 
 def first_of(listed: Sequence[object], count: int | None = None, *, shown: int = _SHOWN, joined: str = "; ") -> str:

@@ -35,7 +35,7 @@ from get_tags_train.speed import fastest_batch_size, longest_documents, seconds_
 from get_tags_train.tokens import fingerprint, load_tokenizer, save_tokenizer
 from get_tags_train.tracking import tracked
 from get_tags_train.undisturbed import StopRequest, awake
-from get_tags_train.words import _, _n
+from get_tags_train.words import _, _n, documents
 from get_tags_train.workspace import PLAN, open_workspace
 
 CHECKPOINTS = "checkpoints"
@@ -237,7 +237,7 @@ def _tell_duration(course: Course, seconds_per_token: float, progress: Progress,
             _(
                 "{documents}, {tokens:,} tokens, {epochs}: about {duration} on this "
                 "device ({speed:,.0f} tokens a second).",
-                documents=_n("{count:,} document", "{count:,} documents", len(course.rows)),
+                documents=documents(len(course.rows)),
                 tokens=course.tokens // course.training.epochs,
                 epochs=_n("{count} epoch", "{count} epochs", course.training.epochs),
                 duration=_duration(seconds),

@@ -56,7 +56,9 @@ _NAMES = {
     "documents": N_("documents"),
     "steps": N_("steps"),
     "random": N_("by chance"),
-    "rare": N_("for a rare tag"),
+    "rare": N_("rare"),
+    "middle": N_("middle"),
+    "frequent": N_("frequent"),
 }
 
 
@@ -128,6 +130,21 @@ def _n(singular: str, plural: str, count: int, /, **values: Any) -> str:
 def named(code: str) -> str:
     """A code of a result in words: no_text is "without text"; one that has no words stays as it is."""
     return _(_NAMES[code]) if code in _NAMES else code.replace("_", " ")
+
+
+def documents(count: int) -> str:
+    """So many documents."""
+    return _n("{count:,} document", "{count:,} documents", count)
+
+
+def tags_of(count: int) -> str:
+    """So many tags."""
+    return _n("{count:,} tag", "{count:,} tags", count)
+
+
+def between(low: float, high: float) -> str:
+    """An interval."""
+    return _("{low:.3f} to {high:.3f}", low=low, high=high)
 
 
 def number(value: float, form: str = ",") -> str:
