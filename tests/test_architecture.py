@@ -25,8 +25,8 @@ ORDER = [
     "batches", "attention", "base_model", "checkpoints", "tracking", "learner", "speed", "fitting", "train", "baseline",
     "scored", "quality", "compare", "evaluate", "plots", "report",
     "predict", "together", "follower", "serve", "history", "running_api", "deploy", "inventory",
-    "doctor", "demo", "pipeline",
-    "tables", "listings", "progress", "console", "wizard", "deciding",
+    "doctor", "demo", "outlook", "pipeline",
+    "tables", "listings", "progress", "console", "asking", "continuing", "wizard", "deciding",
     "helptexts", "commandline", "samples_commands", "live_commands", "cli", "__main__",
 ]  # fmt: skip
 
@@ -34,12 +34,13 @@ ORDER = [
 OWNERS = {
     "rich": {"console", "progress", "tables"},
     "typer": {"cli", "commandline", "helptexts", "live_commands", "samples_commands"},
-    "questionary": {"wizard"},
-    "prompt_toolkit": {"wizard"},
+    "questionary": {"asking"},
+    "prompt_toolkit": {"asking"},
     "sqlalchemy": {"database", "source"},
 }
 FACES = {
-    "cli", "commandline", "live_commands", "samples_commands", "wizard", "console", "progress", "tables", "listings",
+    "cli", "commandline", "live_commands", "samples_commands", "asking", "wizard", "console", "progress", "tables",
+    "listings",
 }  # fmt: skip
 HEAVY = ["torch", "transformers", "datasets", "pandas", "sklearn", "sqlalchemy", "pyarrow", "questionary"]
 # What is imported inside functions: the stages, by those who choose one.
@@ -180,6 +181,6 @@ def test_no_file_names_a_registry_host() -> None:
     """Where packages and models come from is the machine's business: its pip and hub settings say so."""
     kept = [*(ROOT / "src").rglob("*"), *(ROOT / "configs").rglob("*"), *(ROOT / "scripts").rglob("*")]
     kept += [*(ROOT / ".ci").rglob("*"), ROOT / "pyproject.toml", ROOT / "constraints.txt"]
-    texts = [path for path in kept if path.is_file() and "__pycache__" not in path.parts]
+    texts = [path for path in kept if path.is_file() and path.suffix not in {".pyc", ".mo"}]
     assert len(texts) > len(ORDER)
     assert [path for path in texts if re.search(REGISTRY_HOSTS, path.read_text(encoding="utf-8"))] == []

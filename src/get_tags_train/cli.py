@@ -75,7 +75,7 @@ def train(
     json_: JsonOption = False,
 ) -> None:
     """Choose data, train, evaluate and, if wanted, make the model live."""
-    from get_tags_train import pipeline, tables
+    from get_tags_train import pipeline
     from get_tags_train.settings import default_home
 
     job = Job.of(home or (default_home() / "demo" if demo else None), config, json_)
@@ -107,13 +107,27 @@ def train(
             demo, job = True, Job.of(job.home / "demo", config, json_)
         planned = _planned_demo(job.home) if demo else {}
         answers = wizard.ask_settings(job.settings(planned, flags), flags)
-        job.console.show([tables.summary(job.settings(planned, flags, answers, source=picked), deploy)])
-        if not wizard.confirm_start():
+        used = _complete(picked, job.home)
+        is_fine = _look_ahead(job, job.settings(planned, flags, answers, source=used), deploy, check=not demo)
+        if not wizard.confirm_start(expected=is_fine):
             job.console.say(_("Nothing was started."))
             raise typer.Exit(InterruptedByUser.exit_code)
         if demo:
             _write_demo(job)
-        _train(job.settings(flags, answers, source=_complete(picked, job.home)), deploy, ask=True)
+        wizard.remember(job.home, used)
+        _train(job.settings(flags, answers, source=used), deploy, ask=True)
+
+
+def _look_ahead(job: Job, settings: "Settings", deploy: bool | None, *, check: bool) -> bool:
+    """Show what will happen, and what the quick part of doctor finds; whether nothing stands in the way."""
+    from get_tags_train import doctor, outlook, tables
+
+    job.console.say(_("Looking at what this run needs ..."))
+    checks = list(doctor.examine(settings, quick=True)) if check else []
+    if checks:
+        job.console.show([tables.checks_table(checks)])
+    job.console.show([tables.summary(settings, outlook.foresee(settings), deploy)])
+    return all(found.status != "error" for found in checks)
 
 
 def _unanswered(flags: Mapping[str, Mapping[str, Any]]) -> list[str]:

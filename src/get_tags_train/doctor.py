@@ -36,8 +36,11 @@ class Check(NamedTuple):
     hint: str = ""
 
 
-def examine(settings: Settings) -> Iterator[Check]:
-    """Check everything, one result at a time; a check that fails does not stop the others."""
+def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
+    """Check everything, one result at a time; a check that fails does not stop the others.
+
+    quick: what takes seconds, for this run's source; the database is asked for a few documents only.
+    """
     checks: list[tuple[str, Callable[[Settings], Check]]] = [
         (N_("home"), _home),
         (N_("disk"), _disk),
@@ -46,6 +49,9 @@ def examine(settings: Settings) -> Iterator[Check]:
         (N_("device"), _device),
         (N_("test samples"), _samples),
     ]
+    if quick:
+        short = [] if settings.source.kind == "cached" else [("database", _database_in_short)]
+        checks = [*short, *(entry for entry in checks if entry[0] != "database")]
     for name, check in checks:
         try:
             yield check(settings)
@@ -57,9 +63,12 @@ def examine(settings: Settings) -> Iterator[Check]:
 
 def _home(settings: Settings) -> Check:
     probe = settings.home / "_logs" / "doctor.probe"
+    was_there = probe.parent.is_dir()
     try:
         write_text(probe, "")
         probe.unlink()
+        if not was_there:
+            probe.parent.rmdir()
     except OSError as error:
         hint = _("Check its rights, or choose another with --home or GET_TAGS_HOME.")
         return Check(
@@ -119,6 +128,19 @@ def _database(settings: Settings) -> Check:
     if all(line.endswith("[]") for line in shown):
         hint = _("Check tags_query under [database].")
         return Check("database", "warning", _("{message}; none of these has a tag.", message=message), hint)
+    return Check("database", "ok", message)
+
+
+def _database_in_short(settings: Settings) -> Check:
+    """Whether it answers and the queries fit."""
+    engine = open_engine(settings)
+    with translated(settings):
+        source = DocumentSource(engine, settings.database.documents_query, settings.database.tags_query)
+        shown = _samples_of(source)
+    engine.dispose()
+    message = _(
+        "{database} answers. For example {shown}", database=describe_url(settings.database.url), shown="; ".join(shown)
+    )
     return Check("database", "ok", message)
 
 

@@ -33,6 +33,11 @@ def locks_dir(home: Path) -> Path:
     return home / "_cache" / "_locks"
 
 
+def last_source_path(home: Path) -> Path:
+    """What the wizard was answered last."""
+    return home / "_cache" / "last_source.json"
+
+
 def held_out_path(home: Path) -> Path:
     """The list of documents that are never trained on."""
     return home / "held_out.csv"

@@ -11,6 +11,7 @@ from rich.table import Table
 from get_tags_train.words import N_, _, _n, between, documents, named, number, tags_of
 
 if TYPE_CHECKING:
+    from get_tags_train.outlook import Outlook
     from get_tags_train.settings import Settings
 
 _SHOWN = 5
@@ -171,7 +172,7 @@ def run_facts(result: Mapping[str, Any]) -> Table:
     return facts(_("Done"), entries)
 
 
-def summary(settings: "Settings", deploy: bool | None) -> Panel:
+def summary(settings: "Settings", outlook: "Outlook", deploy: bool | None) -> Panel:
     """What is about to happen."""
     source, training = settings.source, settings.training
     chosen = {
@@ -179,9 +180,11 @@ def summary(settings: "Settings", deploy: bool | None) -> Panel:
         "ids": _("those named in {ids_path}", ids_path=source.ids_path),
         "cached": _("prepared earlier as {data_name}", data_name=source.data_name or _("the newest data")),
     }[source.kind]
+    if outlook.documents is not None:
+        count = documents(outlook.documents)
+        chosen += ", " + (_("about {documents}", documents=count) if source.kind == "database" else count)
     live = {True: _("made live when done"), False: _("not made live"), None: _("you are asked after the evaluation")}
     entries = {
-        _("Home"): settings.home,
         _("Documents"): chosen,
         _("Base model"): settings.base_model,
         _("Epochs"): training.epochs,
@@ -193,8 +196,36 @@ def summary(settings: "Settings", deploy: bool | None) -> Panel:
             samples_path=settings.samples_path,
         ),
         _("The new model is"): live[deploy],
+        _("Takes about"): _expected_time(outlook),
+        _("Prepared data"): outlook.data_path,
+        _("Model and report"): outlook.models_path,
+        _("Log"): outlook.logs_path,
     }
     return Panel(facts("", entries), title=_("About to start"), box=SQUARE, expand=False)
+
+
+def _expected_time(outlook: "Outlook") -> str:
+    parts = []
+    if outlook.data_seconds:
+        parts.append(
+            _("data {duration} (as {name} took)", duration=_roughly(outlook.data_seconds), name=outlook.data_like)
+        )
+    if outlook.training_seconds:
+        parts.append(
+            _(
+                "training {duration} (as {name} took)",
+                duration=_roughly(outlook.training_seconds),
+                name=outlook.model_like,
+            )
+        )
+    else:
+        parts.append(_("training: said when it has begun; no earlier one is like this"))
+    return "; ".join(parts)
+
+
+def _roughly(seconds: float) -> str:
+    """An estimate, in minutes at the finest."""
+    return duration(max(60.0, round(seconds / 60) * 60))
 
 
 def data_entries(data: Mapping[str, Any]) -> dict[str, object]:
