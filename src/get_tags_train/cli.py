@@ -454,11 +454,9 @@ def _wizard(flags: Sequence[str]) -> "ModuleType":
     from get_tags_train import wizard
 
     if not wizard.can_ask():
-        answers = _("Answer with flags: {flags}. ", flags=", ".join(flags)) if flags else ""
-        raise InputError(
-            _("There is no terminal to ask in."),
-            _("{answers}Add --yes: it takes the defaults for the rest.", answers=answers),
-        )
+        rest = _("Add --yes: it takes the defaults for the rest.")
+        answers = [_("Answer with flags: {flags}.", flags=", ".join(flags))] if flags else []
+        raise InputError(_("There is no terminal to ask in."), " ".join([*answers, rest]))
     return wizard
 
 

@@ -80,8 +80,8 @@ class Console:
                 self._err.print(_epoch_line(event))
             case StageFinished(stage, seconds):
                 self._stop()
-                name = _(STAGES[stage]) if stage in STAGES else stage
-                self._err.print(f"[green]{_('done')}[/] {escape(name)}, {duration(seconds)}")
+                done, name = _("done"), _(STAGES[stage]) if stage in STAGES else stage
+                self._err.print(f"[green]{done}[/] {escape(name)}, {duration(seconds)}")
 
     def _stop(self) -> None:
         if self._progress is not None:
@@ -130,9 +130,10 @@ class Console:
         self._stop()
         if self.as_json:
             sys.stdout.write(json.dumps({"error": {"message": message, "hint": hint}}) + "\n")
-        self._err.print(f"[bold red]{_('Error:')}[/] {escape(message)}")
+        wrong, advice = _("Error:"), _("What to do:")
+        self._err.print(f"[bold red]{wrong}[/] {escape(message)}")
         if hint:
-            self._err.print(f"[bold]{_('What to do:')}[/] {escape(hint)}")
+            self._err.print(f"[bold]{advice}[/] {escape(hint)}")
         if log:
             self._err.print(escape(_("The log of this run: {log}", log=log)))
 
@@ -140,4 +141,5 @@ class Console:
 def _epoch_line(event: EpochFinished) -> str:
     scores = [f"P@{k} {number(value, '.3f')}" for k, value in enumerate(event.precision_at_k, start=1)]
     figures = ", ".join([_("loss {loss:.4f}", loss=event.loss), *scores])
-    return f"[green]{_('epoch {epoch} of {epochs}', epoch=event.epoch, epochs=event.epochs)}[/] {escape(figures)}"
+    place = _("epoch {epoch} of {epochs}", epoch=event.epoch, epochs=event.epochs)
+    return f"[green]{place}[/] {escape(figures)}"

@@ -42,7 +42,7 @@ def translate(command: Any) -> None:
 
 def _translate(command: Any, ctx: Context) -> None:
     usage = command.get_usage
-    command.get_usage = lambda ctx: usage(ctx).replace("Usage: ", f"{_('Usage:')} ", 1)
+    command.get_usage = lambda ctx: usage(ctx).replace("Usage:", _("Usage:"), 1)
     for described in (command, *command.params):
         if described.help:
             described.help = _(described.help)

@@ -101,13 +101,15 @@ def _curve(figures: Mapping[str, Any]) -> Markup:
     lines = [plots.Line(_("best possible"), "best", values(figures["best_possible_precision_at_k"]))]
     if always := figures["most_frequent_precision_at_k"]:
         lines.append(plots.Line(_("most frequent"), "always", values(always)))
-    lines += [
-        plots.Line(_(_RIVALS[c["rival"]]), c["rival"], values(c["rival_precision_at_k"]))
-        for c in figures["comparisons"]
-    ]
+    lines += [plots.Line(_rival(c), c["rival"], values(c["rival_precision_at_k"])) for c in figures["comparisons"]]
     intervals = values(figures["intervals"]["precision_at_k"])
     lines.append(plots.Line(_("this model"), "model", values(figures["precision_at_k"]), intervals))
     return plots.curves(lines, title="precision@k", x_title="k", highest=1.0)
+
+
+def _rival(comparison: Mapping[str, Any]) -> str:
+    kind = comparison["rival"]
+    return _(_RIVALS[kind])
 
 
 def _metrics(figures: Mapping[str, Any]) -> list[tuple[str, float, list[float]]]:

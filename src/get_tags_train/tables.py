@@ -57,7 +57,8 @@ def checks_table(checks: Iterable[tuple[str, str, str, str]]) -> Table:
         drawn.add_column(column, overflow="fold")
     for name, status, message, hint in checks:
         style, said = _STATUSES[status]
-        what_to_do = f"\n[dim]{_('What to do:')}[/] {escape(hint)}" if hint else ""
+        advice = _("What to do:")
+        what_to_do = f"\n[dim]{advice}[/] {escape(hint)}" if hint else ""
         drawn.add_row(escape(_(name)), f"[{style}]{_(said)}[/]", escape(message) + what_to_do)
     return drawn
 
@@ -76,7 +77,7 @@ def _set_lines(figures: Mapping[str, Any], name: str) -> list[Line]:
         "precision@k": figures["precision_at_k"],
         "95 %": {k: between(low, high) for k, (low, high) in intervals.get("precision_at_k", {}).items()},
         _("best possible"): figures.get("best_possible_precision_at_k"),
-        **{_(_RIVALS[c["rival"]]): c["rival_precision_at_k"] for c in figures.get("comparisons", [])},
+        **{_rival(c): c["rival_precision_at_k"] for c in figures.get("comparisons", [])},
         _("always the most frequent"): figures["most_frequent_precision_at_k"],
     }
     shown = {title: values for title, values in columns.items() if values}
@@ -105,6 +106,11 @@ def _set_lines(figures: Mapping[str, Any], name: str) -> list[Line]:
         )
         lines.append(said)
     return lines
+
+
+def _rival(comparison: Mapping[str, Any]) -> str:
+    kind = comparison["rival"]
+    return _(_RIVALS[kind])
 
 
 def _other_figures(figures: Mapping[str, Any]) -> str:
