@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
+from get_tags_train.cores import Cores
 from get_tags_train.dataset import rows_of
 from get_tags_train.encoding import CleanTextEncoder
 from get_tags_train.errors import GetTagsError
@@ -81,6 +82,7 @@ class TagModel:
         self._encode = (_CleanedTexts if is_ours else _TextsAsTheyCome)(tokenizer, self.context_length)
         self._model = (_in_bf16(model) if precision == "bf16" else model).eval().to(device)
         self._device = device
+        self._cores = Cores(divides=device == "cpu")
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "cpu", precision: str = "fp32") -> "TagModel":
@@ -134,19 +136,26 @@ class TagModel:
 
     def _score_batches(self, encoded: Sequence[NDArray[np.int32]]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
         """(places of some texts, their scores), batch by batch until each text had its turn."""
-        for rows in batches_by_length([len(ids) for ids in encoded]):
-            ids = [encoded[row] for row in rows]
-            lengths = np.array([len(row) for row in ids])
-            mask = np.arange(lengths.max()) < lengths[:, None]
-            padded = np.full(mask.shape, self._pad_token_id, np.int64)
-            padded[mask] = np.concatenate(ids)
-            with torch.inference_mode():
-                logits = self._model(
-                    input_ids=torch.from_numpy(padded).to(self._device),
-                    attention_mask=torch.from_numpy(mask.astype(np.int64)).to(self._device),
-                ).logits
-                scores = torch.sigmoid(logits.float()).cpu().numpy()
-            yield rows, scores
+        lengths = [len(ids) for ids in encoded]
+        # No larger than each core's share, so that none is idle.
+        batches = batches_by_length(lengths, min(_BATCH_TOKENS, -(-sum(lengths) // self._cores.count)))
+        for first in range(0, len(batches), self._cores.count):
+            side_by_side = batches[first : first + self._cores.count]
+            scores = self._cores.map(lambda rows: self._score_batch([encoded[row] for row in rows]), side_by_side)
+            yield from zip(side_by_side, scores, strict=True)
+
+    def _score_batch(self, encoded: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
+        lengths = np.array([len(row) for row in encoded])
+        mask = np.arange(lengths.max()) < lengths[:, None]
+        padded = np.full(mask.shape, self._pad_token_id, np.int64)
+        padded[mask] = np.concatenate(encoded)
+        with torch.inference_mode():
+            logits = self._model(
+                input_ids=torch.from_numpy(padded).to(self._device),
+                attention_mask=torch.from_numpy(mask.astype(np.int64)).to(self._device),
+            ).logits
+            scores: NDArray[np.float32] = torch.sigmoid(logits.float()).cpu().numpy()
+        return scores
 
 
 class _CleanedTexts:
@@ -184,10 +193,10 @@ def _in_bf16(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def batches_by_length(lengths: Sequence[int]) -> list[list[int]]:
-    """Places in batches of similar length, shortest first: at most _BATCH_TOKENS with padding, little of it padding.
+def batches_by_length(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
+    """Places in batches of similar length, shortest first: at most `most_tokens` with padding, little of it padding.
 
-    lengths: tokens of each text. Every place is in exactly one batch.
+    lengths: tokens of each text. Every place is in exactly one batch; one text may be longer than the most.
     """
     batches: list[list[int]] = []
     current: list[int] = []
@@ -195,7 +204,7 @@ def batches_by_length(lengths: Sequence[int]) -> list[list[int]]:
     for row in sorted(range(len(lengths)), key=lengths.__getitem__):
         padded = lengths[row] * (len(current) + 1)
         padding = padded - tokens - lengths[row]
-        if current and (padded > _BATCH_TOKENS or padding > _FREE_PADDING + padded // 8):
+        if current and (padded > most_tokens or padding > _FREE_PADDING + padded // 8):
             batches.append(current)
             current, tokens = [], 0
         current.append(row)
