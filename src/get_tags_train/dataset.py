@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from get_tags_train.cleaning import letters
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.folders import replacing, write_json
+from get_tags_train.words import _
 
 FORMAT = 3
 MANIFEST = "manifest.json"
@@ -114,8 +115,13 @@ class PreparedData:
             stored = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             if stored.get("format") != FORMAT:
                 raise InputError(
-                    f"{folder} is in format {stored.get('format')}; this version of get-tags reads {FORMAT}.",
-                    "Extract the documents again.",
+                    _(
+                        "{folder} is in format {format}; this version of get-tags reads {known}.",
+                        folder=folder,
+                        format=stored.get("format"),
+                        known=FORMAT,
+                    ),
+                    _("Extract the documents again."),
                 )
             self.manifest = Manifest(**{field.name: stored[field.name] for field in fields(Manifest)})
             listed = json.loads((folder / TAGS).read_text(encoding="utf-8"))
@@ -123,11 +129,13 @@ class PreparedData:
             self.tag_counts: list[int] = [entry["documents"] for entry in listed]
             self.tag_ids: list[list[str]] = [entry["ids"] for entry in listed]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _damaged(folder, f"its manifest or tags cannot be read ({type(error).__name__})") from error
+            raise _damaged(
+                folder, _("its manifest or tags cannot be read ({name})", name=type(error).__name__)
+            ) from error
         for name, entry in self.manifest.files.items():
             path = folder / name
             if not path.is_file() or path.stat().st_size != entry["bytes"]:
-                raise _damaged(folder, f"{name} is missing or has another size")
+                raise _damaged(folder, _("{name} is missing or has another size", name=name))
 
     @property
     def name(self) -> str:
@@ -157,7 +165,7 @@ class PreparedData:
         """Compare the files with the manifest's checksums. Raises GetTagsError naming the one that differs."""
         for name, entry in self.manifest.files.items():
             if file_sha256(self.folder / name) != entry["sha256"]:
-                raise _damaged(self.folder, f"{name} has changed since it was written")
+                raise _damaged(self.folder, _("{name} has changed since it was written", name=name))
 
     def verify(self) -> None:
         """Compare files and documents with the manifest's checksums. Raises GetTagsError naming what differs."""
@@ -166,7 +174,7 @@ class PreparedData:
         for batch in self.batches():
             digests.add(batch)
         if digests.hexdigest() != self.manifest.checksum:
-            raise _damaged(self.folder, "its documents do not add up to its checksum")
+            raise _damaged(self.folder, _("its documents do not add up to its checksum"))
 
 
 def rows_of(column: pa.ListArray) -> list[NDArray[np.int32]]:
@@ -217,6 +225,6 @@ def file_sha256(path: Path) -> str:
 
 def _damaged(folder: Path, what: str) -> GetTagsError:
     return InputError(
-        f"The prepared data {folder} are damaged: {what}.",
-        f"Remove them (get-tags data remove {folder.name}) and extract again, or copy them here anew.",
+        _("The prepared data {folder} are damaged: {what}.", folder=folder, what=what),
+        _("Remove them (get-tags data remove {name}) and extract again, or copy them here anew.", name=folder.name),
     )

@@ -23,6 +23,7 @@ from get_tags_train.quality import Quality, by_k_text, measure
 from get_tags_train.samples import FEW
 from get_tags_train.scored import Scored
 from get_tags_train.text import normalise_tag
+from get_tags_train.words import _, named
 
 FURTHER = ("held_out", "newest", "rare")
 """Sets beside the test samples, by their names in Evaluation."""
@@ -153,7 +154,7 @@ def _load_live(folder: Path | None, device: str, on_event: OnEvent) -> _Candidat
     try:
         return _Candidate.load(folder, device)
     except GetTagsError as error:
-        on_event(Notice(f"There is no comparison with the live model. {error.message}", "warning"))
+        on_event(Notice(_("There is no comparison with the live model. {message}", message=error.message), "warning"))
         return None
 
 
@@ -190,20 +191,31 @@ def _tell(scored: SetEvaluation, on_event: OnEvent) -> None:
     if scored.trained_on:
         on_event(
             Notice(
-                f"The model was trained on {scored.trained_on} of these {scored.examples} examples: its figures are "
-                "too good.",
+                _(
+                    "The model was trained on {trained_on} of these {examples} examples: its figures are too good.",
+                    trained_on=scored.trained_on,
+                    examples=scored.examples,
+                ),
                 "warning",
             )
         )
     for comparison in scored.comparisons:
         if comparison.rival == "baseline" and comparison.verdict in {"worse", "not distinguishable"}:
-            said = f"On the {comparison.set} the BERT does not beat a linear model. {comparison.sentence}"
+            said = _(
+                "On the {set} the BERT does not beat a linear model. {sentence}",
+                set=named(comparison.set),
+                sentence=comparison.sentence,
+            )
             on_event(Notice(said, "warning"))
 
 
 def _few(scored: SetEvaluation) -> str:
     low, high = scored.intervals["precision_at_k"]["1"]
-    return (
-        f"Only {scored.examples} test samples: precision@1 lies anywhere between {low:.2f} and {high:.2f}. "
-        f"Extend them to at least {FEW}, with documents that are not in the database."
+    return _(
+        "Only {examples} test samples: precision@1 lies anywhere between {low:.2f} and "
+        "{high:.2f}. Extend them to at least {few}, with documents that are not in the database.",
+        examples=scored.examples,
+        low=low,
+        high=high,
+        few=FEW,
     )

@@ -11,6 +11,7 @@ from get_tags_train.errors import InputError
 from get_tags_train.samples import Samples
 from get_tags_train.shingles import shingle
 from get_tags_train.twins import group_texts
+from get_tags_train.words import _
 
 SAMPLES = "test samples"
 HELD_OUT = "held-out documents"
@@ -46,7 +47,7 @@ class ExampleSet:
         """
         found = cls._of(SAMPLES, samples.of_part(None, "random"))
         if not len(found):
-            raise InputError(f"No example in {samples.path} has a label.", "Fill in the labels column.")
+            raise InputError(_("No example in {path} has a label.", path=samples.path), _("Fill in the labels column."))
         return found
 
     @classmethod

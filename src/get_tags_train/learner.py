@@ -21,6 +21,7 @@ from get_tags_train.errors import GetTagsError
 from get_tags_train.metrics import precision_at_k
 from get_tags_train.processes import Processes
 from get_tags_train.settings import TrainingSettings
+from get_tags_train.words import _
 
 # Tokens computed at once, padding included, by each core that computes alone: enough to keep a GPU busy, few enough
 # for a processor's caches. Where memory ends before, it is halved.
@@ -173,8 +174,8 @@ class Learner:
         now = min(self.physical_tokens, documents * longest)
         if now < 2 * longest:
             raise GetTagsError(
-                f"Memory does not hold even one document of {longest} tokens.",
-                "Give a smaller --context-length or base model, or free memory: get-tags doctor names who uses it.",
+                _("Memory does not hold even one document of {longest} tokens.", longest=longest),
+                _("Give a smaller --context-length or base model, or free memory: get-tags doctor names who uses it."),
             )
         self.physical_tokens = now // 2
         if self.device == "cuda":

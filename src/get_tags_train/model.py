@@ -22,6 +22,7 @@ from get_tags_train.metrics import rank
 from get_tags_train.modelfacts import FACTS
 from get_tags_train.text import clean_text
 from get_tags_train.tokens import has_text_rules, knows_words
+from get_tags_train.words import _
 
 # Tokens of one batch, padding included: beyond that a processor's caches, not its arithmetic, set the speed.
 _BATCH_TOKENS = 8_192
@@ -44,11 +45,14 @@ class TagModel:
     def __init__(self, folder: Path, device: str = "cpu", precision: str = "fp32") -> None:
         """Load a model folder. Raises GetTagsError naming what is missing."""
         if not (folder / "config.json").is_file():
-            raise GetTagsError(f"{folder} is no model folder: it has no config.json.", "Name a model: get-tags models.")
+            raise GetTagsError(
+                _("{folder} is no model folder: it has no config.json.", folder=folder),
+                _("Name a model: get-tags models."),
+            )
         try:
             tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
             if not knows_words(tokenizer) or not tokenizer.is_fast:
-                raise ValueError("it has no tokenizer (tokenizer.json)")
+                raise ValueError(_("it has no tokenizer (tokenizer.json)"))
             model, loading = AutoModelForSequenceClassification.from_pretrained(
                 folder,
                 dtype=torch.float32,
@@ -58,12 +62,16 @@ class TagModel:
                 output_loading_info=True,
             )
             if missing := sorted(loading["missing_keys"]):
-                raise ValueError(f"it has no weights for {', '.join(missing[:3])}")
+                raise ValueError(_("it has no weights for {missing}", missing=", ".join(missing[:3])))
         except Exception as error:  # a damaged folder fails in many ways inside the library
             said = str(error).strip().splitlines()
             raise GetTagsError(
-                f"The model {folder} cannot be loaded: {said[0] if said else type(error).__name__}",
-                "It may be damaged: get-tags models verify, or take another one.",
+                _(
+                    "The model {folder} cannot be loaded: {said}",
+                    folder=folder,
+                    said=said[0] if said else type(error).__name__,
+                ),
+                _("It may be damaged: get-tags models verify, or take another one."),
             ) from error
         labels = model.config.id2label
         self.tags: list[str] = [labels[index] for index in range(model.config.num_labels)]

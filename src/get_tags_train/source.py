@@ -34,6 +34,7 @@ from sqlalchemy.types import TypeEngine
 from get_tags_train.csvfiles import parse_labels
 from get_tags_train.database import Patience, check_inside_select, checked_select, is_undecodable, retrying
 from get_tags_train.errors import GetTagsError, InputError
+from get_tags_train.words import _
 
 DocumentId = int | str
 _FETCH_ROWS = 10_000
@@ -127,11 +128,11 @@ class DocumentSource:
         """Whether the documents come with dates."""
         self._has_tag_ids = self._tags is not None and _has(self._tags, "tag_id")
         if sample is None:
-            raise InputError("documents_query returns no documents.", "Check [database] in get-tags.toml.")
+            raise InputError(_("documents_query returns no documents."), _("Check [database] in get-tags.toml."))
         if type(sample) not in _ID_TYPES:
             raise InputError(
-                f"The ids of documents_query are of type {type(sample).__name__}.",
-                "They should be integers, texts or GUIDs: convert the column in the query.",
+                _("The ids of documents_query are of type {name}.", name=type(sample).__name__),
+                _("They should be integers, texts or GUIDs: convert the column in the query."),
             )
         self._id_type = sql_server_id_type(declared) if declared else _ID_TYPES[type(sample)]
         # GUIDs are equal whatever their case: SQL Server gives capitals, what people list has either.
@@ -248,7 +249,7 @@ class DocumentSource:
     def tags_statement(self) -> Select[Any]:
         """id, tag, tag_id and active (NULL where not there) of every pair whose document ids are bound as `ids`."""
         if self._tags is None:
-            raise ValueError("The tags are a column of the documents.")
+            raise ValueError(_("The tags are a column of the documents."))
         return self._by_id(self._all_tags(), self._tags)
 
     def _all_documents(self) -> Select[Any]:
@@ -289,16 +290,16 @@ class DocumentSource:
             return int(value)
         except ValueError:
             raise GetTagsError(
-                f"The ids of documents_query are partly integers, partly not: {value!r:.60}.",
-                "Convert the column in the query, for example CAST(id AS varchar(50)).",
+                _("The ids of documents_query are partly integers, partly not: {value!r:.60}.", value=value),
+                _("Convert the column in the query, for example CAST(id AS varchar(50))."),
             ) from None
 
 
 def _as_text(value: Any, name: str) -> str | None:
     if isinstance(value, bytes | bytearray | memoryview):
         raise GetTagsError(
-            f"The column {name} of documents_query holds bytes, not text.",
-            "Convert it in the query, for example CAST(text AS nvarchar(max)).",
+            _("The column {name} of documents_query holds bytes, not text.", name=name),
+            _("Convert it in the query, for example CAST(text AS nvarchar(max))."),
         )
     return None if value is None else str(value)
 
@@ -354,8 +355,13 @@ def _subquery(connection: Connection, key: str, query: str, required: Sequence[s
     names = list(connection.execute(select(literal_column("*")).select_from(unnamed).where(false())).keys())
     if missing := [name for name in required if name not in [n.lower() for n in names]]:
         raise InputError(
-            f"[database] {key} has no column {' and '.join(missing)}; it returns {', '.join(names)}.",
-            f"Name the columns in the query: SELECT ... AS {missing[0]}.",
+            _(
+                "[database] {key} has no column {missing}; it returns {names}.",
+                key=key,
+                missing=" and ".join(missing),
+                names=", ".join(names),
+            ),
+            _("Name the columns in the query: SELECT ... AS {missing}.", missing=missing[0]),
         )
     return sql_text(escaped).columns(*(column(name) for name in names)).subquery("q")
 
