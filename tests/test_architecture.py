@@ -16,13 +16,14 @@ ROOT = Path(__file__).parents[1]
 
 # From the ground to the faces: a module imports only what stands above it here.
 ORDER = [
-    "errors", "events", "background", "demo_topics", "metrics", "intervals", "text",
+    "errors", "events", "background", "demo_topics", "metrics", "intervals", "calibration", "text",
     "settings", "folders", "home", "logfile", "csvfiles", "textfiles", "tokens", "encoding", "cleaning",
     "dataset", "figures", "modelfacts", "trained_texts", "provenance",
     "shingles", "twins", "samples", "examples", "held_out", "leaks", "collect",
     "model", "probes", "device", "database", "workspace",
     "processes", "undisturbed", "pieces", "source", "earlier", "finish", "prepare",
-    "batches", "attention", "base_model", "checkpoints", "tracking", "learner", "speed", "fitting", "train", "baseline",
+    "batches", "attention", "base_model", "checkpoints", "tracking", "losses", "learner", "speed", "fitting", "train",
+    "baseline",
     "scored", "quality", "compare", "evaluate", "plots", "report",
     "predict", "together", "follower", "serve", "history", "running_api", "deploy", "inventory",
     "doctor", "demo", "pipeline",

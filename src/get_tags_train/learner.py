@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import PreTrainedModel
 
 from get_tags_train.attention import use_fastest_attention
@@ -15,6 +14,7 @@ from get_tags_train.base_model import is_new_layer
 from get_tags_train.batches import Batch, Documents, split_by_tokens
 from get_tags_train.device import choose_precision, is_out_of_memory
 from get_tags_train.errors import GetTagsError
+from get_tags_train.losses import LOSSES
 from get_tags_train.metrics import precision_at_k
 from get_tags_train.processes import Processes
 from get_tags_train.settings import TrainingSettings
@@ -127,14 +127,14 @@ class Learner:
             self._compute_less(len(rows), int(self._documents.lengths[rows].max()))
 
     def _backward(self, batch: Batch, divisor: int) -> torch.Tensor:
-        logits = self._logits(batch)
+        logits = self._logits(batch, in_bf16=self._is_bf16)
         labels = batch.labels.to(self.device, non_blocking=True)
-        loss = binary_cross_entropy_with_logits(logits, labels, reduction="sum") / (labels.shape[1] * divisor)
+        loss = LOSSES[self._training.loss](logits, labels).sum() / divisor
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    def _logits(self, batch: Batch) -> torch.Tensor:
-        with torch.autocast(self.device, torch.bfloat16, enabled=self._is_bf16):
+    def _logits(self, batch: Batch, *, in_bf16: bool) -> torch.Tensor:
+        with torch.autocast(self.device, torch.bfloat16, enabled=in_bf16):
             logits: torch.Tensor = self._model(
                 input_ids=batch.input_ids.to(self.device, non_blocking=True),
                 attention_mask=batch.attention_mask.to(self.device, non_blocking=True),
@@ -161,11 +161,22 @@ class Learner:
         with torch.inference_mode():
             for part in split_by_tokens(own, self._documents.lengths, self.physical_tokens):
                 batch = self._documents.batch(part)
-                scores = self._logits(batch).cpu().numpy()
+                scores = self._logits(batch, in_bf16=self._is_bf16).cpu().numpy()
                 precision = precision_at_k(batch.labels.numpy() > 0, scores, top_k)
                 sums += torch.tensor(precision, device=self.device) * len(part)
         self._processes.add_up([sums])
         return [float(total) / len(rows) for total in sums]
+
+    def judge(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Logits in float32 and labels of these documents, in any order, by this process: (documents, labels) each."""
+        logits, labels = [], []
+        self._model.eval()
+        with torch.inference_mode():
+            for part in split_by_tokens(rows, self._documents.lengths, self.physical_tokens):
+                batch = self._documents.batch(part)
+                logits.append(self._logits(batch, in_bf16=False).cpu().numpy())
+                labels.append(batch.labels.numpy() > 0)
+        return np.concatenate(logits), np.concatenate(labels)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """All that the model has learnt, by name; not a copy."""
