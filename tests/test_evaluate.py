@@ -115,6 +115,18 @@ def test_labels_are_normalised_as_tags_are(tmp_path: Path, folder: Path, monkeyp
     assert scored(tmp_path, folder, [("unu", " ştiinţă ")], 1).precision_at_k == {"1": 1.0}
 
 
+def test_f1_goes_by_the_models_own_thresholds(tmp_path: Path, folder: Path) -> None:
+    """a from .6 on: unu. b from .25 on: unu, doi, trei. c, which has none, from .5 on."""
+    facts = read_facts(folder)
+    for entry, threshold in zip(facts["tags"], (0.6, 0.25), strict=False):
+        entry["threshold"] = threshold
+    (folder / "get_tags.json").write_text(json.dumps(facts), encoding="utf-8")
+    rows = {row["tag"]: (row["precision"], row["recall"]) for row in scored(tmp_path, folder).tags}
+    assert rows["a"] == (1.0, 0.5)
+    assert rows["b"] == (pytest.approx(2 / 3, abs=1e-6), 1.0)
+    assert rows["c"] == (0.0, None)
+
+
 def test_every_evaluation_is_kept(tmp_path: Path, folder: Path, small_model: Path) -> None:
     first, second = scored(tmp_path, folder), scored(tmp_path, folder, ROWS[:2], 1)
     model = Path(shutil.copytree(small_model, tmp_path / small_model.name))

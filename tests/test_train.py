@@ -25,8 +25,10 @@ from get_tags_train.checkpoints import Checkpoints, Progress
 from get_tags_train.dataset import PreparedData
 from get_tags_train.errors import GetTagsError, InputError, InterruptedByUser
 from get_tags_train.events import EpochFinished, Event, Notice, StageFinished, StageProgress, StageStarted
+from get_tags_train.held_out import texts_and_labels
 from get_tags_train.home import data_dir, model_names, models_dir
 from get_tags_train.learner import Learner, Step
+from get_tags_train.model import TagModel
 from get_tags_train.modelfacts import read_facts, verify
 from get_tags_train.settings import Settings
 from get_tags_train.tokens import load_tokenizer
@@ -138,9 +140,10 @@ def test_the_facts(trained: tuple[Path, Home], prepared: PreparedData) -> None:
     assert facts["data"]["summary"]["documents_kept"] == prepared.manifest.documents_kept
     assert facts["settings"] == home.settings().training.model_dump()
     assert facts["examples"] == prepared.manifest.documents_kept
-    assert [(entry["tag"], entry["documents"]) for entry in facts["tags"]] == [
-        *zip(prepared.tags, prepared.tag_counts, strict=True)
+    assert [(entry["tag"], entry["documents"], entry["threshold"]) for entry in facts["tags"]] == [
+        (tag, count, 0.5) for tag, count in zip(prepared.tags, prepared.tag_counts, strict=True)
     ]
+    assert facts["calibration"] == {"scale": 1.0, "shift": 0.0}
     assert (facts["resumed"], facts["device"], facts["precision"], facts["evaluations"]) == (False, "cpu", "fp32", [])
     verify(folder)
 
@@ -480,7 +483,11 @@ def test_the_epoch_that_scores_best_becomes_the_model(
         (3, [0.6, 0.3]),
     ]
     stored = safetensors.torch.load_file(folder / "model.safetensors")
-    assert all(torch.equal(stored[name], tensor) for name, tensor in kept[1].items())
+    last = {"classifier.weight", "classifier.bias"}  # calibrated since
+    assert all(torch.equal(stored[name], tensor) for name, tensor in kept[1].items() if name not in last)
+    scale, shift = facts["calibration"]["scale"], facts["calibration"]["shift"]
+    assert torch.allclose(stored["classifier.weight"], scale * kept[1]["classifier.weight"])
+    assert torch.allclose(stored["classifier.bias"], scale * kept[1]["classifier.bias"] + shift)
     assert not list(folder.glob("**/*best*"))
 
 
@@ -491,6 +498,22 @@ def test_documents_that_select_are_scored_and_not_trained_on(prepared: PreparedD
     assert facts["examples"] <= prepared.manifest.documents_kept - 20
     assert len(facts["epochs"][0]["precision_at_k"]) == 5
     assert facts["best_epoch"] == 1
+
+
+def test_scores_are_chances_on_the_documents_that_select(prepared: PreparedData, home: Home) -> None:
+    """About as many tags as the scores add up to are true, which a model of one wild epoch misses by far before."""
+    selecting = np.zeros(prepared.manifest.documents_kept, bool)
+    selecting[::3] = True
+    folder = home.train(prepared, selecting=selecting, epochs=1, head_learning_rate=0.05)
+    facts, model = read_facts(folder), TagModel(folder)
+    texts, labels = texts_and_labels(prepared, selecting)
+    scores = model.scores(texts)
+    true = sum(tag in model.tags for own in labels for tag in own)
+    assert scores.sum() == pytest.approx(true, rel=0.1)
+    before = torch.logit(torch.from_numpy(scores).double()).numpy() - facts["calibration"]["shift"]
+    raw = 1 / (1 + np.exp(-before / facts["calibration"]["scale"]))
+    assert abs(raw.sum() - true) > 0.3 * true
+    assert {0.5} != {entry["threshold"] for entry in facts["tags"]}
 
 
 def test_killed_after_the_best_epoch_it_is_still_the_model(prepared: PreparedData, tmp_path: Path, home: Home) -> None:

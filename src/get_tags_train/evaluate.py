@@ -93,7 +93,8 @@ class _Candidate:
 
     def scored(self, examples: ExampleSet) -> Scored:
         texts = examples.texts if self.is_ours else examples.raw_texts
-        return Scored.of(examples, self.tags, self.model.scores(texts))
+        thresholds = {entry["tag"]: entry["threshold"] for entry in self.entries if "threshold" in entry}
+        return Scored.of(examples, self.tags, self.model.scores(texts), thresholds)
 
     def seen(self, examples: ExampleSet) -> NDArray[np.bool_] | None:
         return trained_texts.seen(self.folder, examples.texts)

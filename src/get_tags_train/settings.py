@@ -102,6 +102,10 @@ class TrainingSettings(_Section):
     max_grad_norm: float = Field(
         ge=0, description="Gradients longer than this are shortened to it, so that no odd batch does harm (0: never)."
     )
+    loss: Literal["bce", "zlpr"] = Field(
+        description="What training makes small: bce (each tag by itself) or zlpr (true tags above all others, the "
+        "better for tags that few documents have)."
+    )
     attention_dropout: float = Field(
         ge=0,
         lt=1,
