@@ -3,23 +3,28 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from databases import silent
+from databases import fill, settings_for, silent
 
 from get_tags_train import evaluate as stage
 from get_tags_train.csvfiles import write_csv
+from get_tags_train.dataset import PreparedData
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.evaluate import Evaluation, Rivals, evaluate, find_live
 from get_tags_train.events import Event, Notice
 from get_tags_train.examples import ExampleSet
 from get_tags_train.modelfacts import read_facts
+from get_tags_train.pipeline import extract
 from get_tags_train.report import record
 from get_tags_train.samples import Samples, add_origins
 from get_tags_train.text import text_hash
+from get_tags_train.tokens import load_tokenizer
+from get_tags_train.train import train
 
 TAGS = ["a", "b", "c"]
 # Text -> the scores of a, b and c.
@@ -249,6 +254,26 @@ def test_a_live_model_that_was_trained_on_the_test_set_is_refused(
     own = evaluate(live, test_set, top_k=2, device="cpu", on_event=events.append)
     assert own.trained_on == 120
     assert any("trained on 120 of these 120 examples" in e.message for e in events if isinstance(e, Notice))
+
+
+def test_a_live_model_that_knows_the_test_set_by_heart_is_refused(
+    tmp_path: Path, small_model: Path, demo_home: Path
+) -> None:
+    test_set = real_set(demo_home)
+    url, base_model = f"sqlite:///{tmp_path / 'test.db'}", str(demo_home / "demo_bert")
+    texts, labels = test_set.raw_texts[:60], test_set.labels[:60]
+    pairs = [(n, tag) for n, tags in enumerate(labels) for tag in tags]
+    fill(url, [(n, None, text) for n, text in enumerate(texts)], pairs)
+    values = {"base_model": base_model, "epochs": 40, "context_length": 48, "learning_rate": 2e-3, "batch_size": 8}
+    settings = settings_for(tmp_path, url=url, training=values)
+    data = PreparedData(Path(extract(settings, silent).path))
+    none, tokenizer = np.zeros(data.manifest.documents_kept, bool), load_tokenizer(base_model)
+    live = train(settings, data, none, tokenizer=tokenizer, device="cpu", on_event=silent)
+    known = replace(test_set, texts=test_set.texts[:60], raw_texts=texts, labels=labels, groups=test_set.groups[:60])
+    found = evaluate(small_model, known, top_k=1, device="cpu", on_event=silent, rivals=Rivals(live))
+    (comparison,) = found.comparisons
+    assert comparison.rival_precision_at_k["1"] > 0.9 > found.precision_at_k["1"]  # it would win by far
+    assert comparison.verdict == "no fair comparison"
 
 
 def test_a_live_model_of_another_tool_is_refused(tmp_path: Path, small_model: Path, demo_home: Path) -> None:

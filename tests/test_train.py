@@ -16,7 +16,7 @@ import safetensors
 import safetensors.torch
 import torch
 from databases import prepare_small, settings_for
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer, BertForSequenceClassification
 
 from get_tags_train import demo
 from get_tags_train import train as stage
@@ -165,6 +165,26 @@ def test_progress_is_told(trained: tuple[Path, Home], prepared: PreparedData) ->
     assert [event.done for event in done] == list(range(steps + 1))
     assert "epoch 2/2, loss " in done[-1].note
     assert isinstance(events[-1], StageFinished)
+
+
+def test_memory_that_is_short_from_the_third_step_on(
+    prepared: PreparedData, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward, seen = BertForSequenceClassification.forward, []
+
+    def limited(self: Any, input_ids: torch.Tensor, **more: Any) -> Any:
+        if self.training:
+            seen.append(len(input_ids))
+        if len(seen) > 4 and len(input_ids) > 3:
+            raise torch.OutOfMemoryError("simulated")
+        return forward(self, input_ids=input_ids, **more)
+
+    monkeypatch.setattr(BertForSequenceClassification, "forward", limited)
+    facts = read_facts(home.train(prepared))
+    assert facts["steps"] == 2 * -(-facts["examples"] // 16)
+    assert facts["settings"]["batch_size"] == 16
+    assert facts["tokens_at_once"] <= 3 * 48
+    assert any("Memory held" in event.message for event in home.events if isinstance(event, Notice))
 
 
 # --- what is trained on ---

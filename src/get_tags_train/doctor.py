@@ -13,6 +13,8 @@ from get_tags_train.database import describe_url, open_engine, translated
 from get_tags_train.device import choose_device, choose_precision, gpu_users
 from get_tags_train.errors import GetTagsError
 from get_tags_train.folders import write_text
+from get_tags_train.home import live_model
+from get_tags_train.modelfacts import read_facts, verify
 from get_tags_train.samples import FEW, Samples
 from get_tags_train.settings import Settings
 from get_tags_train.source import DocumentId, DocumentSource
@@ -48,10 +50,11 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
         (N_("base model"), _base_model),
         (N_("device"), _device),
         (N_("test samples"), _samples),
+        (N_("live model"), _live),
     ]
     if quick:
         short = [] if settings.source.kind == "cached" else [("database", _database_in_short)]
-        checks = [*short, *(entry for entry in checks if entry[0] != "database")]
+        checks = [*short, *(entry for entry in checks if entry[0] not in {"database", "live model"})]
     for name, check in checks:
         try:
             yield check(settings)
@@ -90,6 +93,22 @@ def _disk(settings: Settings) -> Check:
             hint,
         )
     return Check("disk", "ok", message)
+
+
+def _live(settings: Settings) -> Check:
+    """Whether what `current` names is whole, and the plain folder equal to it."""
+    live_dir = settings.live_dir
+    if not (live_dir / "current").exists():
+        return Check("live model", "ok", _("none yet in {live_dir}", live_dir=live_dir))
+    folder = live_model(live_dir)
+    files = read_facts(folder).get("files")
+    if files:
+        verify(folder)
+    if files and read_facts(live_dir / "get_tags").get("files") != files:
+        said = _("{name} is live, but {plain} holds another model.", name=folder.name, plain=live_dir / "get_tags")
+        hint = _("A change was interrupted: the next get-tags deploy or get-tags rollback finishes it first.")
+        return Check("live model", "warning", said, hint)
+    return Check("live model", "ok", folder.name)
 
 
 def _database(settings: Settings) -> Check:

@@ -54,7 +54,7 @@ class Learner:
         processes: Processes,
         device: str,
     ) -> None:
-        self.physical_tokens = _PHYSICAL_TOKENS[device]
+        self.physical_tokens = self.most_tokens = _PHYSICAL_TOKENS[device]
         torch.nn.Module.to(model, device)
         divides = device == "cpu" and is_plain(model)
         if divides:

@@ -231,6 +231,12 @@ def _fit(run: _Run, processes: Processes, on_event: OnEvent) -> _Trained:
             ),
         )
     calibration, thresholds = _calibrate(model, learner, selecting if processes.is_main else selecting[:0])
+    if progress.physical_tokens < learner.most_tokens:
+        said = _(
+            "Memory held {tokens:,} tokens at once: batches were computed in parts that add up to the same.",
+            tokens=progress.physical_tokens,
+        )
+        on_event(Notice(said))
     on_event(StageFinished("train", perf_counter() - started))
     return _Trained(model, examples, progress, processes.count, calibration, thresholds)
 

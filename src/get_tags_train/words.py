@@ -61,6 +61,9 @@ _NAMES = {
     "rare": N_("rare"),
     "middle": N_("middle"),
     "frequent": N_("frequent"),
+    "deploy": N_("deployed"),
+    "rollback": N_("rolled back"),
+    "undo": N_("undone"),
 }
 
 
