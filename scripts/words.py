@@ -118,7 +118,10 @@ def is_compiled(catalogue: Catalog) -> bool:
         return False
     with MO_PATH.open("rb") as stream:
         compiled = read_mo(stream)
-    said, is_said = ({m.id: m.string for m in each if m.id and any(_forms(m.string))} for each in (catalogue, compiled))
+    said, is_said = (
+        {tuple(_forms(m.id)): _forms(m.string) for m in each if m.id and any(_forms(m.string))}
+        for each in (catalogue, compiled)
+    )
     return said == is_said
 
 
