@@ -19,8 +19,9 @@ Written by `python scripts/reference.py` from the code; change it there.
 Settings stand in `get-tags.toml` in the home, in a file given with `--config`, or in environment variables:
 `epochs` under `[training]` is `GET_TAGS_TRAINING_EPOCHS`. The later wins: shipped defaults
 ([configs/defaults.toml](../configs/defaults.toml)), the home's `get-tags.toml`, `--config`, environment variables,
-flags, answers of the wizard. A key that does not exist and a value of the wrong type are errors
-that name the key and where it stands. The home itself is `--home`, else `GET_TAGS_HOME`, else `C:\\allan` on Windows and `~/allan` elsewhere.
+flags, answers of the wizard. A key that does not exist and a value of the wrong type are errors that name the key and
+where it stands. The home itself is `--home`, else `GET_TAGS_HOME`, else `C:\\allan` on Windows and `~/allan`
+elsewhere.
 """
 
 

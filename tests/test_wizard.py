@@ -127,7 +127,7 @@ def said(monkeypatch):
     """What the wizard has said above its questions, as one text."""
     lines = []
     monkeypatch.setattr("questionary.print", lines.append)
-    return lambda: "\n".join(lines)
+    return lambda: " ".join("\n".join(lines).split())
 
 
 @pytest.fixture
