@@ -24,7 +24,7 @@ ORDER = [
     "processes", "undisturbed", "pieces", "source", "earlier", "finish", "prepare",
     "batches", "attention", "base_model", "checkpoints", "tracking", "learner", "speed", "fitting", "train", "baseline",
     "scored", "quality", "compare", "evaluate", "plots", "report",
-    "predict", "together", "follower", "serve", "history", "running_api", "deploy", "inventory",
+    "predict", "together", "follower", "serve", "history", "running_api", "deploy", "inventory", "retention",
     "doctor", "demo", "pipeline",
     "console", "wizard", "deciding", "commandline", "samples_commands", "live_commands", "cli", "__main__",
 ]  # fmt: skip

@@ -502,4 +502,8 @@ def _size(entry: Mapping[str, Any]) -> str:
 
 
 def _unfinished(listed: Mapping[str, Any]) -> list[str]:
-    return [f"Unfinished: {name}; the same command continues it." for name in listed["unfinished"]]
+    group = "data" if "data" in listed else "models"
+    return [
+        f"Unfinished: {name}; the same command continues it. To be rid of it: get-tags {group} remove {name}"
+        for name in listed["unfinished"]
+    ]

@@ -13,6 +13,7 @@ from get_tags_train.database import describe_url, open_engine, translated
 from get_tags_train.device import choose_device, choose_precision, gpu_users
 from get_tags_train.errors import GetTagsError
 from get_tags_train.folders import write_text
+from get_tags_train.retention import dispensable
 from get_tags_train.samples import FEW, Samples
 from get_tags_train.settings import Settings
 from get_tags_train.source import DocumentId, DocumentSource
@@ -20,6 +21,7 @@ from get_tags_train.tokens import load_tokenizer
 
 _LOW_DISK_BYTES = 10 * 2**30
 _SHOWN_DOCUMENTS = 3
+_SHOWN_OLD = 5
 _TIMED_PAGES = 3
 # An index finds rows nearly as fast as they are read in passing; without one, each page reads the whole table.
 _SLOW_LOOKUP = 10
@@ -40,6 +42,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     checks: list[tuple[str, Callable[[Settings], Check]]] = [
         ("home", _home),
         ("disk", _disk),
+        ("old files", _old_files),
         ("database", _database),
         ("base model", _base_model),
         ("device", _device),
@@ -73,6 +76,22 @@ def _disk(settings: Settings) -> Check:
         hint = "Remove old data and models: get-tags data, get-tags models."
         return Check("disk", "warning", f"{message}; 170,000 documents and their training want about 10 GB.", hint)
     return Check("disk", "ok", message)
+
+
+def _old_files(settings: Settings) -> Check:
+    found = dispensable(settings.home, settings.live_dir)
+    if not found:
+        return Check("old files", "ok", "Nothing that could go.")
+    shown = "; ".join(f"{one.folder.name} ({_size(one.bytes)})" for one in found[:_SHOWN_OLD])
+    more = f" and {len(found) - _SHOWN_OLD} more" if len(found) > _SHOWN_OLD else ""
+    left = [one for one in found if one.is_unfinished]
+    never = f" {len(left)} of them were never finished: the command that began them continues them." if left else ""
+    message = f"{_size(sum(one.bytes for one in found))} could go: {shown}{more}.{never}"
+    return Check("old files", "ok", message, f"{found[0].command}, and so on; or how many stay, under [keep].")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"
 
 
 def _database(settings: Settings) -> Check:
