@@ -7,7 +7,7 @@ rem The launcher's numbered forms may fetch a Python that is not there yet, so t
 set "PYTHON="
 for %%P in ("py -3" "python" "python3") do call :try %%~P
 if not defined PYTHON for %%D in ("%PATH:;=" "%") do if exist "%%~D\python.exe" call :try "%%~D\python.exe"
-for /d %%D in ("%LOCALAPPDATA%\Programs\Python\Python3*" "%ProgramFiles%\Python3*") do call :try "%%~D\python.exe"
+for %%V in (314 313 312 311) do call :installed "%LOCALAPPDATA%\Programs\Python\Python%%V" "%ProgramFiles%\Python%%V"
 for %%P in ("py -3.14" "py -3.13" "py -3.12" "py -3.11") do call :try %%~P
 if defined PYTHON goto :found
 echo set-up: no Python 3.11 or newer, 64-bit, was found. 1>&2
@@ -19,6 +19,10 @@ exit /b 1
 :found
 %PYTHON% "%~dp0setup_env.py" %*
 exit /b %ERRORLEVEL%
+
+:installed
+for %%D in (%*) do if exist "%%~D\python.exe" call :try "%%~D\python.exe"
+exit /b
 
 :try
 if defined PYTHON exit /b

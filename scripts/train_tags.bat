@@ -34,9 +34,9 @@ set "CODE=%ERRORLEVEL%"
 call :keep_open
 exit /b %CODE%
 
-rem A double-click runs: cmd.exe /c ""C:\...\train_tags.bat" ". Nothing else leaves that blank before the last quote. Only then
-rem does the window belong to this script, and would close before anyone has read the result.
+rem A double-click runs: cmd.exe /c ""C:\...\train_tags.bat" ". Nothing else ends in that lone blank between quotes. Only then does
+rem the window belong to this script, and would close before anyone has read the result.
 :keep_open
-setlocal EnableDelayedExpansion
-if "!cmdcmdline:~-2,1!"==" " pause
+set "LINE=%cmdcmdline:"='%"
+if "%LINE:~-3%"=="' '" pause
 exit /b
