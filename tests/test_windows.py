@@ -105,7 +105,7 @@ def bat(path: Path, *arguments: str, text: str = "", **variables: str) -> "subpr
 
 
 def said(done: "subprocess.CompletedProcess[str]") -> dict[str, object]:
-    found: dict[str, object] = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
+    found: dict[str, object] = json.loads(done.stdout[done.stdout.index("{") : done.stdout.rindex("}") + 1])
     return found
 
 
