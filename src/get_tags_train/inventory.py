@@ -1,5 +1,6 @@
 """What prepared data and models there are, finished or not, as plain entries; their check and removal."""
 
+import gc
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -138,6 +139,7 @@ def remove(home: Path, folder: Path) -> None:
     with locked(locks_dir(home) / f"{folder.name}.lock", lambda: busy):
         going = folder.with_name(folder.name + REMOVING)
         remove_folder(going)
+        gc.collect()  # Windows keeps what this process has mapped into memory, until nobody holds it any more
         rename(folder, going)  # so that a removal that is cut off leaves nothing that looks whole
         remove_folder(going)
 
