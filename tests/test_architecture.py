@@ -24,7 +24,7 @@ ORDER = [
     "processes", "undisturbed", "pieces", "source", "earlier", "finish", "prepare",
     "batches", "dropout", "attention", "base_model", "checkpoints", "tracking", "losses", "learner", "speed", "fitting",
     "train", "baseline", "scored", "quality", "compare", "evaluate", "plots", "report",
-    "predict", "together", "follower", "serve", "history", "running_api", "deploy", "inventory",
+    "predict", "together", "follower", "serve", "history", "running_api", "deploy", "inventory", "retention",
     "doctor", "demo", "outlook", "pipeline",
     "tables", "listings", "progress", "console", "asking", "continuing", "wizard", "deciding",
     "helptexts", "commandline", "samples_commands", "live_commands", "cli", "__main__",

@@ -18,6 +18,7 @@ SECTIONS = {
     "training": module.TrainingSettings,
     "evaluation": module.EvaluationSettings,
     "deploy": module.DeploySettings,
+    "keep": module.KeepSettings,
     "serve": module.ServeSettings,
     "display": module.DisplaySettings,
 }

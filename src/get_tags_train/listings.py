@@ -238,4 +238,12 @@ def _size(entry: Mapping[str, Any]) -> str:
 
 
 def _unfinished(listed: Mapping[str, Any]) -> list[str]:
-    return [_("Unfinished: {name}; the same command continues it.", name=name) for name in listed["unfinished"]]
+    group = "data" if "data" in listed else "models"
+    return [
+        _(
+            "Unfinished: {name}; the same command continues it. To be rid of it: get-tags {group} remove {name}",
+            name=name,
+            group=group,
+        )
+        for name in listed["unfinished"]
+    ]

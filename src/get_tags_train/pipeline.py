@@ -12,6 +12,7 @@ from get_tags_train.errors import GetTagsError, InterruptedByUser
 from get_tags_train.events import Notice, OnEvent, StageFinished, StageStarted
 from get_tags_train.home import data_dir, find_data, held_out_path, next_data_name
 from get_tags_train.settings import Settings
+from get_tags_train.undisturbed import awake
 from get_tags_train.words import _, _n
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class RunResult:
         return asdict(self)
 
 
+@awake("a model is being made")
 def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResult], bool]) -> RunResult:
     """Data, training, evaluation, and deployment if `should_deploy` says so of the result so far.
 
@@ -89,6 +91,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     from get_tags_train.examples import HELD_OUT, NEWEST, ExampleSet
     from get_tags_train.held_out import newest_of, texts_and_labels
     from get_tags_train.modelfacts import read_facts
+    from get_tags_train.retention import keep_newest
     from get_tags_train.running_api import RunningApi
     from get_tags_train.samples import Samples
     from get_tags_train.tokens import load_tokenizer
@@ -156,6 +159,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
         keep_versions, api = settings.deploy.keep_versions, RunningApi.of(settings)
         live = deploy.deploy(folder, settings.live_dir, keep_versions=keep_versions, on_event=on_event, api=api)
         result = replace(result, deployed=True, live=str(live), seconds=round(perf_counter() - started, 3))
+    keep_newest(settings.home, settings.live_dir, settings.keep, on_event)
     return result
 
 
@@ -215,6 +219,7 @@ def assist(settings: Settings) -> None:
     train_along(settings.home, choose_device(settings.training.device))
 
 
+@awake("documents are being read")
 def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     """Database or ids.csv -> a new tags_vX, or the unfinished one of the same plan continued."""
     from get_tags_train.csvfiles import read_ids

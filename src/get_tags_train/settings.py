@@ -16,7 +16,7 @@ from get_tags_train.words import LANGUAGES, _
 SITE_FILE = "get-tags.toml"
 ENV_PREFIX = "GET_TAGS_"
 # Variables that carry the prefix without being a setting.
-OTHER_VARIABLES = ("GET_TAGS_HOME", "GET_TAGS_TEST_")
+OTHER_VARIABLES = ("GET_TAGS_HOME", "GET_TAGS_REPOSITORY", "GET_TAGS_TEST_")
 
 SourceKind = Literal["database", "ids", "cached"]
 
@@ -189,6 +189,19 @@ class DeploySettings(_Section):
     )
 
 
+class KeepSettings(_Section):
+    """How much of what earlier runs made stays; what is live or still needed always does."""
+
+    data: int = Field(
+        ge=0, description="How many tags_vX stay, the newest; older ones are removed at the end of a run (0: all stay)."
+    )
+    models: int = Field(
+        ge=0,
+        description="How many models stay under _models, the newest; older ones are removed at the end of a run "
+        "(0: all stay).",
+    )
+
+
 class ServeSettings(_Section):
     """The API of get-tags serve."""
 
@@ -224,6 +237,7 @@ class _Sections(_Section):
     training: TrainingSettings
     evaluation: EvaluationSettings
     deploy: DeploySettings
+    keep: KeepSettings
     serve: ServeSettings
     display: DisplaySettings
 
