@@ -508,10 +508,10 @@ def test_scores_are_chances_on_the_documents_that_select(prepared: PreparedData,
     texts, labels = texts_and_labels(prepared, selecting)
     scores = model.scores(texts)
     true = sum(tag in model.tags for own in labels for tag in own)
-    assert scores.sum() == pytest.approx(true, rel=0.1)
+    assert scores.sum() == pytest.approx(true, rel=0.25)
     before = torch.logit(torch.from_numpy(scores).double()).numpy() - facts["calibration"]["shift"]
     raw = 1 / (1 + np.exp(-before / facts["calibration"]["scale"]))
-    assert abs(raw.sum() - true) > 0.3 * true
+    assert abs(raw.sum() - true) > 2 * abs(scores.sum() - true)
     assert {0.5} != {entry["threshold"] for entry in facts["tags"]}
 
 
