@@ -4,7 +4,19 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
-from figures import ECE, OF_TAGS, PER_DOCUMENT, Answers, Floats, Truth, calibration_error, draws, interval, measure
+from figures import (
+    ECE,
+    OF_TAGS,
+    PER_DOCUMENT,
+    Answers,
+    Floats,
+    Truth,
+    best_common,
+    calibration_error,
+    draws,
+    interval,
+    measure,
+)
 from figures import over_seeds as mean_over_seeds
 from one_run import LINEAR, TRAINER, Plan, path_of
 from sets import RealSet
@@ -53,12 +65,14 @@ def _one(data: RealSet, truth: Truth, weights: Floats, stored: "np.lib.npyio.Npz
     place = {row: n for n, row in enumerate(stored["rows"].tolist())}
     select, test = (stored["logits"][[place[row] for row in rows.tolist()]] for rows in (data.selecting, data.test))
     chosen = data.labels[data.selecting]
+    is_linear = json.loads(str(stored["facts"]))["variant"] == LINEAR
     calibration = fit_calibration(select, chosen)
     scale, shift = calibration
-    thresholds = tune_thresholds(scale * select + shift, chosen)
-    tuned = scale * test + shift >= np.log(thresholds / (1 - thresholds))
-    # LinearSVC says no probability: its own rule is to name what lies above its plane.
-    named = test >= 0 if "linear" in str(stored["facts"]) else scale * test + shift >= 0
+    if is_linear:  # its own rule is to name what lies above its plane; its distances are no chances
+        named, tuned = test >= 0, test >= best_common(select, chosen)
+    else:
+        thresholds = tune_thresholds(scale * select + shift)
+        named, tuned = test >= 0, scale * test + shift >= np.log(thresholds / (1 - thresholds))
     figures = measure(truth, Answers(test, named, tuned), weights)
     scores = [1 / (1 + np.exp(-(a * test.astype(float) + b))) for a, b in (UNCHANGED, calibration)]
     eces = [[calibration_error(truth, score, least) for score in scores] for least in (0.0, 0.1)]
