@@ -49,7 +49,7 @@ def main() -> None:
     linear = fit(data, examples, training_seconds=facts["seconds"], seed=42, on_event=ignore)
     rivals = evaluate.Rivals(evaluate.find_live(folder, args.home / "_live"), linear)
     test_set = ExampleSet.of_samples(samples)
-    evaluation = evaluate.evaluate(folder, [test_set], top_k=5, device="cpu", on_event=ignore, rivals=rivals)
+    evaluation = evaluate.evaluate(folder, test_set, top_k=5, device="cpu", on_event=ignore, rivals=rivals)
     report.record(folder, evaluation, ignore)
     comparison = next(c for c in evaluation.comparisons if c.rival == "baseline")
     result = {

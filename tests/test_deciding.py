@@ -68,6 +68,7 @@ def home(tmp_path: Path, small_home: Path, small_model: Path, demo_home: Path) -
             weights = folder / "tokenizer_config.json"  # so that they are not one model
             weights.write_text(json.dumps(json.loads(weights.read_text(encoding="utf-8"))), encoding="utf-8")
             facts["files"] = {}
+            (folder / "trained_texts.npy").unlink()
         write_json(folder / "get_tags.json", facts)
     shutil.copy(demo_home / "test_samples_tags.csv", home)
     assert run("deploy", "old", "--home", home) == 0
@@ -86,6 +87,7 @@ def test_deploy_without_a_terminal_refuses_what_loses_tags(home: Path, capsys: p
     printed = capsys.readouterr()
     error = json.loads(printed.out)["error"]
     assert "--yes" in error["hint"]
+    assert "new is not made live" in error["message"]
     assert "Tags that go, against the live model: vechi" in printed.err
     assert "No fair comparison with the live model old" in printed.err
     assert live_model(home / "_live").name == "old"

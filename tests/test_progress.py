@@ -2,13 +2,13 @@
 
 import pytest
 
-from get_tags_train import console
+from get_tags_train import progress
 from get_tags_train.console import Console
 from get_tags_train.events import EpochFinished, StageFinished, StageProgress, StageStarted
 
 
 def test_lines_without_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console, "_PLAIN_LINE_SECONDS", -1.0)
+    monkeypatch.setattr(progress, "_PLAIN_LINE_SECONDS", -1.0)
     drawn = Console(as_json=False)
     drawn.on_event(StageStarted("train", 1200, "steps"))
     drawn.on_event(StageProgress("train", 300, "epoch 1/4, loss 0.0412, lr 9.0e-05, 8.1 docs/s", seconds_left=1860))

@@ -19,6 +19,7 @@ SECTIONS = {
     "evaluation": module.EvaluationSettings,
     "deploy": module.DeploySettings,
     "serve": module.ServeSettings,
+    "display": module.DisplaySettings,
 }
 
 

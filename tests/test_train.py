@@ -16,7 +16,7 @@ import safetensors
 import safetensors.torch
 import torch
 from databases import prepare_small, settings_for
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer, BertForSequenceClassification
 
 from get_tags_train import demo
 from get_tags_train import train as stage
@@ -106,6 +106,7 @@ def test_the_folder_has_a_model_and_nothing_else(trained: tuple[Path, Home]) -> 
         "model.safetensors",
         "tokenizer.json",
         "tokenizer_config.json",
+        "trained_texts.npy",
     ]
 
 
@@ -135,12 +136,12 @@ def test_the_facts(trained: tuple[Path, Home], prepared: PreparedData) -> None:
     folder, home = trained
     facts = read_facts(folder)
     assert facts["name"] == folder.name
-    assert facts["data"] == {"name": "tags_v1", "checksum": prepared.manifest.checksum}
+    assert facts["data"]["checksum"] == prepared.manifest.checksum
+    assert facts["data"]["summary"]["documents_kept"] == prepared.manifest.documents_kept
     assert facts["settings"] == home.settings().training.model_dump()
     assert facts["examples"] == prepared.manifest.documents_kept
-    assert facts["tags"] == [
-        {"tag": tag, "documents": count, "threshold": 0.5}
-        for tag, count in zip(prepared.tags, prepared.tag_counts, strict=True)
+    assert [(entry["tag"], entry["documents"], entry["threshold"]) for entry in facts["tags"]] == [
+        (tag, count, 0.5) for tag, count in zip(prepared.tags, prepared.tag_counts, strict=True)
     ]
     assert facts["calibration"] == {"scale": 1.0, "shift": 0.0}
     assert (facts["resumed"], facts["device"], facts["precision"], facts["evaluations"]) == (False, "cpu", "fp32", [])
@@ -164,6 +165,26 @@ def test_progress_is_told(trained: tuple[Path, Home], prepared: PreparedData) ->
     assert [event.done for event in done] == list(range(steps + 1))
     assert "epoch 2/2, loss " in done[-1].note
     assert isinstance(events[-1], StageFinished)
+
+
+def test_memory_that_is_short_from_the_third_step_on(
+    prepared: PreparedData, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward, seen = BertForSequenceClassification.forward, []
+
+    def limited(self: Any, input_ids: torch.Tensor, **more: Any) -> Any:
+        if self.training:
+            seen.append(len(input_ids))
+        if len(seen) > 4 and len(input_ids) > 3:
+            raise torch.OutOfMemoryError("simulated")
+        return forward(self, input_ids=input_ids, **more)
+
+    monkeypatch.setattr(BertForSequenceClassification, "forward", limited)
+    facts = read_facts(home.train(prepared))
+    assert facts["steps"] == 2 * -(-facts["examples"] // 16)
+    assert facts["settings"]["batch_size"] == 16
+    assert facts["tokens_at_once"] <= 3 * 48
+    assert any("Memory held" in event.message for event in home.events if isinstance(event, Notice))
 
 
 # --- what is trained on ---

@@ -16,6 +16,7 @@ from get_tags_train.home import data_dir, live_model, locks_dir, model_names, mo
 from get_tags_train.settings import Source, load_settings
 
 ENTER, DOWN, CTRL_C = "\r", "\x1b[B", "\x03"
+YES, NO = "y" + ENTER, "n" + ENTER
 
 
 def retype(text):
@@ -44,7 +45,7 @@ def run(*args):
 
 
 def test_the_whole_chain_answered_by_keys(keys, home):
-    keys(ENTER + retype("1") + ENTER + retype("16") + retype("2") + "y" + "y")
+    keys(ENTER + retype("1") + ENTER + retype("16") + retype("2") + YES + YES)
     assert run("train", "--home", home) == 0
     assert data_dir(home).joinpath("tags_v1").is_dir()
     assert live_model(home / "_live").name == model_names(home)[0]
@@ -61,7 +62,7 @@ def test_ctrl_c_at_any_prompt_leaves_no_trace(keys, home, capsys):
 
 def test_a_no_to_the_summary_starts_nothing(keys, home):
     before = sorted(home.rglob("*"))
-    keys(ENTER * 5 + "n")
+    keys(ENTER * 5 + NO)
     assert run("train", "--home", home) == 130
     assert sorted(home.rglob("*")) == before
 
@@ -116,7 +117,7 @@ def test_ctrl_c_before_the_example_is_written_leaves_no_trace(keys, tmp_path):
 
 
 def test_ctrl_c_at_the_question_of_deploying_still_says_where_the_model_is(keys, home, capsys):
-    keys(retype("1") + ENTER + retype("16") + ENTER + "y" + CTRL_C)
+    keys(retype("1") + ENTER + retype("16") + ENTER + YES + CTRL_C)
     assert run("train", "--home", home, "--source", "database") == 130
     assert model_names(home)[0] in capsys.readouterr().out
 

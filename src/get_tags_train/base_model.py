@@ -11,6 +11,7 @@ from get_tags_train.calibration import Calibration
 from get_tags_train.errors import InputError
 from get_tags_train.settings import TrainingSettings
 from get_tags_train.tokens import base_model_error
+from get_tags_train.words import _
 
 # These count positions from the padding token's number on, so that the first ones are never used.
 _POSITIONS_AFTER_PADDING = {"roberta", "xlm-roberta", "camembert"}
@@ -86,7 +87,12 @@ def _load(base_model: str, context_length: int, **config_values: Any) -> PreTrai
         positions -= config.pad_token_id + 1
     if positions < context_length:
         raise InputError(
-            f"The base model {base_model} reads at most {positions} tokens, and context_length is {context_length}.",
-            f"Give --context-length {positions} or less, or another base model.",
+            _(
+                "The base model {base_model} reads at most {positions} tokens, and context_length is {context_length}.",
+                base_model=base_model,
+                positions=positions,
+                context_length=context_length,
+            ),
+            _("Give --context-length {positions} or less, or another base model.", positions=positions),
         )
     return model

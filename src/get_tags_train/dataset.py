@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from get_tags_train.cleaning import letters
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.folders import replacing, write_json
+from get_tags_train.words import _
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 TAGS = "tags.json"
 
@@ -53,7 +54,7 @@ class Manifest:
 def document_schema(id_type: pa.DataType) -> pa.Schema:
     """The columns of one document; id_type is int64 or string, tags are places in tags.json.
 
-    source_hash is of title and text as the database has them, text_hash of the clean text.
+    source_hash is of title and text as the database has them, text_hash of the clean text; date may be null.
     """
     return pa.schema(
         [
@@ -62,6 +63,7 @@ def document_schema(id_type: pa.DataType) -> pa.Schema:
             ("source_hash", pa.binary()),
             ("text_hash", pa.binary()),
             ("tags", pa.list_(pa.int32())),
+            ("date", pa.date32()),
             ("input_ids", pa.list_(pa.int32())),
         ]
     )
@@ -113,8 +115,13 @@ class PreparedData:
             stored = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             if stored.get("format") != FORMAT:
                 raise InputError(
-                    f"{folder} is in format {stored.get('format')}; this version of get-tags reads {FORMAT}.",
-                    "Extract the documents again.",
+                    _(
+                        "{folder} is in format {format}; this version of get-tags reads {known}.",
+                        folder=folder,
+                        format=stored.get("format"),
+                        known=FORMAT,
+                    ),
+                    _("Extract the documents again."),
                 )
             self.manifest = Manifest(**{field.name: stored[field.name] for field in fields(Manifest)})
             listed = json.loads((folder / TAGS).read_text(encoding="utf-8"))
@@ -122,11 +129,13 @@ class PreparedData:
             self.tag_counts: list[int] = [entry["documents"] for entry in listed]
             self.tag_ids: list[list[str]] = [entry["ids"] for entry in listed]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _damaged(folder, f"its manifest or tags cannot be read ({type(error).__name__})") from error
+            raise _damaged(
+                folder, _("its manifest or tags cannot be read ({name})", name=type(error).__name__)
+            ) from error
         for name, entry in self.manifest.files.items():
             path = folder / name
             if not path.is_file() or path.stat().st_size != entry["bytes"]:
-                raise _damaged(folder, f"{name} is missing or has another size")
+                raise _damaged(folder, _("{name} is missing or has another size", name=name))
 
     @property
     def name(self) -> str:
@@ -144,11 +153,19 @@ class PreparedData:
             with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
                 yield from stream
 
+    def undated(self) -> int:
+        """How many documents have no date."""
+        return sum(batch.column("date").null_count for batch in self.batches())
+
+    def dates(self) -> NDArray[np.datetime64]:
+        """(documents,) the date of each to the day, NaT where it has none."""
+        return np.concatenate([batch.column("date").to_numpy(zero_copy_only=False) for batch in self.batches()])
+
     def verify_files(self) -> None:
         """Compare the files with the manifest's checksums. Raises GetTagsError naming the one that differs."""
         for name, entry in self.manifest.files.items():
             if file_sha256(self.folder / name) != entry["sha256"]:
-                raise _damaged(self.folder, f"{name} has changed since it was written")
+                raise _damaged(self.folder, _("{name} has changed since it was written", name=name))
 
     def verify(self) -> None:
         """Compare files and documents with the manifest's checksums. Raises GetTagsError naming what differs."""
@@ -157,7 +174,7 @@ class PreparedData:
         for batch in self.batches():
             digests.add(batch)
         if digests.hexdigest() != self.manifest.checksum:
-            raise _damaged(self.folder, "its documents do not add up to its checksum")
+            raise _damaged(self.folder, _("its documents do not add up to its checksum"))
 
 
 def rows_of(column: pa.ListArray) -> list[NDArray[np.int32]]:
@@ -208,6 +225,6 @@ def file_sha256(path: Path) -> str:
 
 def _damaged(folder: Path, what: str) -> GetTagsError:
     return InputError(
-        f"The prepared data {folder} are damaged: {what}.",
-        f"Remove them (get-tags data remove {folder.name}) and extract again, or copy them here anew.",
+        _("The prepared data {folder} are damaged: {what}.", folder=folder, what=what),
+        _("Remove them (get-tags data remove {name}) and extract again, or copy them here anew.", name=folder.name),
     )

@@ -3,12 +3,15 @@
 import os
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from get_tags_train.errors import InputError
+from get_tags_train.reasons import reason
+from get_tags_train.words import LANGUAGES, _
 
 SITE_FILE = "get-tags.toml"
 ENV_PREFIX = "GET_TAGS_"
@@ -36,7 +39,7 @@ class DatabaseSettings(_Section):
         "or kept in the system keyring.",
     )
     documents_query: str = Field(
-        description="One SELECT that returns the columns id and text, and title where there is one."
+        description="One SELECT that returns the columns id and text, and title and date where there are such."
     )
     tags_query: str = Field(
         description="One SELECT that returns the columns id (of the document) and tag, a row for each pair, and where "
@@ -208,12 +211,21 @@ class ServeSettings(_Section):
     )
 
 
+class DisplaySettings(_Section):
+    """How get-tags speaks."""
+
+    language: Literal["auto", "ro", "en"] = Field(
+        description="The language of prompts, messages and reports: auto (the system's), ro or en."
+    )
+
+
 class _Sections(_Section):
     database: DatabaseSettings
     training: TrainingSettings
     evaluation: EvaluationSettings
     deploy: DeploySettings
     serve: ServeSettings
+    display: DisplaySettings
 
 
 class Source(NamedTuple):
@@ -272,6 +284,17 @@ def default_home(environ: Mapping[str, str] = os.environ) -> Path:
     return Path("C:/allan") if os.name == "nt" else Path.home() / "allan"
 
 
+def chosen_language(home: Path, config_path: Path | None, environ: Mapping[str, str] = os.environ) -> str:
+    """[display] language, before the settings are read and whatever else is wrong with them: auto, ro or en."""
+    chosen: object = environ.get(f"{ENV_PREFIX}DISPLAY_LANGUAGE")
+    for path in (config_path, home / SITE_FILE):
+        if chosen is None and path is not None:
+            with suppress(OSError, ValueError):
+                display = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("display")
+                chosen = display.get("language") if isinstance(display, dict) else None
+    return str(chosen) if chosen in LANGUAGES else "auto"
+
+
 def load_settings(
     home: Path,
     *,
@@ -290,7 +313,10 @@ def load_settings(
         layers.append((_read_toml(site_path), str(site_path)))
     if config_path is not None:
         if not config_path.exists():
-            raise InputError(f"There is no settings file {config_path}.", "Check the path given with --config.")
+            raise InputError(
+                _("There is no settings file {config_path}.", config_path=config_path),
+                _("Check the path given with --config."),
+            )
         layers.append((_read_toml(config_path), str(config_path)))
     layers.append((_from_environment(environ), "the environment"))
     layers.append(({k: dict(v) for k, v in (overrides or {}).items()}, "the command line"))
@@ -301,8 +327,11 @@ def load_settings(
         for section, values in layer.items():
             if not isinstance(values, dict):
                 raise InputError(
-                    f"'{section}' in {origin} stands outside a section.",
-                    f"Put it under one of {', '.join(f'[{s}]' for s in _Sections.model_fields)}.",
+                    _("'{section}' in {origin} stands outside a section.", section=section, origin=origin),
+                    _(
+                        "Put it under one of {sections}.",
+                        sections=", ".join(f"[{s}]" for s in _Sections.model_fields),
+                    ),
                 )
             origins[section,] = origin
             merged.setdefault(section, {}).update(values)
@@ -320,12 +349,14 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.", "Settings are a TOML text file.") from error
+        raise InputError(
+            _("{path} cannot be read: {reason}.", path=path, reason=error.strerror), _("Settings are a TOML text file.")
+        ) from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text.", "Save it as UTF-8 in your editor.") from error
+        raise InputError(_("{path} is not UTF-8 text.", path=path), _("Save it as UTF-8 in your editor.")) from error
     except tomllib.TOMLDecodeError as error:
         hint = "Text values stand in quotes; Windows paths in 'single quotes'."
-        raise InputError(f"{path} is not valid TOML: {error}.", hint) from error
+        raise InputError(_("{path} is not valid TOML: {error}.", path=path, error=error), hint) from error
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -334,13 +365,16 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     for name, text in environ.items():
         if not name.startswith(ENV_PREFIX) or name.startswith(OTHER_VARIABLES):
             continue
-        section, _, key = name.removeprefix(ENV_PREFIX).lower().partition("_")
+        section, _underscore, key = name.removeprefix(ENV_PREFIX).lower().partition("_")
         field = _Sections.model_fields.get(section)
         known = field.annotation.model_fields if field and field.annotation else {}
         if key not in known:
             raise InputError(
-                f"The environment variable {name} is no setting of get-tags.",
-                f"Names are {ENV_PREFIX}SECTION_KEY, for example {ENV_PREFIX}TRAINING_EPOCHS; unset it or mend it.",
+                _("The environment variable {name} is no setting of get-tags.", name=name),
+                _(
+                    "Names are {prefix}SECTION_KEY, for example {prefix}TRAINING_EPOCHS; unset it or mend it.",
+                    prefix=ENV_PREFIX,
+                ),
             )
         layer.setdefault(section, {})[key] = text if known[key].annotation is str else _toml_value(text)
     return layer
@@ -363,16 +397,18 @@ def _as_input_error(error: ValidationError, origins: Mapping[tuple[str, ...], st
         model = _Sections.model_fields.get(section)
         known = list(model.annotation.model_fields) if key and model and model.annotation else None
         hint = f"Known there: {', '.join(known or [f'[{s}]' for s in _Sections.model_fields])}."
-        return InputError(f"Unknown setting {name} in {origin}.", hint)
-    reason = problem["msg"][0].lower() + problem["msg"][1:]
-    return InputError(f"Setting {name} in {origin}: {reason}.", describe(section, key))
+        return InputError(_("Unknown setting {name} in {origin}.", name=name, origin=origin), hint)
+    return InputError(
+        _("Setting {name} in {origin}: {reason}.", name=name, origin=origin, reason=reason(problem["msg"])),
+        describe(section, key),
+    )
 
 
 def describe(section: str, key: str) -> str:
     """The one-sentence description of a setting ('' where it is not known)."""
     model = _Sections.model_fields.get(section)
     field = model.annotation.model_fields.get(key) if model and model.annotation else None
-    return (field.description or "") if field else ""
+    return _(field.description) if field and field.description else ""
 
 
 def problem(section: str, key: str, value: Any) -> str:
@@ -384,5 +420,5 @@ def problem(section: str, key: str, value: Any) -> str:
         adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]
         adapter.validate_python(value, strict=True)
     except ValidationError as error:
-        return str(error.errors()[0]["msg"])
+        return reason(str(error.errors()[0]["msg"]))
     return ""
