@@ -1,7 +1,7 @@
 """Figures of scores on one set, and intervals over test documents and seeds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ PER_DOCUMENT = ("P@1", "P@3", "P@5", "R-precision")
 OF_TAGS = ("micro F1", "macro F1", "macro F1 rare", "micro F1 tuned", "macro F1 tuned", "macro F1 rare tuned")
 ECE = tuple(f"ECE {band}" for band in BANDS)
 _BINS = 15
+_NOISE_DRAWS = 20
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,14 @@ def calibration_error(truth: Truth, scores: NDArray[np.floating], least: float =
         gaps = np.abs(np.bincount(bins, score, _BINS) - np.bincount(bins, true, _BINS))
         errors[f"ECE {band}"] = float(gaps.sum() / len(score)) if len(score) else float("nan")
     return errors
+
+
+def chance_error(truth: Truth, scores: NDArray[np.floating], least: float = 0.0) -> dict[str, float]:
+    """What calibration_error is where the scores are the chances: the part of it that is noise of so few documents."""
+    chance = np.random.default_rng(2)
+    drawn = [replace(truth, labels=chance.random(scores.shape) < scores) for _ in range(_NOISE_DRAWS)]
+    errors = [calibration_error(each, scores, least) for each in drawn]
+    return {name: float(np.mean([error[name] for error in errors])) for name in errors[0]}
 
 
 def over_seeds(runs: Sequence[Floats]) -> Floats:
