@@ -1,4 +1,4 @@
-"""How many documents calibration and thresholds need: one stored run of bench.py, fitted on fewer documents that select.
+"""How many documents calibration and thresholds need: a stored run of bench.py, fitted on fewer that select.
 
     python benchmarks/quality/few_documents.py SET --base-model DIR --variant before --seed 1 --results FOLDER
 
