@@ -26,7 +26,7 @@ def evaluation(*comparisons: dict[str, Any], gone: list[str] | None = None) -> d
 
 
 @pytest.mark.parametrize(
-    ("answer", "wanted"), [("y", True), ("n", False), ("\r", False)], ids=["yes", "no", "just enter"]
+    ("answer", "wanted"), [("y\r", True), ("n\r", False), ("\r", False)], ids=["yes", "no", "just enter"]
 )
 def test_a_worse_model_is_asked_about_again(answer: str, wanted: bool) -> None:
     said: list[str] = []
@@ -97,7 +97,7 @@ def test_deploy_without_a_terminal_refuses_what_loses_tags(home: Path, capsys: p
 
 def test_deploy_in_a_terminal_asks(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wizard, "can_ask", lambda: True)
-    for answer, code, live in (("n", 130, "old"), ("y", 0, "new")):
+    for answer, code, live in (("n\r", 130, "old"), ("y\r", 0, "new")):
         with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
             pipe.send_text(answer)
             assert run("deploy", "new", "--home", home) == code
