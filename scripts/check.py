@@ -14,6 +14,7 @@ QUICK = [
     ["-m", "ruff", "check", "."],
     ["-m", "mypy"],
     ["scripts/words.py", "--check"],
+    ["scripts/reference.py", "--check"],
 ]
 
 

@@ -119,7 +119,7 @@ def is_compiled(catalogue: Catalog) -> bool:
     with MO_PATH.open("rb") as stream:
         compiled = read_mo(stream)
     said, is_said = (
-        {tuple(_forms(m.id)): tuple(_forms(m.string)) for m in each if m.id and any(_forms(m.string))}
+        {tuple(_forms(m.id)): _forms(m.string) for m in each if m.id and any(_forms(m.string))}
         for each in (catalogue, compiled)
     )
     return said == is_said

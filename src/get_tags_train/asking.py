@@ -1,13 +1,16 @@
 """How the wizard asks: by arrow keys, or by the number or letter before an answer; arrows fail in some terminals."""
 
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, NamedTuple, TypeVar
 
 import questionary
 from prompt_toolkit.application import create_app_session
+from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.output import create_output
 from questionary.prompts.common import InquirerControl
 
@@ -40,8 +43,14 @@ def prompts() -> AbstractContextManager[Any]:
 
 
 def tell(line: str) -> None:
-    """A line above the next question."""
-    questionary.print(line)
+    """A line above the next question; a long one is broken between words."""
+    width = shutil.get_terminal_size().columns - 1
+    indent = " " * (len(line) - len(line.lstrip(" ")))
+    parts: list[str] = []
+    for row in line.splitlines():
+        # A path is broken by the terminal alone: whoever copies it gets it whole.
+        parts += wrap(row, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    questionary.print("\n".join(parts))
 
 
 def choose(question: str, choices: Iterable[Choice], default: object = None) -> Any:
@@ -66,12 +75,13 @@ def agree(question: str, *, default: bool) -> bool:
 
 
 def type_value(question: str, default: str, check: Callable[[str], bool | str]) -> str:
-    """What is typed, once `check` has nothing to say against it; nothing typed is `default`."""
+    """What is typed, once `check` has nothing to say against it; nothing typed is `default`, shown in grey."""
 
     def check_typed(text: str) -> bool | str:
         return check(text.strip() or default)
 
-    return str(questionary.text(question, validate=check_typed).unsafe_ask()).strip() or default
+    offered = FormattedText([("fg:ansibrightblack", default)])
+    return str(questionary.text(question, validate=check_typed, placeholder=offered).unsafe_ask()).strip() or default
 
 
 def type_path(question: str, default: str, check: Callable[[str], bool | str]) -> Path:

@@ -26,27 +26,29 @@ _NEAREST = {
 _CORNERS = range(0x250C, 0x2580)
 
 
-def _nearest(error: UnicodeError) -> tuple[str, int]:
-    """Write what a code page lacks in signs that it has."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    lacking = error.object[error.start : error.end]
-    return "".join(_in_code_page(sign, error.encoding) for sign in lacking), error.end
+def nearest(encoding: str) -> str:
+    """The name of a codec's error handler that writes what a code page lacks in signs that it has."""
+
+    def write(error: UnicodeError) -> tuple[str, int]:
+        if not isinstance(error, UnicodeEncodeError):
+            raise error
+        lacking = error.object[error.start : error.end]
+        return "".join(_in_code_page(sign, encoding) for sign in lacking), error.end
+
+    name = f"get_tags_nearest_{encoding}"  # the error itself names no code page
+    codecs.register_error(name, write)
+    return name
 
 
 def _in_code_page(sign: str, encoding: str) -> str:
     plain = unicodedata.normalize("NFKD", sign)[:1]
-    corner = "+" if ord(sign) in _CORNERS else "?"
     for candidate in (_NEAREST.get(sign, sign), plain):
         try:
             candidate.encode(encoding)
         except UnicodeEncodeError:
             continue
         return candidate
-    return corner
-
-
-codecs.register_error("get_tags_nearest", _nearest)
+    return "+" if ord(sign) in _CORNERS else "?"
 
 
 class Console:
@@ -55,7 +57,8 @@ class Console:
     def __init__(self, *, as_json: bool) -> None:
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # a redirected stream is cp1252 on Windows
-                stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="get_tags_nearest")
+                encoding = stream.encoding if stream.isatty() else "utf-8"
+                stream.reconfigure(encoding=encoding, errors=nearest(encoding))
         self.as_json = as_json
         self._err = RichConsole(stderr=True, highlight=False)
         self._out = RichConsole(highlight=False, stderr=as_json)

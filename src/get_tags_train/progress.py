@@ -1,6 +1,6 @@
 """How far a stage is: drawn in place on a terminal, of any width; elsewhere a plain line now and then."""
 
-from textwrap import wrap
+from textwrap import TextWrapper
 from time import monotonic
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -72,13 +72,13 @@ class Progress:
         """What is drawn: the stage, how much of it is done, how fast; no line is longer than `width`."""
         if self.total is None:
             spent = duration(monotonic() - self.began)
-            return wrap(f"{self.stage}, {spent}", width) + (wrap(self.note, width) if self.note else [])
+            return _wrapped(f"{self.stage}, {spent}", width) + _wrapped(self.note, width)
         share = min(self.done / self.total, 1.0) if self.total else 1.0
         said = f"{number(share, '.0%'):>4}  " + ", ".join(filter(None, [self._how_much(), self._left()]))
         room = min(width - len(said) - 1, _LONGEST_BAR)
         filled = round(room * share)
-        bar = [f"{_DONE * filled}{_TO_DO * (room - filled)} {said}"] if room >= _SHORTEST_BAR else wrap(said, width)
-        return [*wrap(self.stage, width), *bar, *wrap(self.note, width)]
+        bar = [f"{_DONE * filled}{_TO_DO * (room - filled)} {said}"] if room >= _SHORTEST_BAR else _wrapped(said, width)
+        return [*_wrapped(self.stage, width), *bar, *_wrapped(self.note, width)]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         first, *rest = self.lines(options.max_width)
@@ -100,3 +100,7 @@ class Progress:
         if not self.total or not done or since < _TRUSTED_SECONDS:
             return None
         return max(self.total - self.done, 0) * since / done
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return TextWrapper(width, break_on_hyphens=False).wrap(text)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _SHOWN_TAGS = 20
+_UNBROKEN = 14
 _RIVALS = {"live": N_("live model"), "baseline": N_("linear model")}
 _BRIEFLY = {"newest": "newest held-out documents", "rare": "test samples chosen for rare tags"}
 _STATUSES = {"ok": ("green", N_("ok")), "warning": ("yellow", N_("warning")), "error": ("bold red", N_("error"))}
@@ -34,10 +35,13 @@ def duration(seconds: float) -> str:
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> Table:
     """A table of texts."""
     drawn = Table(title=title, title_justify="left", box=SQUARE)
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
-    for row in rows:
-        drawn.add_row(*(escape(str(cell)) for cell in row))
+    cells = [[str(cell) for cell in row] for row in rows]
+    for place, column in enumerate(columns):
+        # A heading may be broken between its words, figures and names as far as there is room may not.
+        longest = max((len(row[place]) for row in cells), default=0)
+        drawn.add_column(column, overflow="fold", min_width=min(longest, _UNBROKEN))
+    for row in cells:
+        drawn.add_row(*map(escape, row))
     return drawn
 
 

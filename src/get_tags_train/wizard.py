@@ -38,26 +38,26 @@ QUESTIONS = [
         "training",
         "epochs",
         N_("Epochs"),
-        N_("How often training goes through all documents. The default was found by validation: keep it."),
+        N_("Times training goes through all documents; the default was found by validation."),
     ),
     _Question(
         "training",
         "batch_size",
         N_("Batch size"),
-        N_("Documents per training step. More is faster while memory holds them. Keep the default."),
+        N_("Documents per training step; more is faster, as far as memory allows."),
     ),
     _Question(
         "training",
         "context_length",
         N_("Context length"),
-        N_("How much of each document the model reads, in tokens (about 0.6 words). Keep the default."),
+        N_("How much of each document the model reads, in tokens (about 0.6 words each)."),
         limit_reason=N_("a BERT reads no more"),
     ),
     _Question(
         "evaluation",
         "top_k",
         N_("k for evaluation"),
-        N_("Of the first k tags that the model names, how many are right? The model itself is the same."),
+        N_("Of the first k tags named, how many are right? It changes nothing in the model."),
     ),
 ]
 
@@ -84,7 +84,7 @@ def ask_settings(settings: Settings, answered: Mapping[str, Mapping[str, Any]]) 
             continue
         default = str(getattr(getattr(settings, section), key))
         tell(_(question.explanation))
-        asked = _("{question} (recommended: {default}; Enter takes it):", question=_(question.prompt), default=default)
+        asked = _("{question} (recommended: {default}):", question=_(question.prompt), default=default)
         text = type_value(asked, default, _checker(question))
         answers.setdefault(section, {})[key] = text if text == _AUTO else int(text)
     return answers
@@ -139,10 +139,10 @@ def _ask_kind(settings: Settings, *, only_extraction: bool) -> Source | None:
         continuing.say_trainings(settings, names, asked)
     if not has_database:
         tell(_("No database is set yet. To set one, write into {path}:", path=settings.home / SITE_FILE))
-        tell('  [database]\n  url = "mssql+pyodbc://USER@SERVER/DATABASE?driver=ODBC+Driver+18+for+SQL+Server"')
+        tell('[database]\nurl = "mssql+pyodbc://USER@SERVER/DATABASE?driver=ODBC+Driver+18+for+SQL+Server"')
     choices = [Choice(title, source) for source, title in continued.items()]
     choices += _sources(names, continued, has_database=has_database, only_extraction=only_extraction)
-    tell(_("The database is read whole, or the documents that a list names; or earlier data are used again, at once."))
+    tell(_("All of the database, the documents of a list, or earlier data (starts at once)."))
     last = Source(_last(settings.home).get("kind", "database"))
     picked: Source | str = choose(_("Where do the documents come from?"), choices, next(iter(continued), last))
     return picked if isinstance(picked, Source) else None
