@@ -1,6 +1,6 @@
 """Scores that mean something: an affine map of a model's logits, and the score from which each tag counts as named.
 
-Both are fitted on documents that the model was not trained on. numpy only.
+Both come from documents that the model was not trained on. numpy only.
 """
 
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 # The score from which a tag counts as named where no document says better.
 THRESHOLD = 0.5
 # How far scale and shift go from 1 and 0 where the documents say little: a normal prior of this standard deviation.
-_PRIOR = 1.0
+_PRIOR = 0.5
 _MOST_STEPS = 100
 _CLOSE_ENOUGH = 1e-9
 _THRESHOLDS = np.arange(1, 50) / 50
@@ -61,26 +61,24 @@ def fit_calibration(logits: NDArray[np.floating], labels: Bools) -> Calibration:
     return Calibration(float(at[0]), float(at[1])) if at[0] > 0 else UNCHANGED
 
 
-def tune_thresholds(logits: NDArray[np.floating], labels: Bools) -> Floats:
-    """The score from which each tag is named so that its F1 is best on these documents: (tags,).
+def tune_thresholds(logits: NDArray[np.floating]) -> Floats:
+    """The score from which each tag is to be named for the best F1 that these documents promise: (tags,).
 
-    logits: calibrated, (documents, tags). A tag with few true documents goes by all tags together: its own counts are
-    joined by those of the whole, scaled to 10 true documents. Of several that are as good, it is their mean. Where no
-    document has a tag, it is THRESHOLD for all.
+    logits: calibrated, (documents, tags). As scores are chances, the F1 of naming all from a score on can be foreseen
+    without labels, and the best such score is half of the best F1 (Lipton, Elkan and Naryanaswamy, Optimal
+    Thresholding of Classifiers to Maximize F1 Measure, 2014). A tag of which few documents are likely to be goes by
+    all tags together: its own sums are joined by those of the whole, scaled to 10 true documents.
     """
-    support = labels.sum(axis=0).astype(float)
-    if not support.any():
-        return np.full(labels.shape[1], THRESHOLD)
+    scores = _sigmoid(logits.astype(float))
+    support = scores.sum(axis=0)
     common = _COMMON_DOCUMENTS / support.sum()
-    scores = np.zeros((len(_THRESHOLDS), len(support)))
-    for place, threshold in enumerate(_THRESHOLDS):
-        named = logits >= np.log(threshold / (1 - threshold))
-        found, count = (named & labels).sum(axis=0), named.sum(axis=0)
+    best = np.zeros(len(support))
+    for least in _THRESHOLDS:
+        named = np.where(scores >= least, scores, 0)
+        found, count = named.sum(axis=0), np.count_nonzero(named, axis=0)
         both = count + common * count.sum() + support + _COMMON_DOCUMENTS
-        scores[place] = 2 * (found + common * found.sum()) / both
-    is_best = scores >= scores.max(axis=0) - 1e-12
-    thresholds: Floats = _THRESHOLDS @ is_best / is_best.sum(axis=0)
-    return thresholds
+        best = np.maximum(best, 2 * (found + common * found.sum()) / both)
+    return best / 2
 
 
 def _cross_entropy(x: Floats, y: Floats, at: Floats) -> float:

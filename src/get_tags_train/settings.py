@@ -103,8 +103,8 @@ class TrainingSettings(_Section):
         ge=0, description="Gradients longer than this are shortened to it, so that no odd batch does harm (0: never)."
     )
     loss: Literal["bce", "zlpr"] = Field(
-        description="What training makes small: bce (each tag by itself) or zlpr (true tags above all others, the "
-        "better for tags that few documents have)."
+        description="What training makes small: bce (how far each tag's score is from the truth, tag by tag) or zlpr "
+        "(how far true tags are from standing above all others)."
     )
     attention_dropout: float = Field(
         ge=0,

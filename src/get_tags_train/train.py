@@ -244,13 +244,13 @@ def _fit(run: _Run, processes: Processes, on_event: OnEvent) -> _Trained:
 def _calibrate(
     model: PreTrainedModel, learner: Learner, selecting: NDArray[np.int64]
 ) -> tuple[Calibration, list[float]]:
-    """Make the model's scores chances, by the documents that select, and tune each tag's threshold on them."""
+    """Make the model's scores chances, and choose each tag's threshold, by the documents that select."""
     if not len(selecting):
         return UNCHANGED, [THRESHOLD] * int(model.config.num_labels or 0)
     logits, labels = learner.judge(selecting)
     calibration = fit_calibration(logits, labels)
     calibrate(model, calibration)
-    thresholds = tune_thresholds(calibration.scale * logits + calibration.shift, labels)
+    thresholds = tune_thresholds(calibration.scale * logits + calibration.shift)
     return calibration, [round(threshold, 4) for threshold in thresholds.tolist()]
 
 
