@@ -193,7 +193,7 @@ def summary(settings: "Settings", outlook: "Outlook", deploy: bool | None) -> Pa
     if outlook.documents is not None:
         count = documents(outlook.documents)
         chosen += ", " + (_("about {documents}", documents=count) if source.kind == "database" else count)
-    live = {True: _("made live when done"), False: _("not made live"), None: _("you are asked after the evaluation")}
+    live = {True: _("when done"), False: _("no"), None: _("you are asked after the evaluation")}
     entries = {
         _("Documents"): chosen,
         _("Base model"): settings.base_model,
@@ -205,7 +205,7 @@ def summary(settings: "Settings", outlook: "Outlook", deploy: bool | None) -> Pa
             top_k=settings.evaluation.top_k,
             samples_path=settings.samples_path,
         ),
-        _("The new model is"): live[deploy],
+        _("Goes live"): live[deploy],
         _("Takes about"): _expected_time(outlook),
         _("Prepared data"): outlook.data_path,
         _("Model and report"): outlook.models_path,
@@ -235,7 +235,8 @@ def _expected_time(outlook: "Outlook") -> str:
 
 def _roughly(seconds: float) -> str:
     """An estimate, in minutes at the finest."""
-    return duration(max(60.0, round(seconds / 60) * 60))
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def data_entries(data: Mapping[str, Any]) -> dict[str, object]:
