@@ -30,6 +30,9 @@ from typing import IO, Any
 ROOT = Path(__file__).resolve().parent.parent
 MARKER = "get-tags-ready.json"
 LOCK = "get-tags-setup.lock"
+LOG = "get-tags-setup.log"
+TEMPORARY = "get-tags-tmp"
+REPOSITORY = "GET_TAGS_REPOSITORY"
 
 # PyTorch's own index: on Windows the registry's torch is CPU-only. "registry" is the build that pip takes by itself.
 TORCH_INDEX = "https://download.pytorch.org/whl"
@@ -259,7 +262,7 @@ def remake_venv(root: Path) -> None:
     for entry in (root / ".venv").iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
-        elif entry.name != LOCK:
+        elif entry.name not in (LOCK, LOG):
             entry.unlink()
     try:
         venv.EnvBuilder(with_pip=True, symlinks=sys.platform != "win32").create(root / ".venv")
@@ -285,10 +288,21 @@ def installs(root: Path, recipe: Recipe) -> list[list[str]]:
 
 
 def pip_install(root: Path, arguments: Sequence[str]) -> None:
-    """Run the environment's pip on standard error, progress and all."""
+    """Run the environment's pip on standard error, progress and all, and keep what it says in a log as well."""
+    log_path, temporary = root / ".venv" / LOG, root / ".venv" / TEMPORARY
     pip = [str(venv_python(root)), "-I", "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-    # close_fds=False hands on the lock: where set-up alone is killed, pip holds it until it ends too.
-    done = subprocess.run([*pip, *arguments], cwd=root, stdin=subprocess.DEVNULL, stdout=sys.stderr, close_fds=False)
+    pip += ["--log", str(log_path)]
+    # What pip unpacks goes to the disk that it is for: the system's folder for such may lie on one that is full.
+    temporary.mkdir(exist_ok=True)
+    folders = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
+    try:
+        # close_fds=False hands on the lock: where set-up alone is killed, pip holds it until it ends too.
+        done = subprocess.run(
+            [*pip, *arguments], cwd=root, stdin=subprocess.DEVNULL, stdout=sys.stderr, close_fds=False,
+            env=os.environ | folders,
+        )  # fmt: skip
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     if done.returncode == 0:
         return
     free_gb = shutil.disk_usage(root).free / 1e9
@@ -297,8 +311,9 @@ def pip_install(root: Path, arguments: Sequence[str]) -> None:
             f"the disk of {root} is full ({free_gb:.1f} GB free). Free some 8 GB, then run the same command again."
         )
     raise SetupError(
-        "pip could not install the packages; its last lines, above, say why. If it reached no server, check the "
-        "network and the proxy (HTTPS_PROXY). Then run the same command again: what was downloaded is kept."
+        f"pip could not install the packages; its last lines, above, say why ({log_path} has all of them). If it "
+        "reached no server, check the network and the proxy (HTTPS_PROXY). Then run the same command again: what was "
+        "downloaded is kept."
     )
 
 
@@ -342,6 +357,36 @@ def try_lock(stream: IO[str]) -> bool:
     return True
 
 
+# Where copies of train_tags.bat find it
+
+
+def remember(root: Path) -> None:
+    """Note this checkout in the user's environment variable, unless another one that is still there stands in it.
+
+    A variable, not a file: cmd.exe reads files in a code page, which has not every letter of a path.
+    """
+    if sys.platform == "win32":
+        import ctypes
+        import winreg
+
+        with (
+            contextlib.suppress(OSError),
+            winreg.CreateKeyEx(
+                winreg.HKEY_CURRENT_USER, "Environment", access=winreg.KEY_READ | winreg.KEY_WRITE
+            ) as key,
+        ):
+            with contextlib.suppress(OSError):
+                noted, _ = winreg.QueryValueEx(key, REPOSITORY)
+                if Path(noted, "scripts", "setup_env.py").is_file():
+                    return
+            winreg.SetValueEx(key, REPOSITORY, 0, winreg.REG_SZ, str(root))
+            # Explorer hands its variables to what is double-clicked, and reads them anew when it hears this.
+            everybody, setting_change, give_up_if_hung = 0xFFFF, 0x001A, 0x0002
+            ctypes.windll.user32.SendMessageTimeoutW(
+                everybody, setting_change, 0, "Environment", give_up_if_hung, 2000, None
+            )
+
+
 def main(arguments: list[str]) -> int:
     """Set up this checkout and return the exit code."""
     if arguments not in ([], ["--dev"]):
@@ -349,6 +394,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         set_up(ROOT, dev=bool(arguments))
+        remember(ROOT)
     except SetupError as error:
         say(str(error))
         return 1

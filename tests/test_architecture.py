@@ -16,15 +16,15 @@ ROOT = Path(__file__).parents[1]
 
 # From the ground to the faces: a module imports only what stands above it here.
 ORDER = [
-    "words", "reasons", "errors", "events", "background", "demo_topics", "metrics", "intervals", "text",
+    "words", "reasons", "errors", "events", "background", "demo_topics", "metrics", "intervals", "calibration", "text",
     "settings", "folders", "home", "logfile", "csvfiles", "textfiles", "tokens", "encoding", "cleaning",
     "dataset", "figures", "modelfacts", "trained_texts", "provenance",
     "shingles", "twins", "samples", "examples", "held_out", "leaks", "collect",
     "cores", "model", "probes", "device", "database", "workspace",
     "processes", "undisturbed", "pieces", "source", "earlier", "finish", "prepare",
-    "batches", "dropout", "attention", "base_model", "checkpoints", "tracking", "learner", "speed", "fitting", "train",
-    "baseline", "scored", "quality", "compare", "evaluate", "plots", "report",
-    "predict", "together", "follower", "serve", "history", "running_api", "deploy", "inventory",
+    "batches", "dropout", "attention", "base_model", "checkpoints", "tracking", "losses", "learner", "speed", "fitting",
+    "train", "baseline", "scored", "quality", "compare", "evaluate", "plots", "report",
+    "predict", "together", "follower", "serve", "history", "running_api", "deploy", "inventory", "retention",
     "doctor", "demo", "outlook", "pipeline",
     "tables", "listings", "progress", "console", "asking", "continuing", "wizard", "deciding",
     "helptexts", "commandline", "samples_commands", "live_commands", "cli", "__main__",

@@ -1,5 +1,6 @@
 """The commands as a shell sees them: what is printed where, and exit codes."""
 
+import gc
 import json
 import shutil
 from pathlib import Path
@@ -259,6 +260,7 @@ def test_data_show_says_all_of_it(get_tags, two_versions):
 def test_data_verify_all_lists_what_is_damaged(get_tags, two_versions):
     assert get_tags("data", "verify", "--all", "--home", two_versions).code == 0
     path = data_dir(two_versions) / "tags_v1" / "documents-00000.arrow"
+    gc.collect()  # Windows does not let a file change that this process has mapped
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     result = get_tags("data", "verify", "--all", "--json", "--home", two_versions)
     assert result.code == 1
@@ -284,15 +286,14 @@ def test_data_that_a_training_needs_are_kept(get_tags, two_versions):
     assert get_tags("data", "remove", "tags_v1", "--yes", "--home", two_versions).code == 0
 
 
-def test_a_model_that_is_removed_stays_live(get_tags, small_model, tmp_path):
+def test_the_live_model_is_not_removed(get_tags, small_model, tmp_path):
     copy = models_dir(tmp_path) / small_model.name
     shutil.copytree(small_model, copy)
     assert get_tags("deploy", "--home", tmp_path).code == 0
     result = get_tags("models", "remove", copy.name, "--yes", "--home", tmp_path)
-    assert result.code == 0
-    assert "It stays live" in result.out
-    assert not copy.exists()
-    assert get_tags("predict", "un text", "--home", tmp_path).code == 0
+    assert result.code == 1
+    assert f"{copy.name} is the live model" in result.err
+    assert copy.is_dir()
 
 
 def test_nothing_outside_the_folder_of_data_can_be_removed(get_tags, home):

@@ -13,7 +13,7 @@ from get_tags_train.dataset import PreparedData
 from get_tags_train.deploy import deploy
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.folders import write_json
-from get_tags_train.home import data_dir, locks_dir, models_dir
+from get_tags_train.home import data_dir, locks_dir, model_names, models_dir
 from get_tags_train.inventory import list_models
 from get_tags_train.listings import models_listing
 
@@ -137,20 +137,34 @@ def test_nobody_needs_damaged_or_unfinished_data(home: Path, name: str) -> None:
     inventory.refuse_needed(home, data_dir(home) / name)
 
 
-def test_a_live_model_has_a_copy_that_stays(home: Path) -> None:
+def test_the_live_model_is_not_removed(home: Path) -> None:
     folder, live_dir = models_dir(home) / "tags_v10-20240101-000000", home / "_live"
-    assert inventory.live_copy(folder, live_dir) is None
-    live = deploy(folder, live_dir, keep_versions=2, on_event=silent)
-    assert inventory.live_copy(folder, live_dir) == live
-    assert inventory.live_copy(models_dir(home) / "tags_v2-20250101-000000", live_dir) is None
+    inventory.refuse_live(folder, live_dir)
+    deploy(folder, live_dir, keep_versions=2, on_event=silent)
+    with pytest.raises(GetTagsError, match=f"{folder.name} is the live model"):
+        inventory.refuse_live(folder, live_dir)
+    inventory.refuse_live(models_dir(home) / "tags_v2-20250101-000000", live_dir)
 
 
-def test_a_model_that_is_itself_live_is_refused(home: Path) -> None:
+def test_a_folder_that_is_itself_read_as_live_is_not_removed(home: Path) -> None:
     folder = models_dir(home) / "tags_v10-20240101-000000"
     (folder / "versions" / "1").mkdir(parents=True)
     (folder / "current").write_text("1\n", encoding="utf-8")
-    with pytest.raises(GetTagsError, match="The live model is read from"):
-        inventory.live_copy(folder, folder)
+    with pytest.raises(GetTagsError, match="is the live model"):
+        inventory.refuse_live(folder, folder)
+
+
+def test_a_removal_that_is_cut_off_leaves_nothing_that_looks_whole(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = models_dir(home) / "tags_v2-20250101-000000"
+    with monkeypatch.context() as patched:
+        removed = iter([lambda _: None, lambda _: (_ for _ in ()).throw(KeyboardInterrupt)])
+        patched.setattr(inventory, "remove_folder", lambda path: next(removed)(path))
+        with pytest.raises(KeyboardInterrupt):
+            inventory.remove(home, folder)
+    assert folder.name not in model_names(home)
+    assert [path.name for path in models_dir(home).glob("*.removing")] == [f"{folder.name}.removing"]
+    inventory.clear_removed(models_dir(home))
+    assert not list(models_dir(home).glob("*.removing"))
 
 
 def test_each_of_several_is_verified(home: Path) -> None:

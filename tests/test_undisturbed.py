@@ -6,14 +6,62 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from get_tags_train.undisturbed import StopRequest, awake
+from get_tags_train.undisturbed import StopRequest, awake, deaf_to_clicks
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and a shell script")
+posix_only = pytest.mark.skipif(os.name == "nt", reason="signals and a shell script")
 
 
+class Kernel32:
+    """Windows' console as far as its mode goes; None where the process has no console."""
+
+    def __init__(self, mode: int | None) -> None:
+        self.mode = mode
+
+    def GetStdHandle(self, which: int) -> int:
+        assert which == -10
+        return 3
+
+    def GetConsoleMode(self, handle: object, mode: Any) -> int:
+        mode._obj.value = self.mode or 0
+        return int(self.mode is not None)
+
+    def SetConsoleMode(self, handle: object, mode: int) -> int:
+        assert mode & 0x80  # without it, Windows leaves QuickEdit as it is
+        self.mode = mode
+        return 1
+
+
+def test_a_click_into_the_console_does_not_stop_it() -> None:
+    console = Kernel32(0x01F7)
+    with deaf_to_clicks(console), deaf_to_clicks(console):
+        assert console.mode == 0x01B7
+    assert console.mode == 0x01F7
+
+
+def test_a_failure_turns_clicks_on_again() -> None:
+    console = Kernel32(0x01F7)
+    with pytest.raises(ValueError), deaf_to_clicks(console):
+        raise ValueError
+    assert console.mode == 0x01F7
+
+
+def test_without_a_console_nothing_is_set() -> None:
+    console = Kernel32(None)
+    with deaf_to_clicks(console):
+        assert console.mode is None
+
+
+@pytest.mark.skipif(os.name != "nt", reason="asks Windows")
+def test_windows_can_be_asked_to_stay_awake() -> None:
+    with awake("a model is being trained"), awake("again"):
+        pass
+
+
+@posix_only
 def test_the_system_is_asked_to_stay_awake_for_as_long_as_it_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -38,12 +86,14 @@ def test_the_system_is_asked_to_stay_awake_for_as_long_as_it_takes(
     assert started[0].poll() is not None
 
 
+@posix_only
 def test_a_system_that_cannot_be_asked_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with awake("a model is being trained"):
         pass
 
 
+@posix_only
 def test_a_terminal_that_goes_after_ctrl_c_is_no_second_one() -> None:
     with StopRequest() as stop:
         os.kill(os.getpid(), signal.SIGINT)
@@ -52,6 +102,7 @@ def test_a_terminal_that_goes_after_ctrl_c_is_no_second_one() -> None:
         assert stop.is_made
 
 
+@posix_only
 def test_the_first_request_waits_and_the_second_does_not() -> None:
     with StopRequest() as stop:
         assert not stop.is_made

@@ -176,6 +176,7 @@ def extract(
 ) -> None:
     """Prepare data from the database, without training on them."""
     from get_tags_train import pipeline, tables
+    from get_tags_train.retention import keep_newest
 
     job = Job.of(home, config, json_)
     flags = overrides(training={"base_model": base_model})
@@ -185,7 +186,9 @@ def extract(
         with wizard.prompts():
             chosen = wizard.ask_source(job.settings(flags), chosen, only_extraction=True)
     settings = job.settings(flags, source=_complete(chosen, job.home))
-    result = asdict(pipeline.extract(settings, session.start_log("extract", _secrets(settings))))
+    on_event = session.start_log("extract", _secrets(settings))
+    result = asdict(pipeline.extract(settings, on_event))
+    keep_newest(settings.home, settings.live_dir, settings.keep, on_event)
     job.console.result({"data": result}, [tables.data_facts(result)])
 
 
@@ -217,7 +220,8 @@ def evaluate(
     samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
     evaluation = stage.evaluate(
         folder,
-        [ExampleSet.of_samples(samples)],
+        ExampleSet.of_samples(samples),
+        further={"rare": ExampleSet.of_rare_samples(samples)},
         top_k=settings.evaluation.top_k,
         device=choose_device(settings.training.device),
         on_event=on_event,
@@ -416,14 +420,14 @@ def models_remove(
     config: ConfigOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Remove a model for good, or an unfinished training; what is live stays live."""
+    """Remove a model for good, or an unfinished training; never the live one."""
     from get_tags_train import inventory
     from get_tags_train.home import models_dir
 
     job = Job.of(home, config, json_)
     folder = inventory.find_removable(models_dir(job.home), name)
-    live = inventory.live_copy(folder, job.settings().live_dir)
-    _remove(job, folder, _("It stays live: the API reads its copy, {live}.", live=live) if live else "", yes=yes)
+    inventory.refuse_live(folder, job.settings().live_dir)
+    _remove(job, folder, yes=yes)
 
 
 def _after(ctx: typer.Context) -> str:
@@ -434,19 +438,16 @@ def _after(ctx: typer.Context) -> str:
     )
 
 
-def _remove(job: Job, folder: Path, remark: str = "", *, yes: bool) -> None:
+def _remove(job: Job, folder: Path, *, yes: bool) -> None:
     from get_tags_train import inventory
+    from get_tags_train.events import Notice
 
-    if not yes:
-        wizard = _wizard([])
-        if remark:
-            job.console.say(remark)
-        if not wizard.confirm_removal(folder):
-            raise typer.Exit(InterruptedByUser.exit_code)
+    if not yes and not _wizard([]).confirm_removal(folder):
+        raise typer.Exit(InterruptedByUser.exit_code)
+    on_event = session.start_log("remove")
     inventory.remove(job.home, folder)
-    job.console.result(
-        {"removed": str(folder)}, [_("Removed {folder}. {remark}", folder=folder, remark=remark).rstrip()]
-    )
+    on_event(Notice(_("Removed {folder}.", folder=folder)))
+    job.console.result({"removed": str(folder)})
 
 
 def _wizard(flags: Sequence[str]) -> "ModuleType":

@@ -52,7 +52,7 @@ class Session:
         from get_tags_train.logfile import logged, start_log
         from get_tags_train.settings import default_home
 
-        self.secrets = secrets
+        self.secrets = tuple(filter(None, secrets))  # an empty one would be found between all letters
         self.log_path = start_log(self.home or default_home(), command, secrets)
         return logged(self.console.on_event)
 

@@ -17,7 +17,7 @@ from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.folders import replacing, write_json
 from get_tags_train.words import _
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 TAGS = "tags.json"
 
@@ -54,7 +54,7 @@ class Manifest:
 def document_schema(id_type: pa.DataType) -> pa.Schema:
     """The columns of one document; id_type is int64 or string, tags are places in tags.json.
 
-    source_hash is of title and text as the database has them, text_hash of the clean text.
+    source_hash is of title and text as the database has them, text_hash of the clean text; date may be null.
     """
     return pa.schema(
         [
@@ -63,6 +63,7 @@ def document_schema(id_type: pa.DataType) -> pa.Schema:
             ("source_hash", pa.binary()),
             ("text_hash", pa.binary()),
             ("tags", pa.list_(pa.int32())),
+            ("date", pa.date32()),
             ("input_ids", pa.list_(pa.int32())),
         ]
     )
@@ -151,6 +152,14 @@ class PreparedData:
         for path in self.document_paths:
             with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
                 yield from stream
+
+    def undated(self) -> int:
+        """How many documents have no date."""
+        return sum(batch.column("date").null_count for batch in self.batches())
+
+    def dates(self) -> NDArray[np.datetime64]:
+        """(documents,) the date of each to the day, NaT where it has none."""
+        return np.concatenate([batch.column("date").to_numpy(zero_copy_only=False) for batch in self.batches()])
 
     def verify_files(self) -> None:
         """Compare the files with the manifest's checksums. Raises GetTagsError naming the one that differs."""

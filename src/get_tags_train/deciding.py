@@ -53,7 +53,7 @@ def against_live(settings: Settings, folder: Path, on_event: OnEvent) -> Mapping
         return None
     return evaluate.evaluate(
         folder,
-        [test_set],
+        test_set,
         top_k=settings.evaluation.top_k,
         device=choose_device(settings.training.device),
         on_event=on_event,

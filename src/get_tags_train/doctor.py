@@ -13,14 +13,18 @@ from get_tags_train.database import describe_url, open_engine, translated
 from get_tags_train.device import choose_device, choose_precision, gpu_users
 from get_tags_train.errors import GetTagsError
 from get_tags_train.folders import write_text
+from get_tags_train.home import live_model
+from get_tags_train.modelfacts import read_facts, verify
+from get_tags_train.retention import dispensable
 from get_tags_train.samples import FEW, Samples
 from get_tags_train.settings import Settings
 from get_tags_train.source import DocumentId, DocumentSource
 from get_tags_train.tokens import load_tokenizer
-from get_tags_train.words import N_, _, _n, documents
+from get_tags_train.words import N_, _, _n, documents, number
 
 _LOW_DISK_BYTES = 10 * 2**30
 _SHOWN_DOCUMENTS = 3
+_SHOWN_OLD = 5
 _TIMED_PAGES = 3
 # An index finds rows nearly as fast as they are read in passing; without one, each page reads the whole table.
 _SLOW_LOOKUP = 10
@@ -44,14 +48,16 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
     checks: list[tuple[str, Callable[[Settings], Check]]] = [
         (N_("home"), _home),
         (N_("disk"), _disk),
+        (N_("old files"), _old_files),
         (N_("database"), _database),
         (N_("base model"), _base_model),
         (N_("device"), _device),
         (N_("test samples"), _samples),
+        (N_("live model"), _live),
     ]
     if quick:
         short = [] if settings.source.kind == "cached" else [("database", _database_in_short)]
-        checks = [*short, *(entry for entry in checks if entry[0] != "database")]
+        checks = [*short, *(entry for entry in checks if entry[0] not in {"database", "live model"})]
     for name, check in checks:
         try:
             yield check(settings)
@@ -90,6 +96,44 @@ def _disk(settings: Settings) -> Check:
             hint,
         )
     return Check("disk", "ok", message)
+
+
+def _live(settings: Settings) -> Check:
+    """Whether what `current` names is whole, and the plain folder equal to it."""
+    live_dir = settings.live_dir
+    if not (live_dir / "current").exists():
+        return Check("live model", "ok", _("none yet in {live_dir}", live_dir=live_dir))
+    folder = live_model(live_dir)
+    files = read_facts(folder).get("files")
+    if files:
+        verify(folder)
+    if files and read_facts(live_dir / "get_tags").get("files") != files:
+        said = _("{name} is live, but {plain} holds another model.", name=folder.name, plain=live_dir / "get_tags")
+        hint = _("A change was interrupted: the next get-tags deploy or get-tags rollback finishes it first.")
+        return Check("live model", "warning", said, hint)
+    return Check("live model", "ok", folder.name)
+
+
+def _old_files(settings: Settings) -> Check:
+    found = dispensable(settings.home, settings.live_dir)
+    if not found:
+        return Check("old files", "ok", _("Nothing that could go."))
+    named = "; ".join(f"{one.folder.name} ({_size(one.bytes)})" for one in found[:_SHOWN_OLD])
+    if len(found) > _SHOWN_OLD:
+        named = _("{listed} and {more:,} more", listed=named, more=len(found) - _SHOWN_OLD)
+    message = _("{size} could go: {named}.", size=_size(sum(one.bytes for one in found)), named=named)
+    if left := sum(one.is_unfinished for one in found):
+        message += " " + _n(
+            "{count} of them was never finished: the command that began it continues it.",
+            "{count} of them were never finished: the command that began them continues them.",
+            left,
+        )
+    hint = _("{command}, and so on; or how many stay, under [keep].", command=found[0].command)
+    return Check("old files", "ok", message, hint)
+
+
+def _size(count: int) -> str:
+    return f"{number(count / 1e9, ',.1f')} GB" if count >= 1e8 else f"{number(count / 1e6, ',.1f')} MB"
 
 
 def _database(settings: Settings) -> Check:

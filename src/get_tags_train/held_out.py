@@ -28,6 +28,7 @@ _PARTS: tuple[Part, ...] = ("select", "report", "reserve")
 _COLUMNS = ("id", "part", "since", "data", "text")
 _KEY = b"get-tags held out"
 _LOCK_SECONDS = 600.0
+_FEWEST_NEWEST = 20
 
 
 class HeldOut(NamedTuple):
@@ -91,6 +92,19 @@ def held_out_in(home: Path, data: PreparedData) -> dict[int, str]:
     """The part of each document of the data that held_out.csv lists, by its place."""
     listed = _read(home)
     return {place: listed.parts[document_id] for document_id, place in _places(listed, data).items()}
+
+
+def newest_of(data: PreparedData, reported: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """Those of the reported documents that are in the newest tenth of all that have a date: (documents,).
+
+    None where they are fewer than 20: a figure of so few says nothing.
+    """
+    dates = data.dates()
+    dated = np.sort(dates[~np.isnat(dates)])
+    if not len(dated):
+        return None
+    newest: NDArray[np.bool_] = reported & (dates >= dated[len(dated) * 9 // 10])
+    return newest if newest.sum() >= _FEWEST_NEWEST else None
 
 
 def texts_and_labels(data: PreparedData, wanted: NDArray[np.bool_]) -> tuple[list[str], list[list[str]]]:

@@ -10,6 +10,7 @@ from get_tags_train.folders import read_bytes
 from get_tags_train.words import _
 
 PARTIAL = ".partial"
+REMOVING = ".removing"  # what is being removed, or was when somebody pulled the plug: nothing reads it any more
 _VERSION = re.compile(r"tags_v(\d+)")
 
 
@@ -52,7 +53,7 @@ def data_names(home: Path) -> list[str]:
 
 def model_names(home: Path) -> list[str]:
     """Complete models under _models, newest first by when they were made, whatever they were renamed to."""
-    found = [p for p in models_dir(home).glob("*/get_tags.json") if not p.parent.name.endswith(PARTIAL)]
+    found = [p for p in models_dir(home).glob("*/get_tags.json") if not p.parent.name.endswith((PARTIAL, REMOVING))]
     return [p.parent.name for p in sorted(found, key=lambda p: (_created(p), p.parent.name), reverse=True)]
 
 

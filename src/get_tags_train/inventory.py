@@ -1,5 +1,6 @@
 """What prepared data and models there are, finished or not, as plain entries; their check and removal."""
 
+import gc
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -7,9 +8,10 @@ from typing import Any, NamedTuple
 
 from get_tags_train.dataset import PreparedData
 from get_tags_train.errors import GetTagsError, InputError
-from get_tags_train.folders import folder_bytes, locked, remove_folder, try_lock
+from get_tags_train.folders import folder_bytes, locked, remove_folder, rename, try_lock
 from get_tags_train.home import (
     PARTIAL,
+    REMOVING,
     data_dir,
     data_names,
     live_model,
@@ -72,7 +74,7 @@ def list_models(home: Path, live_dir: Path) -> dict[str, Any]:
 def unfinished_work(home: Path, parent: Path) -> list[Unfinished]:
     """The extractions or trainings in `parent` that have not finished and say what they are about, newest first."""
     return [
-        Unfinished(folder, plan, datetime.fromtimestamp((folder / PLAN).stat().st_mtime), _is_running(home, folder))
+        Unfinished(folder, plan, datetime.fromtimestamp((folder / PLAN).stat().st_mtime), is_running(home, folder))
         for folder in unfinished(parent)
         if (plan := read_plan(folder))
     ]
@@ -108,18 +110,17 @@ def find_removable(parent: Path, name: str) -> Path:
     return folder
 
 
-def live_copy(folder: Path, live_dir: Path) -> Path | None:
-    """The live copy of a model; None where it is not live. Raises GetTagsError where `folder` itself is live."""
+def refuse_live(folder: Path, live_dir: Path) -> None:
+    """Raise GetTagsError where this model is live, or what is live is read from its folder."""
     try:
         live = live_model(live_dir)
     except InputError:
-        return None
-    if any(path.resolve().is_relative_to(folder.resolve()) for path in (live, live_dir / "get_tags")):
+        return
+    read = (live, live_dir / "get_tags")
+    if live.name == folder.name or any(path.resolve().is_relative_to(folder.resolve()) for path in read):
         raise GetTagsError(
-            _("The live model is read from {folder}.", folder=folder),
-            _("Make another one live first: get-tags deploy."),
+            _("{name} is the live model.", name=folder.name), _("Make another one live first: get-tags deploy NAME.")
         )
-    return live if live.name == folder.name else None
 
 
 def refuse_needed(home: Path, folder: Path) -> None:
@@ -150,13 +151,24 @@ def refuse_needed(home: Path, folder: Path) -> None:
 
 
 def remove(home: Path, folder: Path) -> None:
-    """Remove it for good, unless a run is at work in it."""
+    """Remove it for good, unless a run is at work in it: all of it, or nothing where a program holds a file of it."""
     busy = GetTagsError(_("A run is at work in {folder}.", folder=folder), _("Wait for it, or stop it with Ctrl-C."))
     with locked(locks_dir(home) / f"{folder.name}.lock", lambda: busy):
-        remove_folder(folder)
+        going = folder.with_name(folder.name + REMOVING)
+        remove_folder(going)
+        gc.collect()  # Windows keeps what this process has mapped into memory, until nobody holds it any more
+        rename(folder, going)  # so that a removal that is cut off leaves nothing that looks whole
+        remove_folder(going)
 
 
-def _is_running(home: Path, folder: Path) -> bool:
+def clear_removed(parent: Path) -> None:
+    """Finish the removals in `parent` that were cut off."""
+    for going in parent.glob(f"tags_v*{REMOVING}"):
+        remove_folder(going)
+
+
+def is_running(home: Path, folder: Path) -> bool:
+    """Whether a run is at work in a folder."""
     lock = try_lock(locks_dir(home) / f"{folder.name}.lock")
     if lock is not None:
         lock.release()

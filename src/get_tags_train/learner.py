@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import PreTrainedModel
 
 from get_tags_train.attention import is_plain, use_plain_products
@@ -18,6 +17,7 @@ from get_tags_train.cores import Cores
 from get_tags_train.device import choose_precision, is_out_of_memory
 from get_tags_train.dropout import seed_dropout, use_own_dropout
 from get_tags_train.errors import GetTagsError
+from get_tags_train.losses import LOSSES
 from get_tags_train.metrics import precision_at_k
 from get_tags_train.processes import Processes
 from get_tags_train.settings import TrainingSettings
@@ -54,7 +54,7 @@ class Learner:
         processes: Processes,
         device: str,
     ) -> None:
-        self.physical_tokens = _PHYSICAL_TOKENS[device]
+        self.physical_tokens = self.most_tokens = _PHYSICAL_TOKENS[device]
         torch.nn.Module.to(model, device)
         divides = device == "cpu" and is_plain(model)
         if divides:
@@ -155,14 +155,14 @@ class Learner:
                     other.grad = None
 
     def _backward(self, model: PreTrainedModel, batch: Batch, divisor: int) -> torch.Tensor:
-        logits = self._logits(model, batch)
+        logits = self._logits(model, batch, in_bf16=self._is_bf16)
         labels = batch.labels.to(self.device, non_blocking=True)
-        loss = binary_cross_entropy_with_logits(logits, labels, reduction="sum") / (labels.shape[1] * divisor)
+        loss = LOSSES[self._training.loss](logits, labels).sum() / divisor
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    def _logits(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-        with torch.autocast(self.device, torch.bfloat16, enabled=self._is_bf16):
+    def _logits(self, model: PreTrainedModel, batch: Batch, *, in_bf16: bool) -> torch.Tensor:
+        with torch.autocast(self.device, torch.bfloat16, enabled=in_bf16):
             logits: torch.Tensor = model(
                 input_ids=batch.input_ids.to(self.device, non_blocking=True),
                 attention_mask=batch.attention_mask.to(self.device, non_blocking=True),
@@ -189,7 +189,7 @@ class Learner:
         def sums_of(part: NDArray[np.int64]) -> torch.Tensor:
             batch = self._documents.batch(part)
             with torch.inference_mode():
-                scores = self._logits(self._model, batch).cpu().numpy()
+                scores = self._logits(self._model, batch, in_bf16=self._is_bf16).cpu().numpy()
             return torch.tensor(precision_at_k(batch.labels.numpy() > 0, scores, top_k), device=self.device) * len(part)
 
         sums = torch.zeros(top_k, dtype=torch.float64, device=self.device)
@@ -197,6 +197,19 @@ class Learner:
             sums += part
         self._processes.add_up([sums])
         return [float(total) / len(rows) for total in sums]
+
+    def judge(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Logits in float32 and labels of these documents, in any order, by this process: (documents, labels) each."""
+        self._model.eval()
+
+        def judged(part: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+            batch = self._documents.batch(part)
+            with torch.inference_mode():
+                logits = self._logits(self._model, batch, in_bf16=False).cpu().numpy()
+            return logits, batch.labels.numpy() > 0
+
+        parts = self._cores.map(judged, split_by_tokens(rows, self._documents.lengths, self.physical_tokens))
+        return np.concatenate([logits for logits, _ in parts]), np.concatenate([labels for _, labels in parts])
 
     def weights(self) -> dict[str, torch.Tensor]:
         """All that the model has learnt, by name; not a copy."""

@@ -197,6 +197,23 @@ def _precision_of(entry: Mapping[str, Any]) -> str:
     return " ".join(shown)
 
 
+def history_table(live_dir: Path, changes: Iterable[Mapping[str, Any]]) -> Line:
+    """`get-tags history`."""
+    rows = [
+        [
+            str(change.get("time", ""))[:16].replace("T", " "),
+            named(str(change.get("action", ""))),
+            str(change.get("name", "")),
+            _precision_of({"precision_at_k": change.get("precision_at_k") or {}}),
+            str(change.get("before") or ""),
+            str(change.get("by", "")),
+        ]
+        for change in changes
+    ]
+    columns = [_("When"), _("What"), _("Live"), "precision@k", _("Before"), _("Who")]
+    return table(columns, rows, _("What was live in {live_dir}", live_dir=live_dir))
+
+
 def model_lines(folder: Path, shown: Mapping[str, Any]) -> list[Line]:
     """`get-tags models show`."""
     short = {key: value for key, value in shown.items() if key not in {"files", "tags", "probes", "evaluations"}}
@@ -221,4 +238,12 @@ def _size(entry: Mapping[str, Any]) -> str:
 
 
 def _unfinished(listed: Mapping[str, Any]) -> list[str]:
-    return [_("Unfinished: {name}; the same command continues it.", name=name) for name in listed["unfinished"]]
+    group = "data" if "data" in listed else "models"
+    return [
+        _(
+            "Unfinished: {name}; the same command continues it. To be rid of it: get-tags {group} remove {name}",
+            name=name,
+            group=group,
+        )
+        for name in listed["unfinished"]
+    ]

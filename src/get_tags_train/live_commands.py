@@ -168,6 +168,18 @@ def rollback(home: HomeOption = None, config: ConfigOption = None, json_: JsonOp
 
 
 @live_app.command()
+def history(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
+    """Show what was live, since when, by whom, and how good it was; newest first."""
+    from get_tags_train import listings
+    from get_tags_train.history import read_history
+
+    job = Job.of(home, config, json_)
+    live_dir = job.settings().live_dir
+    changes = [line for line in reversed(read_history(live_dir)) if line.get("versions")]
+    job.console.result(changes, [listings.history_table(live_dir, changes)])
+
+
+@live_app.command()
 def serve(
     host: Annotated[str | None, typer.Option("--host", help="The address to listen on; 0.0.0.0 for all.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="The port to listen on; 0 for any that is free.")] = None,

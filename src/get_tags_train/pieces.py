@@ -39,6 +39,7 @@ def piece_schema(id_type: pa.DataType) -> pa.Schema:
             ("tags", pa.list_(pa.string())),
             ("tag_ids", pa.list_(pa.string())),
             ("problem", pa.string()),
+            ("date", pa.date32()),
             ("input_ids", pa.list_(pa.int32())),
         ]
     )

@@ -12,6 +12,7 @@ from get_tags_train.errors import GetTagsError, InterruptedByUser
 from get_tags_train.events import Notice, OnEvent, StageFinished, StageStarted
 from get_tags_train.home import data_dir, find_data, held_out_path, next_data_name
 from get_tags_train.settings import Settings
+from get_tags_train.undisturbed import awake
 from get_tags_train.words import _, _n
 
 if TYPE_CHECKING:
@@ -75,20 +76,22 @@ class RunResult:
         return asdict(self)
 
 
+@awake("a model is being made")
 def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResult], bool]) -> RunResult:
     """Data, training, evaluation, and deployment if `should_deploy` says so of the result so far.
 
     All that can be known to be wrong is found before the long work begins.
     """
-    from get_tags_train import baseline, deploy, evaluate, provenance, report, train
+    from get_tags_train import baseline, deploy, evaluate, report, train
     from get_tags_train.base_model import check_base_model
     from get_tags_train.batches import choose_examples
     from get_tags_train.csvfiles import read_tags_map
     from get_tags_train.dataset import PreparedData
     from get_tags_train.device import choose_device
-    from get_tags_train.examples import ExampleSet
-    from get_tags_train.held_out import texts_and_labels
+    from get_tags_train.examples import HELD_OUT, NEWEST, ExampleSet
+    from get_tags_train.held_out import newest_of, texts_and_labels
     from get_tags_train.modelfacts import read_facts
+    from get_tags_train.retention import keep_newest
     from get_tags_train.running_api import RunningApi
     from get_tags_train.samples import Samples
     from get_tags_train.tokens import load_tokenizer
@@ -96,7 +99,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
 
     started = perf_counter()
     samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
-    test_set = ExampleSet.of_samples(samples)
+    test_set, further = ExampleSet.of_samples(samples), {"rare": ExampleSet.of_rare_samples(samples)}
     device = choose_device(settings.training.device)
     tokenizer = load_tokenizer(settings.base_model)
     check_tracker(settings.training.report_to)
@@ -121,7 +124,6 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
             _("The training was interrupted."), _("It goes on from its last checkpoint: {again}", again=again)
         ) from None
     untrained = left_out | held_out.selecting
-    provenance.keep(folder, data, untrained, Path(settings.base_model))
     report.write_pages(folder)
     facts = read_facts(folder)
     linear = None
@@ -129,12 +131,14 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
         examples = choose_examples(data, untrained, settings.training.min_tag_count)
         seed, seconds = settings.training.seed, facts["seconds"]
         linear = baseline.fit(data, examples, training_seconds=seconds, seed=seed, on_event=on_event)
-    sets = [test_set]
     if held_out.reported.any():
-        sets.append(ExampleSet.of_documents(*texts_and_labels(data, held_out.reported)))
+        further["held_out"] = ExampleSet.of_documents(HELD_OUT, *texts_and_labels(data, held_out.reported))
+    if (newest := newest_of(data, held_out.reported)) is not None:
+        further["newest"] = ExampleSet.of_documents(NEWEST, *texts_and_labels(data, newest))
     evaluation = evaluate.evaluate(
         folder,
-        sets,
+        test_set,
+        further=further,
         top_k=settings.evaluation.top_k,
         device=device,
         on_event=on_event,
@@ -155,6 +159,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
         keep_versions, api = settings.deploy.keep_versions, RunningApi.of(settings)
         live = deploy.deploy(folder, settings.live_dir, keep_versions=keep_versions, on_event=on_event, api=api)
         result = replace(result, deployed=True, live=str(live), seconds=round(perf_counter() - started, 3))
+    keep_newest(settings.home, settings.live_dir, settings.keep, on_event)
     return result
 
 
@@ -214,6 +219,7 @@ def assist(settings: Settings) -> None:
     train_along(settings.home, choose_device(settings.training.device))
 
 
+@awake("documents are being read")
 def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     """Database or ids.csv -> a new tags_vX, or the unfinished one of the same plan continued."""
     from get_tags_train.csvfiles import read_ids
@@ -262,6 +268,13 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     engine.dispose()
     data = PreparedData(folder)
     _report_losses(data, on_event)
+    if source.has_dates and (undated := data.undated()):
+        said = _(
+            "{undated:,} of {kept:,} documents have no date that can be read: the rest tell which are the newest.",
+            undated=undated,
+            kept=data.manifest.documents_kept,
+        )
+        on_event(Notice(said))
     return _describe(data, settings.source.kind, started, resumed=data.manifest.resumed)
 
 
@@ -277,7 +290,7 @@ def _plan(settings: Settings, tokenizer: "PreTrainedTokenizerFast") -> dict[str,
     """All that decides what an extraction gives: an unfinished one with an equal plan is continued."""
     from get_tags_train.csvfiles import read_tags_map
     from get_tags_train.database import describe_url
-    from get_tags_train.dataset import file_sha256
+    from get_tags_train.dataset import FORMAT, file_sha256
     from get_tags_train.text import RULES_VERSION
     from get_tags_train.tokens import MAX_CONTEXT_LENGTH, fingerprint
 
@@ -294,6 +307,7 @@ def _plan(settings: Settings, tokenizer: "PreTrainedTokenizerFast") -> dict[str,
         "unknown_token_id": tokenizer.unk_token_id,
         "context_length": MAX_CONTEXT_LENGTH,
         "text_rules": RULES_VERSION,
+        "format": FORMAT,
     }
 
 

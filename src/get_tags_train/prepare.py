@@ -168,6 +168,7 @@ class _Work:
                 "tags": [document.tags for document in documents],
                 "tag_ids": [document.tag_ids for document in documents],
                 "problem": [document.problem for document in documents],
+                "date": [document.dated for document in documents],
                 **{name: texts.column(name).combine_chunks() for name in TAKEN},
             }
             schema = piece_schema(self._id_type)

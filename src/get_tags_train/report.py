@@ -12,9 +12,9 @@ from markupsafe import Markup
 
 from get_tags_train import plots
 from get_tags_train.errors import GetTagsError
-from get_tags_train.evaluate import Evaluation
+from get_tags_train.evaluate import FURTHER, Evaluation
 from get_tags_train.events import Notice, OnEvent
-from get_tags_train.examples import HELD_OUT, SAMPLES
+from get_tags_train.examples import HELD_OUT, NEWEST, RARE, SAMPLES
 from get_tags_train.folders import write_json, write_text
 from get_tags_train.modelfacts import FACTS, read_facts
 from get_tags_train.words import N_, _, between, documents, named, number, spoken, tags_of
@@ -48,9 +48,7 @@ def record(folder: Path, evaluation: Evaluation, on_event: OnEvent) -> None:
 
 def _shortened(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     short = {key: value for key, value in evaluation.items() if key not in _LONG}
-    if held_out := short.get("held_out"):
-        short["held_out"] = _shortened(held_out)
-    return short
+    return short | {name: _shortened(short[name]) for name in FURTHER if short.get(name)}
 
 
 def _judged(models_dir: Path, samples_sha256: str) -> int:
@@ -83,15 +81,23 @@ def write_pages(folder: Path) -> None:
 
 def _sets(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Each set of an evaluation, with its name and its plots."""
-    for name, figures in ((SAMPLES, evaluation), (HELD_OUT, evaluation.get("held_out"))):
-        if figures and figures.get("intervals"):
+    for name, figures in _named_sets(evaluation):
+        if figures.get("intervals"):
             yield {
                 "name": name,
+                "leads": name in (SAMPLES, HELD_OUT),
                 "figures": figures,
                 "curve": _curve(figures),
                 "intervals": plots.whiskers(_metrics(figures), title=_("Figures with 95 % intervals")),
                 "bands": _band_plot(figures),
             }
+
+
+def _named_sets(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    names = {"held_out": HELD_OUT, "newest": NEWEST, "rare": RARE}
+    if evaluation:
+        yield SAMPLES, evaluation
+        yield from ((names[key], evaluation[key]) for key in FURTHER if evaluation.get(key))
 
 
 def _curve(figures: Mapping[str, Any]) -> Markup:
@@ -183,8 +189,7 @@ def _card(facts: Mapping[str, Any], evaluation: Mapping[str, Any], template: str
             metric_name=metric.replace("_at_", "@").replace("_", " "),
             metric_value=value,
         )
-        for name, figures in ((SAMPLES, evaluation), (HELD_OUT, evaluation.get("held_out")))
-        if figures
+        for name, figures in _named_sets(evaluation)
         for metric, value in _card_metrics(figures)
     ]
     data = ModelCardData(

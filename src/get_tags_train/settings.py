@@ -16,7 +16,7 @@ from get_tags_train.words import LANGUAGES, _
 SITE_FILE = "get-tags.toml"
 ENV_PREFIX = "GET_TAGS_"
 # Variables that carry the prefix without being a setting.
-OTHER_VARIABLES = ("GET_TAGS_HOME", "GET_TAGS_TEST_")
+OTHER_VARIABLES = ("GET_TAGS_HOME", "GET_TAGS_REPOSITORY", "GET_TAGS_TEST_")
 
 SourceKind = Literal["database", "ids", "cached"]
 
@@ -39,7 +39,7 @@ class DatabaseSettings(_Section):
         "or kept in the system keyring.",
     )
     documents_query: str = Field(
-        description="One SELECT that returns the columns id and text, and title where there is one."
+        description="One SELECT that returns the columns id and text, and title and date where there are such."
     )
     tags_query: str = Field(
         description="One SELECT that returns the columns id (of the document) and tag, a row for each pair, and where "
@@ -101,6 +101,10 @@ class TrainingSettings(_Section):
     weight_decay: float = Field(ge=0, le=1, description="How strongly weights are pulled towards zero.")
     max_grad_norm: float = Field(
         ge=0, description="Gradients longer than this are shortened to it, so that no odd batch does harm (0: never)."
+    )
+    loss: Literal["bce", "zlpr"] = Field(
+        description="What training makes small: bce (each tag by itself) or zlpr (true tags above all others, the "
+        "better for tags that few documents have)."
     )
     attention_dropout: float = Field(
         ge=0,
@@ -185,6 +189,19 @@ class DeploySettings(_Section):
     )
 
 
+class KeepSettings(_Section):
+    """How much of what earlier runs made stays; what is live or still needed always does."""
+
+    data: int = Field(
+        ge=0, description="How many tags_vX stay, the newest; older ones are removed at the end of a run (0: all stay)."
+    )
+    models: int = Field(
+        ge=0,
+        description="How many models stay under _models, the newest; older ones are removed at the end of a run "
+        "(0: all stay).",
+    )
+
+
 class ServeSettings(_Section):
     """The API of get-tags serve."""
 
@@ -220,6 +237,7 @@ class _Sections(_Section):
     training: TrainingSettings
     evaluation: EvaluationSettings
     deploy: DeploySettings
+    keep: KeepSettings
     serve: ServeSettings
     display: DisplaySettings
 

@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
 from threading import Event
 from time import perf_counter
@@ -46,6 +47,7 @@ _INACTIVE = {"0", "false", "f", "b'\\x00'"}
 DECLARED_TYPES = sql_text(
     "SELECT name, system_type_name FROM sys.dm_exec_describe_first_result_set(:query, NULL, 0)"
 ).bindparams(bindparam("query", type_=Unicode()))
+_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)|(\d{1,2})[./](\d{1,2})[./](\d{4})(?!\d)")
 _GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -61,6 +63,7 @@ class RawDocument(NamedTuple):
     tags: list[str]
     tag_ids: Sequence[str | None] = ()
     problem: str | None = None
+    dated: date | None = None
 
 
 class IdList(NamedTuple):
@@ -121,6 +124,8 @@ class DocumentSource:
             id_column = _column(self._documents, "id")
             sample = connection.execute(select(id_column).where(id_column.is_not(None)).limit(1)).scalar()
             declared = _declared_type(connection, documents_query) if isinstance(sample, str) else ""
+        self.has_dates = _has(self._documents, "date")
+        """Whether the documents come with dates."""
         self._has_tag_ids = self._tags is not None and _has(self._tags, "tag_id")
         if sample is None:
             raise InputError(_("documents_query returns no documents."), _("Check [database] in get-tags.toml."))
@@ -203,7 +208,7 @@ class DocumentSource:
             if (key := owner.of(i)) is not None
         ]
 
-    def _document(self, document_id: Any, title: Any, text: Any, tags: Any = None) -> RawDocument:
+    def _document(self, document_id: Any, title: Any, text: Any, moment: Any, tags: Any = None) -> RawDocument:
         """A row of documents_statement, its id as the database spells it."""
         title, text, problem, listed = _as_text(title, "title"), _as_text(text, "text"), None, []
         try:
@@ -212,7 +217,8 @@ class DocumentSource:
             problem = TAGS_UNREADABLE
         if len(title or "") + len(text or "") > MAX_CHARACTERS:
             title, text, problem = None, None, TOO_LONG
-        return RawDocument(self._from_database(document_id), title, text, listed, problem=problem)
+        own = self._from_database(document_id)
+        return RawDocument(own, title, text, listed, problem=problem, dated=parse_date(moment))
 
     def first(self, count: int) -> list[RawDocument]:
         """The first documents that the database comes upon."""
@@ -237,7 +243,7 @@ class DocumentSource:
         return lookups
 
     def documents_statement(self) -> Select[Any]:
-        """id, title, text, and tags where they have no query, of the documents whose ids are bound as `ids`."""
+        """id, title, text, date, and tags where they have no query, of the documents whose ids are bound as `ids`."""
         return self._by_id(self._all_documents(), self._documents)
 
     def tags_statement(self) -> Select[Any]:
@@ -249,7 +255,8 @@ class DocumentSource:
     def _all_documents(self) -> Select[Any]:
         documents = self._documents
         tags = [_column(documents, "tags")] if self._tags is None else []
-        return select(_column(documents, "id"), _optional(documents, "title"), _column(documents, "text"), *tags)
+        title, dated = (_optional(documents, name) for name in ("title", "date"))
+        return select(_column(documents, "id"), title, _column(documents, "text"), dated, *tags)
 
     def _all_tags(self) -> Select[Any]:
         assert self._tags is not None
@@ -295,6 +302,19 @@ def _as_text(value: Any, name: str) -> str | None:
             _("Convert it in the query, for example CAST(text AS nvarchar(max))."),
         )
     return None if value is None else str(value)
+
+
+def parse_date(value: Any) -> date | None:
+    """A date, or a text that begins with one as 2026-11-24 or 24.11.2026; None for what is no date."""
+    if isinstance(value, date):
+        return value.date() if isinstance(value, datetime) else value
+    found = _DATE.match(str(value))
+    if found is None:
+        return None
+    try:
+        return date(*(int(part) for part in (found[1] or found[6], found[2] or found[5], found[3] or found[4])))
+    except ValueError:
+        return None
 
 
 class _Owners:

@@ -18,6 +18,7 @@ _SHOWN = 5
 _SHOWN_TAGS = 20
 _UNBROKEN = 14
 _RIVALS = {"live": N_("live model"), "baseline": N_("linear model")}
+_BRIEFLY = {"newest": "newest held-out documents", "rare": "test samples chosen for rare tags"}
 _STATUSES = {"ok": ("green", N_("ok")), "warning": ("yellow", N_("warning")), "error": ("bold red", N_("error"))}
 
 Line = str | Table | Panel
@@ -72,6 +73,7 @@ def evaluation_lines(evaluation: Mapping[str, Any]) -> list[Line]:
     lines = _set_lines(evaluation, named("test samples"))
     if held_out := evaluation.get("held_out"):
         lines += _set_lines(held_out, named("held-out documents"))
+    lines += [_brief(evaluation[key], named(name)) for key, name in _BRIEFLY.items() if evaluation.get(key)]
     return lines + comparison_lines(evaluation)
 
 
@@ -110,6 +112,15 @@ def _set_lines(figures: Mapping[str, Any], name: str) -> list[Line]:
         )
         lines.append(said)
     return lines
+
+
+def _brief(figures: Mapping[str, Any], name: str) -> str:
+    shown = []
+    for k in dict.fromkeys(["1", str(figures["top_k"])]):
+        within = between(*figures["intervals"]["precision_at_k"][k])
+        shown.append(f"precision@{k} {number(figures['precision_at_k'][k], '.3f')} ({within})")
+    found = "; ".join(shown)
+    return _("On {examples} {name}: {found}.", examples=figures["examples"], name=name, found=found)
 
 
 def _rival(comparison: Mapping[str, Any]) -> str:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from get_tags_train import __version__
-from get_tags_train.base_model import identity, load_for_tags
+from get_tags_train import __version__, provenance
+from get_tags_train.base_model import calibrate, identity, load_for_tags
 from get_tags_train.batches import Examples, choose_examples, is_tokenised_for, open_documents, tokenise_again
+from get_tags_train.calibration import THRESHOLD, UNCHANGED, Calibration, fit_calibration, tune_thresholds
 from get_tags_train.checkpoints import Checkpoints, Progress
 from get_tags_train.dataset import PreparedData, file_sha256
 from get_tags_train.device import choose_precision, prepared_device
@@ -98,12 +99,14 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Trained:
-    """What came of it."""
+    """What came of it; `thresholds` are the scores from which each tag counts as named."""
 
     model: PreTrainedModel
     examples: Examples
     progress: Progress
     processes: int
+    calibration: Calibration
+    thresholds: list[float]
 
 
 def train(
@@ -158,6 +161,7 @@ def train(
                 trained = _fit(run, processes, on_event)
             processes.part()
             _write_model(run, trained, {"resumed": workspace.resumed, "seconds": round(perf_counter() - started, 3)})
+        provenance.keep(folder, data, left_out, Path(settings.base_model))
         remove_folder(folder / CHECKPOINTS)
         (folder / _TOKENISED_AGAIN).unlink(missing_ok=True)
         return workspace.publish()
@@ -226,8 +230,28 @@ def _fit(run: _Run, processes: Processes, on_event: OnEvent) -> _Trained:
                 name=run.data.name,
             ),
         )
+    calibration, thresholds = _calibrate(model, learner, selecting if processes.is_main else selecting[:0])
+    if progress.physical_tokens < learner.most_tokens:
+        said = _(
+            "Memory held {tokens:,} tokens at once: batches were computed in parts that add up to the same.",
+            tokens=progress.physical_tokens,
+        )
+        on_event(Notice(said))
     on_event(StageFinished("train", perf_counter() - started))
-    return _Trained(model, examples, progress, processes.count)
+    return _Trained(model, examples, progress, processes.count, calibration, thresholds)
+
+
+def _calibrate(
+    model: PreTrainedModel, learner: Learner, selecting: NDArray[np.int64]
+) -> tuple[Calibration, list[float]]:
+    """Make the model's scores chances, by the documents that select, and tune each tag's threshold on them."""
+    if not len(selecting):
+        return UNCHANGED, [THRESHOLD] * int(model.config.num_labels or 0)
+    logits, labels = learner.judge(selecting)
+    calibration = fit_calibration(logits, labels)
+    calibrate(model, calibration)
+    thresholds = tune_thresholds(calibration.scale * logits + calibration.shift, labels)
+    return calibration, [round(threshold, 4) for threshold in thresholds.tolist()]
 
 
 def _tell_duration(course: Course, seconds_per_token: float, progress: Progress, on_event: OnEvent) -> None:
@@ -301,7 +325,11 @@ def _facts(run: _Run, trained: _Trained) -> dict[str, Any]:
         "examples": len(examples.rows),
         "left_out": int(run.left_out.sum()),
         "selecting": int(run.selecting.sum()),
-        "tags": [{"tag": t, "documents": n} for t, n in zip(examples.tags, examples.counts, strict=True)],
+        "tags": [
+            {"tag": tag, "documents": documents, "threshold": threshold}
+            for tag, documents, threshold in zip(examples.tags, examples.counts, trained.thresholds, strict=True)
+        ],
+        "calibration": trained.calibration._asdict(),
         "device": run.device,
         "precision": choose_precision(run.training.precision, run.device),
         "processes": trained.processes,

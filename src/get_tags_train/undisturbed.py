@@ -1,4 +1,4 @@
-"""A long job, undisturbed: the computer stays awake, and Ctrl-C waits until something is finished."""
+"""A long job, undisturbed: the computer stays awake, a click does not stop it, Ctrl-C waits until something is done."""
 
 import ctypes
 import os
@@ -10,21 +10,27 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 _REQUESTS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # of which each system knows some
 _ES_CONTINUOUS, _ES_SYSTEM_REQUIRED = 0x80000000, 0x00000001
+_STD_INPUT_HANDLE, _QUICK_EDIT, _EXTENDED_FLAGS = -10, 0x0040, 0x0080
 
 
 @contextmanager
 def awake(why: str) -> Iterator[None]:
-    """Keep the computer from going to sleep, where the system offers a way to ask for that."""
+    """Keep the computer from going to sleep, where the system offers a way to ask for that.
+
+    On Windows also keep a click into the console from stopping what runs in it (QuickEdit mode).
+    """
     if sys.platform == "win32":
-        set_state = ctypes.windll.kernel32.SetThreadExecutionState
-        set_state(_ES_CONTINUOUS | _ES_SYSTEM_REQUIRED)
+        kernel32 = ctypes.windll.kernel32
+        before = kernel32.SetThreadExecutionState(_ES_CONTINUOUS | _ES_SYSTEM_REQUIRED)
         try:
-            yield
+            with deaf_to_clicks(kernel32):
+                yield
         finally:
-            set_state(_ES_CONTINUOUS)
+            kernel32.SetThreadExecutionState(_ES_CONTINUOUS | before)  # one of these may stand inside another
         return
     inhibitor = _inhibitor(why)
     try:
@@ -33,6 +39,24 @@ def awake(why: str) -> Iterator[None]:
         if inhibitor is not None:
             inhibitor.terminate()
             inhibitor.wait()
+
+
+@contextmanager
+def deaf_to_clicks(kernel32: Any) -> Iterator[None]:
+    """Turn QuickEdit off in this process's console, if it has one: a click would freeze all output until a key.
+
+    kernel32: Windows' library of that name.
+    """
+    mode = ctypes.c_uint32()
+    handle = ctypes.c_void_p(kernel32.GetStdHandle(_STD_INPUT_HANDLE))
+    if not kernel32.GetConsoleMode(handle, ctypes.byref(mode)):
+        yield
+        return
+    kernel32.SetConsoleMode(handle, (mode.value & ~_QUICK_EDIT) | _EXTENDED_FLAGS)
+    try:
+        yield
+    finally:
+        kernel32.SetConsoleMode(handle, mode.value | _EXTENDED_FLAGS)
 
 
 def _inhibitor(why: str) -> subprocess.Popen[bytes] | None:

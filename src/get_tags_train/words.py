@@ -53,12 +53,17 @@ _NAMES = {
     "nearly the same text": N_("nearly the same text"),
     "test samples": N_("test samples"),
     "held-out documents": N_("held-out documents"),
+    "newest held-out documents": N_("newest held-out documents"),
+    "test samples chosen for rare tags": N_("test samples chosen for rare tags"),
     "documents": N_("documents"),
     "steps": N_("steps"),
     "random": N_("by chance"),
     "rare": N_("rare"),
     "middle": N_("middle"),
     "frequent": N_("frequent"),
+    "deploy": N_("deployed"),
+    "rollback": N_("rolled back"),
+    "undo": N_("undone"),
 }
 
 
