@@ -1,11 +1,11 @@
 """get_tags.json: what a model folder says of itself (settings, data, tags, file checksums, evaluations)."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from get_tags_train.dataset import file_sha256
 from get_tags_train.errors import GetTagsError, InputError
+from get_tags_train.folders import read_json
 
 FACTS = "get_tags.json"
 
@@ -13,11 +13,13 @@ FACTS = "get_tags.json"
 def read_facts(folder: Path) -> dict[str, Any]:
     """The facts of a model; empty for one that get-tags did not make. Raises GetTagsError where they are damaged."""
     try:
-        facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        facts = read_json(folder / FACTS)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise GetTagsError(f"{folder / FACTS} cannot be read: {error}.", "The model folder is damaged.") from error
+    if not isinstance(facts, dict):
+        raise GetTagsError(f"{folder / FACTS} holds no facts of a model.", "The model folder is damaged.")
     return facts
 
 
