@@ -204,6 +204,10 @@ def attempt(target: Target, home: Path) -> Outcome:
         target.read(home)
     except GetTagsError:
         return Outcome(True, "")
+    except OSError as error:
+        if error.filename:  # which file, and why not: so the commands say it too
+            return Outcome(True, "")
+        return Outcome(False, f"OSError without a file: {error}")
     except BaseException as error:  # noqa: BLE001  the point is to find what nobody thought of
         where = traceback.extract_tb(error.__traceback__)[-1]
         return Outcome(

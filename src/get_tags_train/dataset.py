@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,8 @@ MANIFEST = "manifest.json"
 TAGS = "tags.json"
 
 
-class _Tag(TypedDict):
+@dataclass(frozen=True)
+class _Tag:
     tag: str
     documents: int
     ids: list[str]
@@ -131,9 +132,9 @@ class PreparedData:
             listed = _TAGS.validate_python(read_json(folder / TAGS))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise _damaged(folder, f"its manifest or tags cannot be read ({type(error).__name__})") from error
-        self.tags = [entry["tag"] for entry in listed]
-        self.tag_counts = [entry["documents"] for entry in listed]
-        self.tag_ids = [entry["ids"] for entry in listed]
+        self.tags = [entry.tag for entry in listed]
+        self.tag_counts = [entry.documents for entry in listed]
+        self.tag_ids = [entry.ids for entry in listed]
         for name, entry in self.manifest.files.items():
             path = folder / name
             if path.parent != folder or not path.is_file() or path.stat().st_size != entry["bytes"]:
