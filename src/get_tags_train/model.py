@@ -28,6 +28,7 @@ from get_tags_train.words import _
 _BATCH_TOKENS = 8_192
 # Padding that costs less than the start of another batch.
 _FREE_PADDING = 64
+_SHAPE_STEP = 8
 # Texts that are sorted by length together: enough for batches without padding, few enough to forget.
 _WINDOW_TEXTS = 1_024
 
@@ -146,16 +147,22 @@ class TagModel:
 
     def _score_batch(self, encoded: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
         lengths = np.array([len(row) for row in encoded])
-        mask = np.arange(lengths.max()) < lengths[:, None]
+        rows, width = len(encoded), int(lengths.max())
+        if self._device == "cpu":
+            rows, width = _few_shapes(rows, width)
+        # A row that is there for the shape alone has one token of padding to look at.
+        lengths = np.append(lengths, np.zeros(rows - len(encoded), lengths.dtype))
+        mask = np.arange(width) < lengths[:, None]
         padded = np.full(mask.shape, self._pad_token_id, np.int64)
         padded[mask] = np.concatenate(encoded)
+        mask[len(encoded) :, 0] = True
         with torch.inference_mode():
             logits = self._model(
                 input_ids=torch.from_numpy(padded).to(self._device),
                 attention_mask=torch.from_numpy(mask.astype(np.int64)).to(self._device),
             ).logits
             scores: NDArray[np.float32] = torch.sigmoid(logits.float()).cpu().numpy()
-        return scores
+        return scores[: len(encoded)]
 
 
 class _CleanedTexts:
@@ -191,6 +198,15 @@ def _in_bf16(model: PreTrainedModel) -> PreTrainedModel:
     outputs[-1].float()
     outputs[-1].register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
     return model
+
+
+def _few_shapes(rows: int, width: int) -> tuple[int, int]:
+    """The shape a batch is padded to: torch keeps memory for each one on a processor, which would grow with the texts.
+
+    Multiples of 8, which cost little; up to 8 rows, as a request has, are left as they are.
+    """
+    few = rows if rows <= _SHAPE_STEP else -(-rows // _SHAPE_STEP) * _SHAPE_STEP
+    return few, -(-width // _SHAPE_STEP) * _SHAPE_STEP
 
 
 def batches_by_length(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
