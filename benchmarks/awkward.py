@@ -1,8 +1,11 @@
-"""Thousands of awkward files against everything that reads one: `python benchmarks/awkward.py [--each 400] [--only PART]`.
+"""Thousands of awkward files against everything that reads one.
 
-Each file of a home (CSV files, settings, prepared data, models, checkpoints, what is live) is exchanged for damaged, forged and
-absurd ones, and read as the commands read it. A defect is a traceback, a crash, more than 30 s, or a file written outside the
-home. Every target runs in a process of its own, so that a crash is seen and the next one starts. Prints one JSON object.
+    python benchmarks/awkward.py [--each 400] [--only PART]
+
+Each file of a home (CSV files, settings, prepared data, models, checkpoints, what is live) is exchanged for damaged,
+forged and absurd ones, and read as the commands read it. A defect is a traceback, a crash, more than 30 s, or a file
+written outside the home. Every target runs in a process of its own, so that a crash is seen and the next one starts.
+Prints one JSON object.
 """
 
 import argparse

@@ -290,8 +290,9 @@ def installs(root: Path, recipe: Recipe) -> list[list[str]]:
 def pip_install(root: Path, arguments: Sequence[str]) -> None:
     """Run the environment's pip on standard error, progress and all, and keep what it says in a log as well."""
     log_path, temporary = root / ".venv" / LOG, root / ".venv" / TEMPORARY
-    pip = [str(venv_python(root)), "-I", "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-    pip += ["--log", str(log_path)]
+    # -I, which leaves out PYTHONUTF8: an accented path must not be what pip cannot print into a pipe.
+    pip = [str(venv_python(root)), "-I", "-X", "utf8", "-m", "pip", "install", "--no-input"]
+    pip += ["--disable-pip-version-check", "--log", str(log_path)]
     # What pip unpacks goes to the disk that it is for: the system's folder for such may lie on one that is full.
     temporary.mkdir(exist_ok=True)
     folders = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))

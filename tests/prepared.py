@@ -47,7 +47,10 @@ def prepared(
     write_batches(folder / "documents.arrow", schema, (batch(documents[s : s + batch_size]) for s in starts))
     write_json(folder / TAGS, [{"tag": tag, "documents": counts[tag], "ids": []} for tag in tags])
     path = folder / "documents.arrow"
-    blank: dict[str, Any] = {field.name: None for field in fields(Manifest) if field.name != "format"}
+    empty: dict[str, Any] = {"int": 0, "bool": False, "str": ""}
+    blank = {field.name: empty.get(str(getattr(field.type, "__name__", field.type)), {}) for field in fields(Manifest)}
+    blank |= {"created": "2026-01-01T00:00:00+02:00", "tags": len(tags)}
+    del blank["format"]
     files = {path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)}}
     write_manifest(folder, Manifest(**{**blank, "name": folder.name, "documents_kept": len(documents), "files": files}))
     return PreparedData(folder)

@@ -55,6 +55,7 @@ class Writer:
             "tags": list_column(
                 [np.array([tags.index(t) for t in sorted(names)], np.int32) for _, names in documents.values()]
             ),
+            "date": [None] * len(rows),
             "input_ids": list_column([np.array(row, np.int32) for row in rows]),
         }
         batch = pa.record_batch(columns, schema=schema)
@@ -65,7 +66,12 @@ class Writer:
         counts = [sum(tag in names for _, names in documents.values()) for tag in tags]
         write_tags(folder, tags, counts, [[tag_ids[tag]] if tag_ids else [] for tag in tags])
         written = {p.name: {"bytes": p.stat().st_size, "sha256": ""} for p in sorted(folder.glob("*.arrow"))}
-        changed = {"name": folder.name, "files": written, "source": {**self.manifest["source"], **source}}
+        changed = {
+            "name": folder.name,
+            "files": written,
+            "documents_kept": len(batch),
+            "source": {**self.manifest["source"], **source},
+        }
         write_manifest(folder, Manifest(**{f.name: {**self.manifest, **changed}[f.name] for f in fields(Manifest)}))
         return PreparedData(folder)
 

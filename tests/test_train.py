@@ -176,8 +176,8 @@ def test_memory_that_is_short_from_the_third_step_on(
     def limited(self: Any, input_ids: torch.Tensor, **more: Any) -> Any:
         if self.training:
             seen.append(len(input_ids))
-        if len(seen) > 4 and len(input_ids) > 3:
-            raise torch.OutOfMemoryError("simulated")
+            if len(seen) > 4 and len(input_ids) > 3:
+                raise torch.OutOfMemoryError("simulated")
         return forward(self, input_ids=input_ids, **more)
 
     monkeypatch.setattr(BertForSequenceClassification, "forward", limited)

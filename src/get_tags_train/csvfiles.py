@@ -21,10 +21,12 @@ TEXT_HEADERS = {"text", "texts", "document", "content"}
 _LABEL_HEADERS = {"labels", "label", "tags", "tag", "label-uri", "etichete", "taguri"}
 DELIMITERS = (",", ";", "\t")
 _MAX_BYTES = 1 << 30
+# A cell, or a line, that is longer is no text but a file of something else, or one whose quotes do not close.
+MOST_CELL_CHARACTERS = 1 << 26
 _SHOWN_ROWS = 3
 _COMMA_TO_CEDILLA = {ord(comma): cedilla for cedilla, comma in CEDILLA_TO_COMMA.items()}
 
-csv.field_size_limit(2**31 - 1)
+csv.field_size_limit(MOST_CELL_CHARACTERS)
 
 
 class Row(NamedTuple):
@@ -272,10 +274,16 @@ def decode_text(raw: bytes, name: str) -> str:
 def _rows(text: str, delimiter: str) -> list[Row]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     rows, line = [], 1
-    for cells in reader:
-        if any(cell.strip() for cell in cells):
-            rows.append(Row(line, cells))
-        line = reader.line_num + 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                rows.append(Row(line, cells))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(
+            _("The record that begins on line {line} cannot be read: {reason}.", line=line, reason=error),
+            _("Check its quotes."),
+        ) from error
     return rows
 
 

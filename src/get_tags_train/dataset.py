@@ -1,9 +1,9 @@
 """tags_vX, prepared data: write, open, verify, remove."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,23 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from get_tags_train.cleaning import letters
 from get_tags_train.errors import GetTagsError, InputError
-from get_tags_train.folders import replacing, write_json
+from get_tags_train.folders import read_json, replacing, write_json
 from get_tags_train.words import _
 
 FORMAT = 3
 MANIFEST = "manifest.json"
 TAGS = "tags.json"
+
+
+@dataclass(frozen=True)
+class _Tag:
+    tag: str
+    documents: int
+    ids: list[str]
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,9 @@ class Manifest:
     seconds: dict[str, float]
     files: dict[str, dict[str, Any]]
     format: int = FORMAT
+
+
+_MANIFEST, _TAGS = TypeAdapter(Manifest), TypeAdapter(list[_Tag])
 
 
 def document_schema(id_type: pa.DataType) -> pa.Schema:
@@ -112,7 +123,7 @@ class PreparedData:
         """Open and check for completeness (names and sizes). Raises InputError naming what is wrong."""
         self.folder = folder
         try:
-            stored = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            stored = read_json(folder / MANIFEST)
             if stored.get("format") != FORMAT:
                 raise InputError(
                     _(
@@ -123,19 +134,21 @@ class PreparedData:
                     ),
                     _("Extract the documents again."),
                 )
-            self.manifest = Manifest(**{field.name: stored[field.name] for field in fields(Manifest)})
-            listed = json.loads((folder / TAGS).read_text(encoding="utf-8"))
-            self.tags: list[str] = [entry["tag"] for entry in listed]
-            self.tag_counts: list[int] = [entry["documents"] for entry in listed]
-            self.tag_ids: list[list[str]] = [entry["ids"] for entry in listed]
+            self.manifest = _MANIFEST.validate_python({field.name: stored[field.name] for field in fields(Manifest)})
+            datetime.fromisoformat(self.manifest.created)
+            listed = _TAGS.validate_python(read_json(folder / TAGS))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise _damaged(
                 folder, _("its manifest or tags cannot be read ({name})", name=type(error).__name__)
             ) from error
+        self.tags = [entry.tag for entry in listed]
+        self.tag_counts = [entry.documents for entry in listed]
+        self.tag_ids = [entry.ids for entry in listed]
         for name, entry in self.manifest.files.items():
             path = folder / name
-            if not path.is_file() or path.stat().st_size != entry["bytes"]:
+            if path.parent != folder or not path.is_file() or path.stat().st_size != entry["bytes"]:
                 raise _damaged(folder, _("{name} is missing or has another size", name=name))
+        self._is_checked = False
 
     @property
     def name(self) -> str:
@@ -148,10 +161,39 @@ class PreparedData:
         return [self.folder / name for name in self.manifest.files if name.endswith(".arrow")]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """All documents in stored order, a batch at a time, memory-mapped."""
+        """All documents in stored order, a batch at a time, memory-mapped.
+
+        The first pass over them checks that they are sound, wherever they come from. Raises GetTagsError where not.
+        """
+        count = 0
         for path in self.document_paths:
+            for batch in self._read(path):
+                count += len(batch)
+                yield batch
+        if count != self.manifest.documents_kept:
+            raise _damaged(
+                self.folder,
+                _(
+                    "they hold {count} documents instead of {expected}",
+                    count=count,
+                    expected=self.manifest.documents_kept,
+                ),
+            )
+        self._is_checked = True
+
+    def read(self, path: Path) -> list[pa.RecordBatch]:
+        """The documents of one of `document_paths`, memory-mapped. Raises GetTagsError where they are not sound."""
+        return list(self._read(path))
+
+    def _read(self, path: Path) -> Iterator[pa.RecordBatch]:
+        try:
             with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
-                yield from stream
+                for batch in stream:
+                    if not self._is_checked:
+                        _check_batch(batch, len(self.tags))
+                    yield batch
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(self.folder, _("{name} holds no sound documents", name=path.name)) from error
 
     def undated(self) -> int:
         """How many documents have no date."""
@@ -175,6 +217,18 @@ class PreparedData:
             digests.add(batch)
         if digests.hexdigest() != self.manifest.checksum:
             raise _damaged(self.folder, _("its documents do not add up to its checksum"))
+
+
+def _check_batch(batch: pa.RecordBatch, tags: int) -> None:
+    """Raise ArrowInvalid where a batch is not as document_schema says: whoever made it could crash its readers."""
+    if batch.schema not in (document_schema(pa.int64()), document_schema(pa.string())):
+        raise pa.ArrowInvalid("other columns")
+    batch.validate(full=True)
+    if any(batch.column(name).null_count for name in batch.schema.names if name != "date"):
+        raise pa.ArrowInvalid("empty cells")
+    numbers = batch.column("tags").values.to_numpy()
+    if numbers.size and not 0 <= numbers.min() <= numbers.max() < tags:
+        raise pa.ArrowInvalid("a tag that is not in tags.json")
 
 
 def rows_of(column: pa.ListArray) -> list[NDArray[np.int32]]:

@@ -1,6 +1,6 @@
 """What an earlier tags_vX has clean and tokenised already: taken from there where the text is still the same."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class Earlier:
         self._paths = data.document_paths
         counts, hashes = [], [np.zeros((0, 2), np.uint64)]
         for path in self._paths:
-            batches = _read(path)
+            batches = data.read(path)
             counts.append(sum(map(len, batches)))
             hashes += [hash_numbers(batch.column("source_hash")) for batch in batches]
         self._first_of_file = np.concatenate([[0], np.cumsum(counts)])
@@ -41,7 +41,7 @@ class Earlier:
         self._hashes = found[self._rows]
         # Ids mostly come in the order of the files: a page wants rows of one, or of two one after the other.
         self._file = lru_cache(maxsize=1)(
-            lambda number: pa.Table.from_batches(_read(self._paths[number])).select(TAKEN)
+            lambda number: pa.Table.from_batches(data.read(self._paths[number])).select(TAKEN)
         )
 
     def find(self, source_hashes: pa.BinaryArray) -> NDArray[np.int64]:
@@ -79,8 +79,3 @@ def find_earlier(home: Path, plan: Mapping[str, Any], on_event: OnEvent) -> Earl
         )
         return earlier
     return None
-
-
-def _read(path: Path) -> Sequence[pa.RecordBatch]:
-    with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
-        return list(stream)

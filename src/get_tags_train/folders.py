@@ -15,6 +15,9 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_expo
 
 from get_tags_train.errors import GetTagsError
 
+# Lists of tags and models' facts are a hundredth of that.
+MOST_JSON_BYTES = 1 << 28
+
 # Antivirus and indexers on Windows hold a fresh file for a moment; elsewhere a refusal is final.
 _retry_while_held = retry(
     retry=retry_if_exception_type(PermissionError),
@@ -100,6 +103,16 @@ def copy_folder(source: Path, target: Path) -> None:
         if isinstance(error, shutil.Error):  # every file that failed; the first reason is enough to read
             raise OSError(error.args[0][0][-1]) from error
         raise
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file of ours. Raises OSError, or ValueError where it is no JSON, too deep, or of an absurd size."""
+    if path.stat().st_size > MOST_JSON_BYTES:
+        raise ValueError(f"{path} is larger than {MOST_JSON_BYTES:,} bytes")
+    try:
+        return json.loads(read_bytes(path))
+    except RecursionError as error:
+        raise ValueError(f"{path} is nested too deeply") from error
 
 
 def _flush(path: Path) -> None:

@@ -1,12 +1,11 @@
 """The names and places in a home folder."""
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from get_tags_train.errors import InputError
-from get_tags_train.folders import read_bytes
+from get_tags_train.folders import read_bytes, read_json
 from get_tags_train.words import _
 
 PARTIAL = ".partial"
@@ -79,7 +78,7 @@ def next_data_name(home: Path) -> str:
 def _created(facts_path: Path) -> str:
     """When a model was made, as ISO text; '' where its facts cannot be read."""
     try:
-        return str(json.loads(facts_path.read_text(encoding="utf-8"))["created"])
+        return str(read_json(facts_path)["created"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 

@@ -47,7 +47,7 @@ class Unfinished(NamedTuple):
             listed = len(read_ids(self.folder)[0])
             pieces = piece_paths(self.folder)
             return (piece_facts(pieces[-1])["stop"] if pieces else 0), listed
-        except FileNotFoundError:
+        except (FileNotFoundError, GetTagsError):
             return 0, 0
 
 

@@ -1,11 +1,11 @@
 """get_tags.json: what a model folder says of itself (settings, data, tags, file checksums, evaluations)."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from get_tags_train.dataset import file_sha256
 from get_tags_train.errors import GetTagsError, InputError
+from get_tags_train.folders import read_json
 from get_tags_train.words import _
 
 FACTS = "get_tags.json"
@@ -14,7 +14,7 @@ FACTS = "get_tags.json"
 def read_facts(folder: Path) -> dict[str, Any]:
     """The facts of a model; empty for one that get-tags did not make. Raises GetTagsError where they are damaged."""
     try:
-        facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        facts = read_json(folder / FACTS)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
@@ -22,6 +22,10 @@ def read_facts(folder: Path) -> dict[str, Any]:
             _("{folder} cannot be read: {error}.", folder=folder / FACTS, error=error),
             _("The model folder is damaged."),
         ) from error
+    if not isinstance(facts, dict):
+        raise GetTagsError(
+            _("{path} holds no facts of a model.", path=folder / FACTS), _("The model folder is damaged.")
+        )
     return facts
 
 

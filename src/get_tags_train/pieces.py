@@ -7,14 +7,27 @@ from typing import Any
 
 import pyarrow as pa
 
+from get_tags_train.errors import InputError
+from get_tags_train.folders import read_json
+
 IDS = "ids.arrow"
 
 
 def read_ids(folder: Path) -> tuple[pa.Array, dict[str, Any]]:
-    """The spooled ids, and the facts noted when they were listed."""
-    with pa.OSFile(str(folder / IDS)) as source, pa.ipc.open_stream(source) as stream:
-        facts = json.loads(stream.schema.metadata[b"facts"])
-        return stream.read_all().column("id").combine_chunks(), facts
+    """The spooled ids, and the facts noted when they were listed.
+
+    Raises FileNotFoundError where none are spooled yet, InputError where they cannot be read.
+    """
+    try:
+        with pa.OSFile(str(folder / IDS)) as source, pa.ipc.open_stream(source) as stream:
+            facts = json.loads(stream.schema.metadata[b"facts"])
+            ids = stream.read_all().column("id").combine_chunks()
+            ids.validate(full=True)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise _damaged(folder / IDS) from error
+    return ids, facts
 
 
 def piece_paths(folder: Path) -> list[Path]:
@@ -24,8 +37,20 @@ def piece_paths(folder: Path) -> list[Path]:
 
 def piece_facts(path: Path) -> dict[str, Any]:
     """Which stretch of the ids a piece holds (start, stop), how many documents were taken, and each part's seconds."""
-    facts: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    return facts
+    try:
+        facts = read_json(path.with_suffix(".json"))
+        if not 0 <= int(facts["start"]) <= int(facts["stop"]):
+            raise ValueError("not a stretch")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(path.with_suffix(".json")) from error
+    return dict(facts)
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(
+        f"{path} of the unfinished extraction cannot be read.",
+        f"It cannot be continued: get-tags data remove {path.parent.name}, then extract again.",
+    )
 
 
 def piece_schema(id_type: pa.DataType) -> pa.Schema:

@@ -18,6 +18,8 @@ ENV_PREFIX = "GET_TAGS_"
 # Variables that carry the prefix without being a setting.
 OTHER_VARIABLES = ("GET_TAGS_HOME", "GET_TAGS_REPOSITORY", "GET_TAGS_TEST_")
 
+_MOST_BYTES = 1 << 20  # of a settings file
+
 SourceKind = Literal["database", "ids", "cached"]
 
 
@@ -361,6 +363,11 @@ def load_settings(
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise InputError(
+                _("{path} is larger than {bytes:,} bytes.", path=path, bytes=_MOST_BYTES),
+                _("Settings are a TOML text file."),
+            )
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(

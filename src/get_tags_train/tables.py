@@ -1,6 +1,7 @@
 """Results as people read them: tables and sentences, drawn by console.py."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE, SQUARE
@@ -8,6 +9,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from get_tags_train.settings import default_home
 from get_tags_train.words import N_, _, _n, between, documents, named, number, tags_of
 
 if TYPE_CHECKING:
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _SHOWN_TAGS = 20
-_UNBROKEN = 14
 _RIVALS = {"live": N_("live model"), "baseline": N_("linear model")}
 _BRIEFLY = {"newest": "newest held-out documents", "rare": "test samples chosen for rare tags"}
 _STATUSES = {"ok": ("green", N_("ok")), "warning": ("yellow", N_("warning")), "error": ("bold red", N_("error"))}
@@ -35,13 +36,10 @@ def duration(seconds: float) -> str:
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> Table:
     """A table of texts."""
     drawn = Table(title=title, title_justify="left", box=SQUARE)
-    cells = [[str(cell) for cell in row] for row in rows]
-    for place, column in enumerate(columns):
-        # A heading may be broken between its words, figures and names as far as there is room may not.
-        longest = max((len(row[place]) for row in cells), default=0)
-        drawn.add_column(column, overflow="fold", min_width=min(longest, _UNBROKEN))
-    for row in cells:
-        drawn.add_row(*map(escape, row))
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in rows:
+        drawn.add_row(*(escape(str(cell)) for cell in row))
     return drawn
 
 
@@ -81,7 +79,7 @@ def _set_lines(figures: Mapping[str, Any], name: str) -> list[Line]:
     intervals = figures.get("intervals", {})
     columns = {
         "precision@k": figures["precision_at_k"],
-        "95 %": {k: between(low, high) for k, (low, high) in intervals.get("precision_at_k", {}).items()},
+        "95 %": {k: _interval(*ends) for k, ends in intervals.get("precision_at_k", {}).items()},
         _("best possible"): figures.get("best_possible_precision_at_k"),
         **{_rival(c): c["rival_precision_at_k"] for c in figures.get("comparisons", [])},
         _("always the most frequent"): figures["most_frequent_precision_at_k"],
@@ -121,6 +119,11 @@ def _brief(figures: Mapping[str, Any], name: str) -> str:
         shown.append(f"precision@{k} {number(figures['precision_at_k'][k], '.3f')} ({within})")
     found = "; ".join(shown)
     return _("On {examples} {name}: {found}.", examples=figures["examples"], name=name, found=found)
+
+
+def _interval(low: float, high: float) -> str:
+    """In a cell, where a line would be broken at a space."""
+    return f"{number(low, '.3f')}–{number(high, '.3f')}"
 
 
 def _rival(comparison: Mapping[str, Any]) -> str:
@@ -181,7 +184,9 @@ def run_facts(result: Mapping[str, Any]) -> Table:
             device=model["device"],
             precision=model["precision"],
         ),
-        _("Live"): result["live"] if result["deployed"] else _("no; make it live with: get-tags deploy"),
+        _("Live"): result["live"]
+        if result["deployed"]
+        else _("no; make it live with: {command}", command=_deploy_command(model["path"])),
         _("Time"): _(
             "data {data}, training {training}, evaluation {evaluation}, all {all}",
             data=duration(data["seconds"]),
@@ -191,6 +196,12 @@ def run_facts(result: Mapping[str, Any]) -> Table:
         ),
     }
     return facts(_("Done"), entries)
+
+
+def _deploy_command(model_path: str) -> str:
+    """As it is to be typed: another home than the usual one has to be named."""
+    home = Path(model_path).parents[1]
+    return "get-tags deploy" if home == default_home() else f'get-tags deploy --home "{home}"'
 
 
 def summary(settings: "Settings", outlook: "Outlook", deploy: bool | None) -> Panel:
@@ -204,7 +215,7 @@ def summary(settings: "Settings", outlook: "Outlook", deploy: bool | None) -> Pa
     if outlook.documents is not None:
         count = documents(outlook.documents)
         chosen += ", " + (_("about {documents}", documents=count) if source.kind == "database" else count)
-    live = {True: _("made live when done"), False: _("not made live"), None: _("you are asked after the evaluation")}
+    live = {True: _("when done"), False: _("no"), None: _("you are asked after the evaluation")}
     entries = {
         _("Documents"): chosen,
         _("Base model"): settings.base_model,
@@ -216,7 +227,7 @@ def summary(settings: "Settings", outlook: "Outlook", deploy: bool | None) -> Pa
             top_k=settings.evaluation.top_k,
             samples_path=settings.samples_path,
         ),
-        _("The new model is"): live[deploy],
+        _("Goes live"): live[deploy],
         _("Takes about"): _expected_time(outlook),
         _("Prepared data"): outlook.data_path,
         _("Model and report"): outlook.models_path,
@@ -246,7 +257,8 @@ def _expected_time(outlook: "Outlook") -> str:
 
 def _roughly(seconds: float) -> str:
     """An estimate, in minutes at the finest."""
-    return duration(max(60.0, round(seconds / 60) * 60))
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def data_entries(data: Mapping[str, Any]) -> dict[str, object]:

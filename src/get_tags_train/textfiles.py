@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 
-from get_tags_train.csvfiles import DELIMITERS, ID_HEADERS, TEXT_HEADERS, read_text
+from get_tags_train.csvfiles import DELIMITERS, ID_HEADERS, MOST_CELL_CHARACTERS, TEXT_HEADERS, read_text
 from get_tags_train.errors import InputError
 from get_tags_train.words import _
 
@@ -87,7 +87,7 @@ class _Rows:
             reader = csv.reader(stream, delimiter=self.delimiter)
             next(reader)
             line, number = reader.line_num + 1, 0
-            for cells in reader:
+            for cells in _records(reader, self.name):
                 if any(map(str.strip, cells)):
                     if len(cells) != self.width:
                         raise InputError(
@@ -152,12 +152,24 @@ class _Lines:
         return Text(str(own), "\n".join(part for part in parts if part))
 
 
+def _records(reader: Any, name: str) -> Iterator[list[str]]:
+    """The records of a csv.reader. Raises InputError where its quotes do not close."""
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise InputError(
+            _("{name}, line {line}: {reason}.", name=name, line=reader.line_num, reason=error),
+            _("Check the quotes before that line."),
+        ) from error
+
+
 def _open_csv(path: Path, name: str, encoding: str, columns: Sequence[str]) -> _Rows:
     """The file with the delimiter that parts its header best, and where in a record id and text stand."""
     headers: list[tuple[int, list[str], str]] = []
     for delimiter in DELIMITERS:
         with path.open(encoding=encoding, newline="") as stream:
-            header = [cell.strip() for cell in next(csv.reader(stream, delimiter=delimiter), [])]
+            first = next(_records(csv.reader(stream, delimiter=delimiter), name), [])
+            header = [cell.strip() for cell in first]
         headers.append((len(header), header, delimiter))
     width, header, delimiter = max(headers, key=lambda candidate: candidate[0])
     lower = [cell.lower() for cell in header]
@@ -173,18 +185,42 @@ def _hint(names: Iterable[str]) -> str:
     return _("Name the one with the text: --column NAME. There are: {names}.", names=", ".join(names) or "none")
 
 
+def _chunks(stream: BinaryIO, name: str) -> Iterator[bytes]:
+    """A file piece by piece. Raises InputError where a line is so long that it would fill the memory."""
+    length, line = 0, 1
+    while chunk := stream.read(_CHUNK_BYTES):
+        if (last := chunk.rfind(b"\n")) >= 0:
+            length, line = len(chunk) - last, line + chunk.count(b"\n")
+        else:
+            length += len(chunk)
+        if length > MOST_CELL_CHARACTERS:
+            raise InputError(
+                _(
+                    "{name}, line {line} is longer than {bytes:,} bytes.",
+                    name=name,
+                    line=line,
+                    bytes=MOST_CELL_CHARACTERS,
+                ),
+                _("Check that it is the file you mean."),
+            )
+        yield chunk
+
+
 def _encoding(path: Path, name: str) -> str:
     """UTF-8, UTF-16 with its mark, or cp1250, found by reading the file once, a piece at a time. Raises InputError."""
     try:
         with path.open("rb") as stream:
             start = stream.read(2)
         if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            with path.open("rb") as stream:
+                for _chunk in _chunks(stream, name):
+                    pass
             return "utf-16"
         for encoding in ("utf-8-sig", "cp1250"):
             decoder = codecs.getincrementaldecoder(encoding)()
             try:
                 with path.open("rb") as stream:
-                    while chunk := stream.read(_CHUNK_BYTES):
+                    for chunk in _chunks(stream, name):
                         decoder.decode(chunk)
                     decoder.decode(b"", final=True)
             except UnicodeDecodeError:

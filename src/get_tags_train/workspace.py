@@ -1,6 +1,5 @@
 """Unfinished work: claimed under a lock that a kill releases, found again by its plan."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +8,7 @@ from filelock import FileLock
 
 from get_tags_train.errors import GetTagsError
 from get_tags_train.events import Notice, OnEvent
-from get_tags_train.folders import locked, read_bytes, remove_folder, rename, try_lock, write_json
+from get_tags_train.folders import locked, read_json, remove_folder, rename, try_lock, write_json
 from get_tags_train.home import PARTIAL, locks_dir, unfinished
 from get_tags_train.words import _
 
@@ -79,10 +78,10 @@ def open_workspace(
 def read_plan(folder: Path) -> dict[str, Any]:
     """The plan of unfinished work; empty where it has none."""
     try:
-        plan: dict[str, Any] = json.loads(read_bytes(folder / PLAN))
-    except (FileNotFoundError, ValueError):
+        plan = read_json(folder / PLAN)
+    except (OSError, ValueError):
         return {}
-    return plan
+    return plan if isinstance(plan, dict) else {}
 
 
 def differences(theirs: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
