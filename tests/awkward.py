@@ -223,8 +223,8 @@ def trials(target: Target, home: Path, numbers: range) -> Iterator[tuple[str, Ou
     """Exchange the target's file for the awkward ones of these numbers, one after the other, and read each time."""
     path = home / target.path
     good = path.read_bytes()
-    if (outcome := attempt(target, home)).defect or outcome.refused:  # also loads what reading takes, while root may
-        raise AssertionError(f"{target.name}: the good file is not read: {outcome}")
+    if defect := attempt(target, home).defect:  # also loads what reading takes, while root may
+        raise AssertionError(f"{target.name}: the good file is not read: {defect}")
     special = list(places(path)) if numbers.start == 0 and target.fix is None else []
     for name, put in special:
         path.unlink()
