@@ -247,6 +247,7 @@ def trials(target: Target, home: Path, numbers: range) -> Iterator[tuple[str, Ou
 
 def make_home(home: Path, small_home: Path) -> None:
     """A home with one of everything: data, a model that is live, an extraction and a training that never finished."""
+    import numpy as np
     import torch
     from databases import silent
 
@@ -257,6 +258,7 @@ def make_home(home: Path, small_home: Path) -> None:
     shutil.copytree(small_home / "_cache" / "_data", home / "_cache" / "_data")
     (model,) = (path for path in (small_home / "_models").iterdir() if path.is_dir())
     shutil.copytree(model, home / MODEL)
+    np.save(home / MODEL / "trained_texts.npy", np.arange(3, dtype=np.uint64))
     for name, text in {
         "ids.csv": "id\n1\n2\n3\n",
         "test_samples_tags.csv": 'text;labels\nUn text;a|b\n"Alt text; cu semne\nși rânduri";["a", "ș"]\n',
