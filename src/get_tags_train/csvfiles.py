@@ -24,6 +24,7 @@ _MAX_BYTES = 1 << 30
 # A cell, or a line, that is longer is no text but a file of something else, or one whose quotes do not close.
 MOST_CELL_CHARACTERS = 1 << 26
 _SHOWN_ROWS = 3
+_FORMULA, _NUMBER = re.compile(r"[=+\-@\t\r]"), re.compile(r"[+-]?\d+([.,]\d+)?")
 _COMMA_TO_CEDILLA = {ord(comma): cedilla for cedilla, comma in CEDILLA_TO_COMMA.items()}
 
 csv.field_size_limit(MOST_CELL_CHARACTERS)
@@ -70,13 +71,13 @@ def read_samples(path: Path) -> list[tuple[int, str, list[str]]]:
                 _("Fill it in or delete the row."),
             )
         try:
-            labels = parse_labels(row.cells[labels_at])
+            labels = parse_labels(of_cell(row.cells[labels_at].strip()))
         except ValueError as error:
             raise InputError(
                 _("{path}, line {line}: the labels cannot be read: {error}.", path=path, line=row.line, error=error),
                 _('Write labels as a;b or a|b, or as a list: ["a", "b"].'),
             ) from error
-        samples.append((row.line, row.cells[text_at], labels))
+        samples.append((row.line, of_cell(row.cells[text_at]), labels))
     if not samples:
         raise InputError(
             _("{path} has no examples in it.", path=path), _("It should have two columns, text and labels.")
@@ -104,7 +105,7 @@ def read_columns(path: Path, columns: Sequence[str]) -> list[Row]:
             _("{path}, line {line}: cells are missing.", path=path, line=short[0].line),
             _("Mend that line, or remove it."),
         )
-    return [Row(row.line, [row.cells[place] for place in places]) for row in rows[1:]]
+    return [Row(row.line, [of_cell(row.cells[place]) for place in places]) for row in rows[1:]]
 
 
 def append_samples(path: Path, examples: Iterable[tuple[str, Sequence[str]]]) -> Path:
@@ -117,7 +118,7 @@ def append_samples(path: Path, examples: Iterable[tuple[str, Sequence[str]]]) ->
     written = io.StringIO(newline="")
     writer = csv.writer(written, delimiter=style.delimiter, lineterminator=style.line_end)
     for example, labels in examples:
-        cells = [example.replace("\n", style.line_end), _label_cell(labels, style.labels)]
+        cells = [as_cell(example.replace("\n", style.line_end)), as_cell(_label_cell(labels, style.labels))]
         writer.writerow(cells if style.text_first else reversed(cells))
     gap = "" if text.endswith(("\n", "\r")) else style.line_end
     added = (gap + as_written(written.getvalue(), encoding_of(raw))).encode(encoding_of(raw))
@@ -238,9 +239,20 @@ def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
     """Write a CSV file that Excel opens with its letters right (UTF-8 with BOM), whole or not at all."""
     with replacing(path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-        csv.writer(text).writerows(rows)
+        csv.writer(text).writerows(map(as_cell, row) for row in rows)
         text.flush()
         text.detach()
+
+
+def as_cell(value: object) -> str:
+    """A value as a cell that no spreadsheet computes: an apostrophe stands before what could begin a formula."""
+    text = str(value)
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def of_cell(cell: str) -> str:
+    """The value of a cell that as_cell has written."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell, 1) else cell
 
 
 def read_text(path: Path) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
 
+from get_tags_train.csvfiles import as_cell
 from get_tags_train.events import Notice, OnEvent, StageFinished, StageProgress, StageStarted
 from get_tags_train.model import TagModel, TagScore
 from get_tags_train.textfiles import Texts
@@ -86,7 +87,8 @@ def _as_csv(results: Iterable[Named]) -> Iterator[str]:
     writer = csv.writer(cells)
     writer.writerow(("id", "tag", "score"))
     for own, tags in results:
-        writer.writerows([(own, tag, f"{score:.6f}") for tag, score in tags] or [(own, "", "")])
+        rows = [(own, tag, f"{score:.6f}") for tag, score in tags] or [(own, "", "")]
+        writer.writerows([map(as_cell, row) for row in rows])
         yield cells.getvalue()
         cells.seek(0)
         cells.truncate()

@@ -1,0 +1,147 @@
+"""Nothing from outside runs, no secret gets out, and what others wrote stays text."""
+
+import csv
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from get_tags_train import trained_texts
+from get_tags_train.csvfiles import as_cell, of_cell, read_columns, write_csv
+from get_tags_train.errors import GetTagsError
+from get_tags_train.model import TagModel, TagScore
+from get_tags_train.predict import Named, lines
+
+SECRETS = ["plant-Zk3#url", "plant-odbc-9", "plant-token-7", "plant-env-5"]
+FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1"]
+
+
+@pytest.fixture
+def model(small_model: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(small_model, tmp_path / "model"))
+
+
+def put(path: Path, **values: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | values), encoding="utf-8")
+
+
+def test_code_that_comes_with_a_model_does_not_run(model: Path) -> None:
+    ran = model.parent / "ran"
+    for name in ("evil", "configuration_evil", "modeling_evil", "tokenization_evil"):
+        (model / f"{name}.py").write_text(f"open({str(ran)!r}, 'w')\nclass X: pass\n", encoding="utf-8")
+    names = ("AutoConfig", "AutoModelForSequenceClassification", "AutoTokenizer")
+    put(model / "config.json", auto_map=dict.fromkeys(names, "evil.X"), model_type="evil")
+    put(model / "tokenizer_config.json", auto_map={"AutoTokenizer": ["evil.X", "evil.X"]}, tokenizer_class="X")
+    with pytest.raises(GetTagsError):
+        TagModel(model)
+    put(model / "config.json", model_type="bert")
+    with suppress(GetTagsError):
+        TagModel(model)
+    assert not ran.exists()
+
+
+class Evil:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_pickles_are_not_read(model: Path) -> None:
+    ran = model.parent / "ran"
+    content = pickle.dumps(Evil(ran))
+    for name in ("pytorch_model.bin", "training_args.bin", "model.pkl"):
+        (model / name).write_bytes(content)
+    TagModel(model)
+    (model / "model.safetensors").unlink()
+    with pytest.raises(GetTagsError):
+        TagModel(model)
+    with (model / trained_texts.FILE).open("wb") as stream:
+        np.save(stream, np.array([Evil(ran)], dtype=object), allow_pickle=True)
+    with pytest.raises(GetTagsError, match="cannot be read"):
+        trained_texts.seen(model, ["un text"])
+    assert not ran.exists()
+
+
+def test_secrets_stand_nowhere(demo_home: Path, tmp_path: Path) -> None:
+    """Commands that work and that fail, with secrets in every place that may hold one."""
+    home = tmp_path / "home"
+    shutil.copytree(demo_home, home)
+    url, odbc, token, env = SECRETS
+    encoded = url.replace("#", "%23")
+    urls = [
+        f"mssql+pyodbc://user:{encoded}@127.0.0.1:9/db?driver=None",
+        f"mssql+pyodbc:///?odbc_connect=DRIVER%3Dnone%3BSERVER%3Dx%3BUID%3Du%3BPWD%3D{odbc}",
+        f"postgresql+psycopg://user:{encoded}@127.0.0.1:9/db",
+        f"nonsense+driver://user:{encoded}@host/db",
+        f"not a url {encoded}",
+        f"sqlite:///{home / 'demo.db'}",
+    ]
+    said = ""
+    for config in urls:
+        variables = {"GET_TAGS_DATABASE_URL": config, "GET_TAGS_SERVE_TOKEN": token, "GET_TAGS_DATABASE_PASSWORD": env}
+        if "sqlite" in config:
+            del variables["GET_TAGS_DATABASE_PASSWORD"]
+        code = COMMANDS.format(home=str(home))
+        settings = {**variables, "GET_TAGS_DATABASE_RETRY_SECONDS": "0", "COLUMNS": "1000"}
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | settings, timeout=110
+        )
+        assert "ended" in done.stdout, done.stderr
+        said += done.stdout + done.stderr
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(
+        f'[database]\nurl = ["{url}"]\npassword = 7\n[serve]\ntoken = {{a = "{token}"}}\n', encoding="utf-8"
+    )
+    said += subprocess.run(
+        [sys.executable, "-m", "get_tags_train", "models", "list", "--home", home, "--config", wrong],
+        capture_output=True, text=True,
+    ).stderr  # fmt: skip
+    written = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
+    for secret in (*SECRETS, encoded):
+        assert secret not in said
+        assert secret.encode() not in written
+    assert list((home / "_logs").glob("*-extract.log"))
+
+
+COMMANDS = """
+from get_tags_train.cli import app
+for line in (["extract", "--yes"], ["extract", "--yes", "--json"], ["doctor"], ["models", "show", "none"]):
+    try:
+        app(args=[*line, "--home", {home!r}])
+    except SystemExit as end:
+        print(line, end.code)
+print("ended")
+"""
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_no_csv_file_begins_a_formula(tmp_path: Path, formula: str) -> None:
+    path = tmp_path / "held_out.csv"
+    write_csv(path, [("id", "text"), (formula, formula), (-5, "+40.5")])
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        _, cells, numbers = csv.reader(stream)
+    assert cells == [f"'{formula}"] * 2
+    assert numbers == ["-5", "+40.5"]
+    assert [row.cells for row in read_columns(path, ("id", "text"))] == [[formula] * 2, ["-5", "+40.5"]]
+    predicted = "".join(lines([Named(formula, [TagScore(formula, 0.5)])], "csv"))
+    assert f"'{formula}" in predicted.partition("\r\n")[2].replace('""', '"')
+
+
+@given(st.text())
+def test_a_cell_comes_back_as_it_was(text: str) -> None:
+    if not text.startswith("'"):
+        assert of_cell(as_cell(text)) == text
+    assert as_cell(text)[:1] not in {"=", "@", "\t", "\r"}
