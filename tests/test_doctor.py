@@ -15,7 +15,7 @@ from get_tags_train.errors import GetTagsError
 from get_tags_train.settings import Settings
 from get_tags_train.source import Lookup
 
-NAMES = ["home", "disk", "database", "base model", "device", "test samples"]
+NAMES = ["home", "disk", "old files", "database", "base model", "device", "test samples"]
 
 
 @pytest.fixture
