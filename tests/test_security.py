@@ -89,18 +89,15 @@ def test_secrets_stand_nowhere(demo_home: Path, tmp_path: Path) -> None:
         f"not a url {encoded}",
         f"sqlite:///{home / 'demo.db'}",
     ]
-    said = ""
-    for config in urls:
-        variables = {"GET_TAGS_DATABASE_URL": config, "GET_TAGS_SERVE_TOKEN": token, "GET_TAGS_DATABASE_PASSWORD": env}
-        if "sqlite" in config:
-            del variables["GET_TAGS_DATABASE_PASSWORD"]
-        code = COMMANDS.format(home=str(home))
-        settings = {**variables, "GET_TAGS_DATABASE_RETRY_SECONDS": "0", "COLUMNS": "1000"}
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | settings, timeout=110
-        )
-        assert "ended" in done.stdout, done.stderr
-        said += done.stdout + done.stderr
+    configs = [{"GET_TAGS_DATABASE_URL": config, "GET_TAGS_DATABASE_PASSWORD": env} for config in urls[:-1]]
+    configs.append({"GET_TAGS_DATABASE_URL": urls[-1], "GET_TAGS_DATABASE_PASSWORD": ""})
+    everywhere = {"GET_TAGS_SERVE_TOKEN": token, "GET_TAGS_DATABASE_RETRY_SECONDS": "0", "COLUMNS": "1000"}
+    done = subprocess.run(
+        [sys.executable, "-c", COMMANDS, str(home), json.dumps(configs)],
+        capture_output=True, text=True, env=os.environ | everywhere, timeout=110,
+    )  # fmt: skip
+    assert "ended" in done.stdout, done.stderr
+    said = done.stdout + done.stderr
     wrong = tmp_path / "wrong.toml"
     wrong.write_text(
         f'[database]\nurl = ["{url}"]\npassword = 7\n[serve]\ntoken = {{a = "{token}"}}\n', encoding="utf-8"
@@ -117,12 +114,15 @@ def test_secrets_stand_nowhere(demo_home: Path, tmp_path: Path) -> None:
 
 
 COMMANDS = """
+import json, os, sys
 from get_tags_train.cli import app
-for line in (["extract", "--yes"], ["extract", "--yes", "--json"], ["doctor"], ["models", "show", "none"]):
-    try:
-        app(args=[*line, "--home", {home!r}])
-    except SystemExit as end:
-        print(line, end.code)
+for variables in json.loads(sys.argv[2]):
+    os.environ |= variables
+    for line in (["extract", "--yes"], ["extract", "--yes", "--json"], ["doctor"], ["models", "show", "none"]):
+        try:
+            app(args=[*line, "--home", sys.argv[1]])
+        except SystemExit as end:
+            print(line, end.code)
 print("ended")
 """
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 
-from get_tags_train.csvfiles import DELIMITERS, ID_HEADERS, MOST_CELL_CHARACTERS, TEXT_HEADERS, read_text
+from get_tags_train.csvfiles import DELIMITERS, ID_HEADERS, MOST_CELL_CHARACTERS, TEXT_HEADERS, of_cell, read_text
 from get_tags_train.errors import InputError
 from get_tags_train.words import _
 
@@ -101,8 +101,8 @@ class _Rows:
                             _("Put a text that contains the delimiter in double quotes, as Excel does."),
                         )
                     number += 1
-                    own = str(number) if self.id_at is None else cells[self.id_at].strip()
-                    yield Text(own, "\n".join(filter(None, (cells[at] for at in self.text_at))))
+                    own = str(number) if self.id_at is None else of_cell(cells[self.id_at].strip())
+                    yield Text(own, "\n".join(filter(None, (of_cell(cells[at]) for at in self.text_at))))
                 line = reader.line_num + 1
 
 
