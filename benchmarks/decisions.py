@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from get_tags_train.compare import Rival, compare
-from get_tags_train.examples import ExampleSet
+from get_tags_train.examples import HELD_OUT, ExampleSet
 from get_tags_train.scored import Scored
 
 TAGS, K, POPULATION = 60, 5, 20_000
@@ -33,7 +33,7 @@ def draw(examples: int, signals: tuple[float, float], generator: np.random.Gener
     np.put_along_axis(y_true, places, np.arange(TAGS) < counts[:, None], axis=1)
     shared = SHARED * generator.normal(size=y_true.shape)
     labels = [[NAMES[n] for n in np.flatnonzero(row)] for row in y_true]
-    test_set = ExampleSet.of_documents([str(n) for n in range(examples)], labels)
+    test_set = ExampleSet.of_documents(HELD_OUT, [str(n) for n in range(examples)], labels)
     scored = []
     for signal in signals:
         noise = shared + OWN * generator.normal(size=y_true.shape)

@@ -223,9 +223,11 @@ def run_planted(_: argparse.Namespace) -> None:
 
 def scale_data(args: argparse.Namespace) -> PreparedData:
     """The documents of the extraction benchmark, prepared once."""
-    home = args.folder / str(args.documents)
-    home.mkdir(parents=True, exist_ok=True)
-    extraction.prepare(home, args.documents)
+    made: Path = args.folder / str(args.documents)
+    made.mkdir(parents=True, exist_ok=True)
+    scale = extraction.make(made / "scale.db", lambda path: extraction.load_scale(f"sqlite:///{path}", args.documents))
+    extraction.make(made / "bert", extraction.make_base_model)
+    home = extraction.make_home(made, "leaks", f"sqlite:///{scale}")
     folder = home / "_cache" / "_data" / "tags_v1"
     if not folder.exists():
         command = [sys.executable, "-P", "-m", "get_tags_train", "extract", "--yes", "--json", "--home", str(home)]

@@ -1,4 +1,4 @@
-"""The one check command: format, lint, types, tests; stops at the first that fails, with its exit code.
+"""The one check command: format, lint, types, translations, tests; stops at the first that fails, with its exit code.
 
 python scripts/check.py [--quick | PYTEST ARGUMENTS]; --quick leaves out the tests. Runs in the environment's Python
 (`bash scripts/test.sh` makes it).
@@ -9,17 +9,23 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-QUICK = [["ruff", "format", "--check", "."], ["ruff", "check", "."], ["mypy"]]
+QUICK = [
+    ["-m", "ruff", "format", "--check", "."],
+    ["-m", "ruff", "check", "."],
+    ["-m", "mypy"],
+    ["scripts/words.py", "--check"],
+    ["scripts/reference.py", "--check"],
+]
 
 
 def main(arguments: list[str]) -> int:
     """Run the checks in order and return the first exit code that isn't 0."""
-    checks = QUICK if arguments == ["--quick"] else [*QUICK, ["pytest", *arguments]]
+    checks = QUICK if arguments == ["--quick"] else [*QUICK, ["-m", "pytest", *arguments]]
     for check in checks:
         print("check:", *check, file=sys.stderr, flush=True)
-        code = subprocess.run([sys.executable, "-m", *check], cwd=ROOT).returncode
+        code = subprocess.run([sys.executable, *check], cwd=ROOT).returncode
         if code:
-            print(f"check: {check[0]} failed (exit code {code})", file=sys.stderr)
+            print(f"check: {' '.join(check)} failed (exit code {code})", file=sys.stderr)
             return code
     return 0
 

@@ -11,6 +11,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 for name in [n for n in os.environ if n.startswith("GET_TAGS_") and not n.startswith("GET_TAGS_TEST_")]:
     del os.environ[name]
+# The tests read English; those of Romanian say so.
+for name in ("LANGUAGE", "LC_MESSAGES"):
+    os.environ.pop(name, None)
+os.environ["LC_ALL"] = "C.UTF-8"
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,9 @@
 """Prepared data made of texts, for tests of what comes after extraction."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from get_tags_train.text import text_hash
 Document = tuple[int | str, str, list[str]]
 
 
-def prepared(folder: Path, documents: Sequence[Document], batch_size: int = 3) -> PreparedData:
-    """Complete prepared data with these (id, clean text, tags), a few to a batch."""
+def prepared(
+    folder: Path, documents: Sequence[Document], batch_size: int = 3, dates: Mapping[int | str, date] | None = None
+) -> PreparedData:
+    """Complete prepared data with these (id, clean text, tags), a few to a batch, and dates by id."""
     tags = sorted({tag for _, _, own in documents for tag in own})
     counts = Counter(tag for _, _, own in documents for tag in own)
     schema = document_schema(pa.int64() if all(isinstance(i, int) for i, _, _ in documents) else pa.string())
@@ -35,6 +38,7 @@ def prepared(folder: Path, documents: Sequence[Document], batch_size: int = 3) -
             "text": [text for _, text, _ in rows],
             "text_hash": [text_hash(text) for _, text, _ in rows],
             "tags": [[tags.index(tag) for tag in sorted(own)] for _, _, own in rows],
+            "date": [(dates or {}).get(i) for i, _, _ in rows],
             "input_ids": [[] for _ in rows],
         }
         return pa.record_batch([known.get(name, [b""] * len(rows)) for name in schema.names], schema=schema)

@@ -16,28 +16,32 @@ ROOT = Path(__file__).parents[1]
 
 # From the ground to the faces: a module imports only what stands above it here.
 ORDER = [
-    "errors", "events", "background", "demo_topics", "metrics", "intervals", "text",
+    "words", "reasons", "errors", "events", "background", "demo_topics", "metrics", "intervals", "calibration", "text",
     "settings", "folders", "home", "logfile", "csvfiles", "textfiles", "tokens", "encoding", "cleaning",
     "dataset", "figures", "modelfacts", "trained_texts", "provenance",
     "shingles", "twins", "samples", "examples", "held_out", "leaks", "collect",
-    "model", "probes", "device", "database", "workspace",
+    "cores", "model", "probes", "device", "database", "workspace",
     "processes", "undisturbed", "pieces", "source", "earlier", "finish", "prepare",
-    "batches", "attention", "base_model", "checkpoints", "tracking", "learner", "speed", "fitting", "train", "baseline",
-    "scored", "quality", "compare", "evaluate", "plots", "report",
+    "batches", "dropout", "attention", "base_model", "checkpoints", "tracking", "losses", "learner", "speed", "fitting",
+    "train", "baseline", "scored", "quality", "compare", "evaluate", "plots", "report",
     "predict", "together", "follower", "serve", "history", "running_api", "deploy", "inventory", "retention",
-    "doctor", "demo", "pipeline",
-    "console", "wizard", "deciding", "commandline", "samples_commands", "live_commands", "cli", "__main__",
+    "doctor", "demo", "outlook", "pipeline",
+    "tables", "listings", "progress", "console", "asking", "continuing", "wizard", "deciding",
+    "helptexts", "commandline", "samples_commands", "live_commands", "cli", "__main__",
 ]  # fmt: skip
 
 # Libraries that only these modules use.
 OWNERS = {
-    "rich": {"console"},
-    "typer": {"cli", "commandline", "live_commands", "samples_commands"},
-    "questionary": {"wizard"},
-    "prompt_toolkit": {"wizard"},
+    "rich": {"console", "progress", "tables"},
+    "typer": {"cli", "commandline", "helptexts", "live_commands", "samples_commands"},
+    "questionary": {"asking"},
+    "prompt_toolkit": {"asking"},
     "sqlalchemy": {"database", "source"},
 }
-FACES = {"cli", "commandline", "live_commands", "samples_commands", "wizard", "console"}
+FACES = {
+    "cli", "commandline", "live_commands", "samples_commands", "asking", "wizard", "console", "progress", "tables",
+    "listings",
+}  # fmt: skip
 HEAVY = ["torch", "transformers", "datasets", "pandas", "sklearn", "sqlalchemy", "pyarrow", "questionary"]
 # What is imported inside functions: the stages, by those who choose one.
 IMPORT_IN_FUNCTIONS = {"cli", "commandline", "live_commands", "samples_commands", "pipeline"}
@@ -117,9 +121,11 @@ def test_imports_stand_at_the_top(module: str) -> None:
     assert [found for found in imports(module) if found.in_function] == []
 
 
-@pytest.mark.parametrize(
-    "module", sorted({"errors", "events", "background", "settings", "home"} | IMPORT_IN_FUNCTIONS | {"console"})
-)
+LIGHT = {"words", "reasons", "errors", "events", "background", "settings", "home"}
+LIGHT |= {"console", "progress", "tables", "listings", "helptexts"}
+
+
+@pytest.mark.parametrize("module", sorted(LIGHT | IMPORT_IN_FUNCTIONS))
 def test_what_every_command_loads_is_light(module: str) -> None:
     loaded = [found for found in imports(module) if not found.in_function and not found.typing_only]
     at_the_top = {found.name.split(".")[0] for found in loaded}
@@ -175,6 +181,6 @@ def test_no_file_names_a_registry_host() -> None:
     """Where packages and models come from is the machine's business: its pip and hub settings say so."""
     kept = [*(ROOT / "src").rglob("*"), *(ROOT / "configs").rglob("*"), *(ROOT / "scripts").rglob("*")]
     kept += [*(ROOT / ".ci").rglob("*"), ROOT / "pyproject.toml", ROOT / "constraints.txt"]
-    texts = [path for path in kept if path.is_file() and "__pycache__" not in path.parts]
+    texts = [path for path in kept if path.is_file() and path.suffix not in {".pyc", ".mo"}]
     assert len(texts) > len(ORDER)
     assert [path for path in texts if re.search(REGISTRY_HOSTS, path.read_text(encoding="utf-8"))] == []

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
-from get_tags_train.attention import use_fastest_attention
+from get_tags_train.attention import is_plain, use_plain_products
 
 SIZES = {
     "vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,
@@ -32,7 +32,8 @@ def test_scores_and_gradients_are_those_of_the_fused_kernel(model_type: str, pad
     for fastest in (False, True):
         model = make(model_type)
         if fastest:
-            use_fastest_attention(model, "cpu")
+            assert is_plain(model)
+            use_plain_products(model)
             assert model.config._attn_implementation == "get_tags_products"
         states = model(**inputs).last_hidden_state[inputs["attention_mask"].bool()]
         states.square().sum().backward()
@@ -42,16 +43,15 @@ def test_scores_and_gradients_are_those_of_the_fused_kernel(model_type: str, pad
     assert torch.allclose(own_gradient, gradient, atol=1e-3, rtol=1e-3)
 
 
-def test_a_model_with_attention_of_its_own_kind_keeps_it() -> None:
+def test_a_model_with_attention_of_its_own_kind_is_not_plain() -> None:
     model = make("bert")
     model.config.model_type = "deberta-v2"
-    use_fastest_attention(model, "cpu")
-    assert model.config._attn_implementation == "sdpa"
+    assert not is_plain(model)
 
 
 def test_what_is_saved_does_not_name_it(tmp_path: Path) -> None:
     model = make("bert")
-    use_fastest_attention(model, "cpu")
+    use_plain_products(model)
     model.save_pretrained(tmp_path)
     assert "get_tags" not in (tmp_path / "config.json").read_text(encoding="utf-8")
     assert AutoModel.from_pretrained(tmp_path).config._attn_implementation == "sdpa"

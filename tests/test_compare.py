@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from get_tags_train.compare import FEWEST, Comparison, Rival, TagChanges, compare, concerns, tag_changes
-from get_tags_train.examples import ExampleSet
+from get_tags_train.examples import HELD_OUT, ExampleSet
 from get_tags_train.scored import Scored
 
 EXAMPLES = 100
@@ -16,7 +16,7 @@ UNSEEN = np.zeros(EXAMPLES, bool)
 
 def scored(right: int, groups: np.ndarray | None = None) -> Scored:
     """A model that puts the one true tag, a, first for the first `right` of the examples."""
-    examples = ExampleSet.of_documents([f"text {n}" for n in range(EXAMPLES)], [["a"]] * EXAMPLES)
+    examples = ExampleSet.of_documents(HELD_OUT, [f"text {n}" for n in range(EXAMPLES)], [["a"]] * EXAMPLES)
     examples = replace(examples, groups=np.arange(EXAMPLES) if groups is None else groups)
     y_score = np.where(np.arange(EXAMPLES)[:, None] < right, [0.9, 0.1], [0.1, 0.9]).astype(np.float32)
     return Scored.of(examples, TAGS, y_score)

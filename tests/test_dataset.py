@@ -15,7 +15,7 @@ import pytest
 from databases import fill, settings_for, silent
 from transformers import AutoTokenizer
 
-from get_tags_train.dataset import DocumentDigests, PreparedData, document_schema, list_column, rows_of
+from get_tags_train.dataset import FORMAT, DocumentDigests, PreparedData, document_schema, list_column, rows_of
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.pipeline import extract
 
@@ -87,7 +87,7 @@ def test_documents_are_read_back(original: Path) -> None:
 
 def test_datasets_opens_the_files(original: Path) -> None:
     opened = datasets.Dataset.from_file(str(original / "documents-00000.arrow"))
-    assert opened.column_names == ["id", "text", "source_hash", "text_hash", "tags", "input_ids"]
+    assert opened.column_names == ["id", "text", "source_hash", "text_hash", "tags", "date", "input_ids"]
     assert opened["id"][:] == [3, 7]
     assert opened[1]["tags"] == [1, 2]
 
@@ -144,7 +144,7 @@ def test_an_edited_manifest_is_found(folder: Path, field: str) -> None:
         PreparedData(folder).verify()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", "null", '{"format": 2}', "\0"])
+@pytest.mark.parametrize("content", ["", "[]", "{}", "null", f'{{"format": {FORMAT}}}', "\0"])
 def test_a_manifest_that_is_none(folder: Path, content: str) -> None:
     (folder / "manifest.json").write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=r"damaged|format None"):
@@ -152,8 +152,10 @@ def test_a_manifest_that_is_none(folder: Path, content: str) -> None:
 
 
 def test_a_newer_format_is_refused(folder: Path) -> None:
-    edit_json(folder / "manifest.json", lambda manifest: {**manifest, "format": 3, "unheard_of": 1})
-    with pytest.raises(InputError, match="is in format 3; this version of get-tags reads 2") as caught:
+    edit_json(folder / "manifest.json", lambda manifest: {**manifest, "format": FORMAT + 1, "unheard_of": 1})
+    with pytest.raises(
+        InputError, match=f"is in format {FORMAT + 1}; this version of get-tags reads {FORMAT}"
+    ) as caught:
         PreparedData(folder)
     assert "Extract" in caught.value.hint
 

@@ -26,7 +26,7 @@ def evaluation(*comparisons: dict[str, Any], gone: list[str] | None = None) -> d
 
 
 @pytest.mark.parametrize(
-    ("answer", "wanted"), [("y", True), ("n", False), ("\r", False)], ids=["yes", "no", "just enter"]
+    ("answer", "wanted"), [("y\r", True), ("n\r", False), ("\r", False)], ids=["yes", "no", "just enter"]
 )
 def test_a_worse_model_is_asked_about_again(answer: str, wanted: bool) -> None:
     said: list[str] = []
@@ -68,6 +68,7 @@ def home(tmp_path: Path, small_home: Path, small_model: Path, demo_home: Path) -
             weights = folder / "tokenizer_config.json"  # so that they are not one model
             weights.write_text(json.dumps(json.loads(weights.read_text(encoding="utf-8"))), encoding="utf-8")
             facts["files"] = {}
+            (folder / "trained_texts.npy").unlink()
         write_json(folder / "get_tags.json", facts)
     shutil.copy(demo_home / "test_samples_tags.csv", home)
     assert run("deploy", "old", "--home", home) == 0
@@ -86,6 +87,7 @@ def test_deploy_without_a_terminal_refuses_what_loses_tags(home: Path, capsys: p
     printed = capsys.readouterr()
     error = json.loads(printed.out)["error"]
     assert "--yes" in error["hint"]
+    assert "new is not made live" in error["message"]
     assert "Tags that go, against the live model: vechi" in printed.err
     assert "No fair comparison with the live model old" in printed.err
     assert live_model(home / "_live").name == "old"
@@ -95,7 +97,7 @@ def test_deploy_without_a_terminal_refuses_what_loses_tags(home: Path, capsys: p
 
 def test_deploy_in_a_terminal_asks(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wizard, "can_ask", lambda: True)
-    for answer, code, live in (("n", 130, "old"), ("y", 0, "new")):
+    for answer, code, live in (("n\r", 130, "old"), ("y\r", 0, "new")):
         with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
             pipe.send_text(answer)
             assert run("deploy", "new", "--home", home) == code

@@ -7,15 +7,16 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from databases import fill, settings_for
+from databases import fill, settings_for, silent
 
 from get_tags_train import doctor
+from get_tags_train.deploy import deploy
 from get_tags_train.doctor import Check, examine
 from get_tags_train.errors import GetTagsError
 from get_tags_train.settings import Settings
 from get_tags_train.source import Lookup
 
-NAMES = ["home", "disk", "old files", "database", "base model", "device", "test samples"]
+NAMES = ["home", "disk", "old files", "database", "base model", "device", "test samples", "live model"]
 
 
 @pytest.fixture
@@ -51,8 +52,7 @@ def test_all_in_order(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> No
     assert found["test samples"].message.startswith("120 examples in ")
     assert "fp32" in found["device"].message
     assert found["disk"].message == "500 GB free"
-    assert [path.name for path in settings.home.iterdir()] == ["_logs"]
-    assert not list((settings.home / "_logs").iterdir())
+    assert not list(settings.home.iterdir())
 
 
 def disk(free_gb: int) -> Any:
@@ -161,3 +161,27 @@ def test_few_samples_and_none(settings: Settings, tmp_path: Path) -> None:
     path.write_text("text,labels\nunu,a\n", encoding="utf-8")
     found = checks(own)["test samples"]
     assert (found.status, "too few to tell" in found.message) == ("warning", True)
+
+
+def test_the_live_model_is_looked_at(settings: Settings, small_model: Path) -> None:
+    assert checks(settings)["live model"].status == "ok"
+    deploy(small_model, settings.live_dir, keep_versions=3, on_event=silent)
+    live = checks(settings)["live model"]
+    assert (live.status, live.message) == ("ok", small_model.name)
+
+
+def test_a_live_model_that_is_damaged(settings: Settings, small_model: Path) -> None:
+    version = deploy(small_model, settings.live_dir, keep_versions=3, on_event=silent)
+    with (version / "model.safetensors").open("ab") as weights:
+        weights.write(b"more")
+    found = checks(settings)["live model"]
+    assert found.status == "error"
+    assert "model.safetensors" in found.message
+
+
+def test_a_plain_folder_that_lags_behind(settings: Settings, small_model: Path) -> None:
+    deploy(small_model, settings.live_dir, keep_versions=3, on_event=silent)
+    (settings.live_dir / "get_tags" / "get_tags.json").write_text("{}", encoding="utf-8")
+    found = checks(settings)["live model"]
+    assert found.status == "warning"
+    assert "another model" in found.message

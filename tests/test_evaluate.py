@@ -3,23 +3,28 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from databases import silent
+from databases import fill, settings_for, silent
 
 from get_tags_train import evaluate as stage
 from get_tags_train.csvfiles import write_csv
+from get_tags_train.dataset import PreparedData
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.evaluate import Evaluation, Rivals, evaluate, find_live
 from get_tags_train.events import Event, Notice
 from get_tags_train.examples import ExampleSet
 from get_tags_train.modelfacts import read_facts
+from get_tags_train.pipeline import extract
 from get_tags_train.report import record
-from get_tags_train.samples import Samples
+from get_tags_train.samples import Samples, add_origins
 from get_tags_train.text import text_hash
+from get_tags_train.tokens import load_tokenizer
+from get_tags_train.train import train
 
 TAGS = ["a", "b", "c"]
 # Text -> the scores of a, b and c.
@@ -63,7 +68,7 @@ ROWS = [("unu", "a;b"), ("doi", "a"), ("trei", "b;x"), ("patru", ""), ("patru", 
 
 def scored(tmp_path: Path, folder: Path, rows: list[tuple[str, str]] = ROWS, top_k: int = 3) -> Evaluation:
     test_set = ExampleSet.of_samples(samples(tmp_path, rows))
-    return evaluate(folder, [test_set], top_k=top_k, device="cpu", on_event=silent)
+    return evaluate(folder, test_set, top_k=top_k, device="cpu", on_event=silent)
 
 
 def test_precision_by_hand(tmp_path: Path, folder: Path) -> None:
@@ -115,6 +120,18 @@ def test_labels_are_normalised_as_tags_are(tmp_path: Path, folder: Path, monkeyp
     assert scored(tmp_path, folder, [("unu", " ştiinţă ")], 1).precision_at_k == {"1": 1.0}
 
 
+def test_f1_goes_by_the_models_own_thresholds(tmp_path: Path, folder: Path) -> None:
+    """a from .6 on: unu. b from .25 on: unu, doi, trei. c, which has none, from .5 on."""
+    facts = read_facts(folder)
+    for entry, threshold in zip(facts["tags"], (0.6, 0.25), strict=False):
+        entry["threshold"] = threshold
+    (folder / "get_tags.json").write_text(json.dumps(facts), encoding="utf-8")
+    rows = {row["tag"]: (row["precision"], row["recall"]) for row in scored(tmp_path, folder).tags}
+    assert rows["a"] == (1.0, 0.5)
+    assert rows["b"] == (pytest.approx(2 / 3, abs=1e-6), 1.0)
+    assert rows["c"] == (0.0, None)
+
+
 def test_every_evaluation_is_kept(tmp_path: Path, folder: Path, small_model: Path) -> None:
     first, second = scored(tmp_path, folder), scored(tmp_path, folder, ROWS[:2], 1)
     model = Path(shutil.copytree(small_model, tmp_path / small_model.name))
@@ -130,6 +147,25 @@ def test_every_evaluation_is_kept(tmp_path: Path, folder: Path, small_model: Pat
     assert "http" not in page  # it opens without a network
 
 
+def test_samples_chosen_for_rare_tags_are_scored_apart(tmp_path: Path, folder: Path) -> None:
+    rows = [("unu", "a;b"), ("doi", "a"), ("trei", "b")]
+    path = samples(tmp_path, rows).path
+    add_origins(path, [("doi", "7", "rare")])
+    whole = Samples.read(path)
+    found = evaluate(
+        folder,
+        ExampleSet.of_samples(whole),
+        top_k=1,
+        device="cpu",
+        on_event=silent,
+        further={"rare": ExampleSet.of_rare_samples(whole)},
+    )
+    assert (found.examples, found.precision_at_k) == (2, {"1": 0.5})
+    assert found.rare is not None
+    assert (found.rare.examples, found.rare.precision_at_k) == (1, {"1": 0.0})
+    assert found.held_out is None
+
+
 def test_a_foreign_model_is_scored_and_left_as_it_is(tmp_path: Path, folder: Path) -> None:
     (folder / "get_tags.json").unlink()
     found = scored(tmp_path, folder)
@@ -141,7 +177,7 @@ def test_a_foreign_model_is_scored_and_left_as_it_is(tmp_path: Path, folder: Pat
 def test_a_real_model_is_scored(tmp_path: Path, small_model: Path, demo_home: Path) -> None:
     copy = Path(shutil.copytree(small_model, tmp_path / small_model.name))
     whole = Samples.read(demo_home / "test_samples_tags.csv")
-    found = evaluate(copy, [ExampleSet.of_samples(whole)], top_k=2, device="cpu", on_event=silent)
+    found = evaluate(copy, ExampleSet.of_samples(whole), top_k=2, device="cpu", on_event=silent)
     assert found.examples == 120
     assert list(found.precision_at_k) == ["1", "2"]
     assert 0 <= found.precision_at_k["1"] <= 1
@@ -152,7 +188,7 @@ def test_a_real_model_is_scored(tmp_path: Path, small_model: Path, demo_home: Pa
 def test_a_folder_that_is_no_model(tmp_path: Path, demo_home: Path) -> None:
     with pytest.raises(GetTagsError, match="is no model folder"):
         test_set = ExampleSet.of_samples(Samples.read(demo_home / "test_samples_tags.csv"))
-        evaluate(tmp_path, [test_set], top_k=1, device="cpu", on_event=silent)
+        evaluate(tmp_path, test_set, top_k=1, device="cpu", on_event=silent)
 
 
 def test_intervals_best_possible_and_bands_are_given(tmp_path: Path, folder: Path) -> None:
@@ -197,7 +233,7 @@ def test_the_live_model_is_scored_on_the_same_examples(tmp_path: Path, small_mod
     live = Path(shutil.copytree(small_model, tmp_path / "live"))
     for folder in (live, new := Path(shutil.copytree(small_model, tmp_path / "new"))):
         np.save(folder / "trained_texts.npy", np.zeros(0, np.uint64))
-    found = evaluate(new, [real_set(demo_home)], top_k=2, device="cpu", on_event=silent, rivals=Rivals(live))
+    found = evaluate(new, real_set(demo_home), top_k=2, device="cpu", on_event=silent, rivals=Rivals(live))
     (comparison,) = found.comparisons
     assert (comparison.examples, comparison.verdict) == (120, "not distinguishable")
     assert comparison.rival_precision_at_k == found.precision_at_k
@@ -212,22 +248,43 @@ def test_a_live_model_that_was_trained_on_the_test_set_is_refused(
     by_heart = [int.from_bytes(text_hash(text)[:8], "little") for text in test_set.texts]
     np.save(live / "trained_texts.npy", np.sort(np.array(by_heart, np.uint64)))
     np.save(new / "trained_texts.npy", np.zeros(0, np.uint64))
-    found = evaluate(new, [test_set], top_k=2, device="cpu", on_event=silent, rivals=Rivals(live))
+    found = evaluate(new, test_set, top_k=2, device="cpu", on_event=silent, rivals=Rivals(live))
     assert found.comparisons[0].verdict == "no fair comparison"
     events: list[Event] = []
-    own = evaluate(live, [test_set], top_k=2, device="cpu", on_event=events.append)
+    own = evaluate(live, test_set, top_k=2, device="cpu", on_event=events.append)
     assert own.trained_on == 120
     assert any("trained on 120 of these 120 examples" in e.message for e in events if isinstance(e, Notice))
+
+
+def test_a_live_model_that_knows_the_test_set_by_heart_is_refused(
+    tmp_path: Path, small_model: Path, demo_home: Path
+) -> None:
+    test_set = real_set(demo_home)
+    url, base_model = f"sqlite:///{tmp_path / 'test.db'}", str(demo_home / "demo_bert")
+    texts, labels = test_set.raw_texts[:60], test_set.labels[:60]
+    pairs = [(n, tag) for n, tags in enumerate(labels) for tag in tags]
+    fill(url, [(n, None, text) for n, text in enumerate(texts)], pairs)
+    values = {"base_model": base_model, "epochs": 40, "context_length": 48, "learning_rate": 2e-3, "batch_size": 8}
+    settings = settings_for(tmp_path, url=url, training=values)
+    data = PreparedData(Path(extract(settings, silent).path))
+    none, tokenizer = np.zeros(data.manifest.documents_kept, bool), load_tokenizer(base_model)
+    live = train(settings, data, none, tokenizer=tokenizer, device="cpu", on_event=silent)
+    known = replace(test_set, texts=test_set.texts[:60], raw_texts=texts, labels=labels, groups=test_set.groups[:60])
+    found = evaluate(small_model, known, top_k=1, device="cpu", on_event=silent, rivals=Rivals(live))
+    (comparison,) = found.comparisons
+    assert comparison.rival_precision_at_k["1"] > 0.9 > found.precision_at_k["1"]  # it would win by far
+    assert comparison.verdict == "no fair comparison"
 
 
 def test_a_live_model_of_another_tool_is_refused(tmp_path: Path, small_model: Path, demo_home: Path) -> None:
     live_dir, new = tmp_path / "_live", Path(shutil.copytree(small_model, tmp_path / "new"))
     shutil.copytree(small_model, live_dir / "get_tags")
-    (live_dir / "get_tags" / "get_tags.json").unlink()
+    for name in ("get_tags.json", "trained_texts.npy"):
+        (live_dir / "get_tags" / name).unlink()
     np.save(new / "trained_texts.npy", np.zeros(0, np.uint64))
     live = find_live(new, live_dir)
     assert live == live_dir / "get_tags"
-    found = evaluate(new, [real_set(demo_home)], top_k=2, device="cpu", on_event=silent, rivals=Rivals(live))
+    found = evaluate(new, real_set(demo_home), top_k=2, device="cpu", on_event=silent, rivals=Rivals(live))
     assert found.comparisons[0].sentence.startswith("No fair comparison with the live model get_tags: it keeps no rec")
     assert found.tag_changes is not None
     assert found.tag_changes.gone == []
@@ -240,7 +297,7 @@ def test_a_live_model_that_does_not_load_does_not_spoil_the_evaluation(
     (live / "model.safetensors").write_bytes(b"torn")
     events: list[Event] = []
     found = evaluate(
-        small_model, [real_set(demo_home)], top_k=1, device="cpu", on_event=events.append, rivals=Rivals(live)
+        small_model, real_set(demo_home), top_k=1, device="cpu", on_event=events.append, rivals=Rivals(live)
     )
     assert found.comparisons == []
     assert any("no comparison with the live model" in e.message for e in events if isinstance(e, Notice))

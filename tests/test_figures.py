@@ -55,6 +55,7 @@ class Writer:
             "tags": list_column(
                 [np.array([tags.index(t) for t in sorted(names)], np.int32) for _, names in documents.values()]
             ),
+            "date": [None] * len(rows),
             "input_ids": list_column([np.array(row, np.int32) for row in rows]),
         }
         batch = pa.record_batch(columns, schema=schema)

@@ -1,5 +1,6 @@
 """Held-out documents: who is chosen, what stays held out, and that nothing like them is trained on."""
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from get_tags_train.csvfiles import write_csv
 from get_tags_train.dataset import PreparedData
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.folders import try_lock
-from get_tags_train.held_out import HeldOut, held_out_in, hold_out, reserve, texts_and_labels
+from get_tags_train.held_out import HeldOut, held_out_in, hold_out, newest_of, reserve, texts_and_labels
 from get_tags_train.home import held_out_path, locks_dir
 from get_tags_train.shingles import shingle
 from get_tags_train.twins import Finder
@@ -158,6 +159,23 @@ def test_reserved_documents_are_for_nothing_else(tmp_path: Path) -> None:
     found = held(tmp_path, data)
     assert found.reserved.sum() == 7
     assert not (found.reserved & (found.selecting | found.reported)).any()
+
+
+def test_the_newest_are_those_of_the_newest_tenth_of_all(tmp_path: Path) -> None:
+    dates = {n: date(2026, 1, 1) + timedelta(days=n) for n in range(1, 401)}  # the last 99 have no date
+    data = prepared(tmp_path / "tags_v1", documents(499), dates=dates)
+    reported = nobody(data)
+    reported[340:420] = True
+    newest = newest_of(data, reported)
+    assert newest is not None
+    assert ids_of(data, newest) == {str(n) for n in range(361, 401)}
+    reported[361:] = False
+    assert newest_of(data, reported) is None  # too few
+
+
+def test_without_dates_none_are_the_newest(tmp_path: Path) -> None:
+    data = data_of(tmp_path, documents(100))
+    assert newest_of(data, ~nobody(data)) is None
 
 
 def test_texts_and_tags_are_those_of_today(tmp_path: Path) -> None:

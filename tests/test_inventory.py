@@ -9,13 +9,13 @@ from databases import silent
 from filelock import FileLock
 
 from get_tags_train import inventory
-from get_tags_train.console import models_listing
 from get_tags_train.dataset import PreparedData
 from get_tags_train.deploy import deploy
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.folders import write_json
 from get_tags_train.home import data_dir, locks_dir, model_names, models_dir
 from get_tags_train.inventory import list_models
+from get_tags_train.listings import models_listing
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """One optimiser step: the same whatever fits into memory at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,20 @@ MakeLearner = Callable[..., Learner]
 ROWS = np.arange(12)
 
 
+@pytest.fixture(params=[1, 2], ids=["one_core", "two_cores"])
+def cores(request: pytest.FixtureRequest) -> Iterator[int]:
+    """So many cores for torch, whatever the machine has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
-def make_learner(small_home: Path, demo_tokenizer_folder: Path, tmp_path: Path) -> MakeLearner:
+def make_learner(small_home: Path, demo_tokenizer_folder: Path, tmp_path: Path, cores: int) -> MakeLearner:
     """A learner in fp32 without dropout, so that equal arithmetic has equal results."""
 
-    def make(**settings: Any) -> Learner:
+    def make(dropout: float = 0.0, **settings: Any) -> Learner:
         data = PreparedData(data_dir(small_home) / "tags_v1")
         base_model = str(demo_tokenizer_folder)
         values = {"base_model": base_model, "context_length": 48, "precision": "fp32", "max_grad_norm": 0, **settings}
@@ -38,7 +47,7 @@ def make_learner(small_home: Path, demo_tokenizer_folder: Path, tmp_path: Path) 
         model = load_for_tags(base_model, examples, training)
         for module in model.modules():
             if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0
+                module.p = dropout
         return Learner(model, documents, training, Processes("cpu"), "cpu")
 
     return make
@@ -76,14 +85,33 @@ def test_the_gradient_does_not_depend_on_how_much_is_computed_at_once(make_learn
     assert torch.allclose(gradients(learner), at_once, atol=1e-7)
 
 
+def test_steps_with_dropout_are_the_same_every_time(make_learner: MakeLearner) -> None:
+    one, other, undropped = make_learner(dropout=0.5), make_learner(dropout=0.5), make_learner()
+    for number in range(4):
+        losses = {learner.step(number, ROWS, 1.0).loss for learner in (one, other)}
+        assert len(losses) == 1
+        assert undropped.step(number, ROWS, 1.0).loss not in losses
+    assert all(torch.equal(weight, other.weights()[name]) for name, weight in one.weights().items())
+
+
+def test_cores_share_one_model(make_learner: MakeLearner) -> None:
+    learner = make_learner(learning_rate=1e-2)
+    weights = {name: weight * 0.5 for name, weight in learner.weights().items()}
+    learner.load(weights)
+    learner.step(0, ROWS, 1.0)
+    for model in learner._models:
+        assert all(torch.equal(weight, learner.weights()[name]) for name, weight in model.state_dict().items())
+        assert not torch.equal(model.state_dict()["classifier.weight"], weights["classifier.weight"])
+
+
 def test_where_memory_ends_less_is_computed_at_once_and_the_step_is_the_same(
-    make_learner: MakeLearner, monkeypatch: pytest.MonkeyPatch
+    make_learner: MakeLearner, cores: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learner, limited = make_learner(), make_learner()
     unlimited = learner.step(3, ROWS, 1.0)
     tried = out_of_memory_beyond(monkeypatch, 3)
     taken = limited.step(3, ROWS, 1.0)
-    assert tried[0] == 12
+    assert tried[0] == 12 // cores
     assert max(tried[-4:]) <= 3
     assert limited.physical_tokens < learner.physical_tokens
     assert taken.loss == pytest.approx(unlimited.loss, rel=1e-5)
@@ -141,7 +169,7 @@ def test_the_head_learns_at_its_own_rate(make_learner: MakeLearner) -> None:
 
 
 def test_precision_of_a_model_that_knows_the_documents(make_learner: MakeLearner) -> None:
-    learner = make_learner(learning_rate=1e-2)
+    learner = make_learner(learning_rate=3e-3)
     first = learner.validate(ROWS, 3)
     assert len(first) == 3
     for number in range(30):
@@ -150,10 +178,10 @@ def test_precision_of_a_model_that_knows_the_documents(make_learner: MakeLearner
 
 
 def test_the_fastest_batch_size_fits_into_memory(
-    make_learner: MakeLearner, small_home: Path, monkeypatch: pytest.MonkeyPatch
+    make_learner: MakeLearner, cores: int, small_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learner = make_learner()
-    out_of_memory_beyond(monkeypatch, 9)
+    out_of_memory_beyond(monkeypatch, 9 // cores)
     assert fastest_batch_size(learner, np.arange(40), lengths(small_home), Processes("cpu")) == 8
     assert learner.physical_tokens == make_learner().physical_tokens
 
@@ -172,3 +200,9 @@ def test_measuring_changes_nothing(make_learner: MakeLearner, small_home: Path) 
     assert seconds_per_token(learner, longest_documents(ROWS, known, 8), known) > 0
     assert all(torch.equal(weight, before[name]) for name, weight in learner.weights().items())
     assert all(parameter.grad is None for parameter in learner._named.values())
+
+
+def test_the_gradient_is_that_of_one_core(make_learner: MakeLearner) -> None:
+    by_these = gradients(make_learner())
+    torch.set_num_threads(1)
+    assert torch.allclose(by_these, gradients(make_learner()), atol=1e-7)

@@ -79,7 +79,7 @@ def test_one_bare_text_is_refused(model: TagModel) -> None:
 
 def test_batches_hold_each_text_once_with_little_padding() -> None:
     lengths = [512, 3, 510, 4, 5, 300, 3, 290, 2, *([100] * 200)]
-    batches = batches_by_length(lengths)
+    batches = batches_by_length(lengths, 8_192)
     assert sorted(row for rows in batches for row in rows) == list(range(len(lengths)))
     for rows in batches:
         width, tokens = max(lengths[row] for row in rows), sum(lengths[row] for row in rows)

@@ -108,7 +108,7 @@ def test_equal_texts_are_one_document_with_the_tags_of_all(home: Home) -> None:
     result = home.extract()
     assert tags_of(result) == {1: ["achiziții", "legi"], 7: ["legi", "muncă"], 9: ["achiziții", "muncă"]}
     assert PreparedData(Path(result.path)).manifest.conflicting_duplicates == 1
-    assert "1 texts stand in several documents with different tags" in home.notices()
+    assert "1 text stands in several documents with different tags" in home.notices()
 
 
 def test_a_tag_of_several_spellings_is_one_and_is_reported(home: Home) -> None:
@@ -118,7 +118,7 @@ def test_a_tag_of_several_spellings_is_one_and_is_reported(home: Home) -> None:
     assert {tag: sorted(spelt) for tag, spelt in data.manifest.respelt_tags.items()} == {
         "achiziții": sorted(["achiziţii", "achiziții", "achiziții "])
     }
-    assert "1 tags were spelt in several ways" in home.notices()
+    assert "1 tag was spelt in several ways" in home.notices()
 
 
 def test_text_is_stored_clean_with_its_title(home: Home) -> None:
@@ -134,7 +134,7 @@ def test_only_the_data_are_left(home: Home) -> None:
 
 
 def test_documents_that_nothing_is_left_of(home: Home) -> None:
-    with pytest.raises(InputError, match="None of the 2 documents can be used: 1 with no text, 1 with no tags"):
+    with pytest.raises(InputError, match="None of the 2 documents can be used: 1 without text, 1 without tags"):
         home.extract(DOCUMENTS[3:5])
     assert names_in(data_dir(home.folder)) == []
 

@@ -15,7 +15,7 @@ from get_tags_train import plots, report
 from get_tags_train.dataset import PreparedData
 from get_tags_train.evaluate import Evaluation, Rivals, evaluate
 from get_tags_train.events import Event, Notice
-from get_tags_train.examples import ExampleSet
+from get_tags_train.examples import HELD_OUT, ExampleSet
 from get_tags_train.folders import write_json
 from get_tags_train.modelfacts import read_facts
 from get_tags_train.provenance import keep
@@ -48,8 +48,10 @@ def model(tmp_path: Path, small_home: Path, small_model: Path) -> Path:
 def scored(model: Path, **rivals: Any) -> Evaluation:
     tags = [entry["tag"] for entry in read_facts(model)["tags"]][:3]
     texts = [f"{EVIL} numărul {n}" for n in range(30)]
-    test_set = ExampleSet.of_documents(texts, [[tags[n % 3], EVIL] for n in range(30)])
-    return evaluate(model, [test_set, test_set], top_k=3, device="cpu", on_event=silent, rivals=Rivals(**rivals))
+    test_set = ExampleSet.of_documents(HELD_OUT, texts, [[tags[n % 3], EVIL] for n in range(30)])
+    return evaluate(
+        model, test_set, top_k=3, device="cpu", on_event=silent, rivals=Rivals(**rivals), further={"held_out": test_set}
+    )
 
 
 def test_the_page_is_one_file_and_texts_stay_texts(model: Path) -> None:

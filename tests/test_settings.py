@@ -20,6 +20,7 @@ SECTIONS = {
     "deploy": module.DeploySettings,
     "keep": module.KeepSettings,
     "serve": module.ServeSettings,
+    "display": module.DisplaySettings,
 }
 
 
@@ -103,6 +104,7 @@ def test_a_variable_that_is_no_setting_is_refused_by_name(tmp_path: Path, name: 
         ("[training]\nlearning_rate = 0", "Setting [training] learning_rate in"),
         ("[training]\nlearning_rate = nan", "Setting [training] learning_rate in"),
         ("[training]\nseed = -1", "Setting [training] seed in"),
+        ('[training]\nloss = "softmax"', "Setting [training] loss in"),
         ('[training]\nbase_model = ""', "Setting [training] base_model in"),
         ("[evaluation]\ntop_k = 0", "Setting [evaluation] top_k in"),
         ("[database]\nurl = 3", "Setting [database] url in"),

@@ -4,6 +4,7 @@ import re
 import sqlite3
 import uuid
 from collections.abc import Iterator
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from get_tags_train.source import (
     DocumentSource,
     RawDocument,
     pages,
+    parse_date,
     sql_server_id_type,
 )
 
@@ -207,6 +209,33 @@ def test_columns_are_found_whatever_their_case(database: Database) -> None:
 def test_a_title_is_optional(database: Database) -> None:
     source = database.source(documents_query="SELECT id, text FROM documents")
     assert read(source, [3]) == [RawDocument(3, None, "al treilea", ["b", "a"])]
+
+
+def test_a_date_is_optional(database: Database) -> None:
+    source = database.source(documents_query="SELECT id, text, '2026-11-24 14:03' AS \"Date\" FROM documents")
+    assert source.has_dates
+    assert [document.dated for document in read(source, [1, 3])] == [date(2026, 11, 24)] * 2
+    assert not database.source().has_dates
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (datetime(2026, 11, 24, 14, 3), date(2026, 11, 24)),
+        (date(2026, 11, 24), date(2026, 11, 24)),
+        ("2026-11-24T14:03:00Z", date(2026, 11, 24)),
+        ("24.11.2026", date(2026, 11, 24)),
+        ("4/1/2026 10:00", date(2026, 1, 4)),
+        ("2026-02-30", None),
+        ("20261124", None),
+        ("24.11.20261", None),
+        ("nedatat", None),
+        (None, None),
+        (20261124, None),
+    ],
+)
+def test_what_is_a_date(value: object, expected: date | None) -> None:
+    assert parse_date(value) == expected
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ import safetensors
 import safetensors.torch
 import torch
 from databases import prepare_small, settings_for
-from transformers import AutoConfig, AutoTokenizer
+from torch.nn.functional import binary_cross_entropy_with_logits
+from transformers import AutoConfig, AutoTokenizer, BertForSequenceClassification
 
 from get_tags_train import demo
 from get_tags_train import train as stage
@@ -25,8 +26,10 @@ from get_tags_train.checkpoints import Checkpoints, Progress
 from get_tags_train.dataset import PreparedData
 from get_tags_train.errors import GetTagsError, InputError, InterruptedByUser
 from get_tags_train.events import EpochFinished, Event, Notice, StageFinished, StageProgress, StageStarted
+from get_tags_train.held_out import texts_and_labels
 from get_tags_train.home import data_dir, model_names, models_dir
 from get_tags_train.learner import Learner, Step
+from get_tags_train.model import TagModel
 from get_tags_train.modelfacts import read_facts, verify
 from get_tags_train.settings import Settings
 from get_tags_train.tokens import load_tokenizer
@@ -104,6 +107,7 @@ def test_the_folder_has_a_model_and_nothing_else(trained: tuple[Path, Home]) -> 
         "model.safetensors",
         "tokenizer.json",
         "tokenizer_config.json",
+        "trained_texts.npy",
     ]
 
 
@@ -133,12 +137,14 @@ def test_the_facts(trained: tuple[Path, Home], prepared: PreparedData) -> None:
     folder, home = trained
     facts = read_facts(folder)
     assert facts["name"] == folder.name
-    assert facts["data"] == {"name": "tags_v1", "checksum": prepared.manifest.checksum}
+    assert facts["data"]["checksum"] == prepared.manifest.checksum
+    assert facts["data"]["summary"]["documents_kept"] == prepared.manifest.documents_kept
     assert facts["settings"] == home.settings().training.model_dump()
     assert facts["examples"] == prepared.manifest.documents_kept
-    assert facts["tags"] == [
-        {"tag": tag, "documents": count} for tag, count in zip(prepared.tags, prepared.tag_counts, strict=True)
+    assert [(entry["tag"], entry["documents"], entry["threshold"]) for entry in facts["tags"]] == [
+        (tag, count, 0.5) for tag, count in zip(prepared.tags, prepared.tag_counts, strict=True)
     ]
+    assert facts["calibration"] == {"scale": 1.0, "shift": 0.0}
     assert (facts["resumed"], facts["device"], facts["precision"], facts["evaluations"]) == (False, "cpu", "fp32", [])
     verify(folder)
 
@@ -162,6 +168,26 @@ def test_progress_is_told(trained: tuple[Path, Home], prepared: PreparedData) ->
     assert isinstance(events[-1], StageFinished)
 
 
+def test_memory_that_is_short_from_the_third_step_on(
+    prepared: PreparedData, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward, seen = BertForSequenceClassification.forward, []
+
+    def limited(self: Any, input_ids: torch.Tensor, **more: Any) -> Any:
+        if self.training:
+            seen.append(len(input_ids))
+            if len(seen) > 4 and len(input_ids) > 3:
+                raise torch.OutOfMemoryError("simulated")
+        return forward(self, input_ids=input_ids, **more)
+
+    monkeypatch.setattr(BertForSequenceClassification, "forward", limited)
+    facts = read_facts(home.train(prepared))
+    assert facts["steps"] == 2 * -(-facts["examples"] // 16)
+    assert facts["settings"]["batch_size"] == 16
+    assert facts["tokens_at_once"] <= 3 * 48
+    assert any("Memory held" in event.message for event in home.events if isinstance(event, Notice))
+
+
 # --- what is trained on ---
 
 
@@ -176,7 +202,7 @@ def test_left_out_documents_and_rare_tags(prepared: PreparedData, home: Home) ->
     folder = home.train(prepared, left_out, min_tag_count=minimum, epochs=1, context_length=16)
     facts = read_facts(folder)
     common = {tag for tag, n in enumerate(counts) if n >= minimum}
-    assert facts["tags"] == expected
+    assert [{"tag": entry["tag"], "documents": entry["documents"]} for entry in facts["tags"]] == expected
     assert facts["left_out"] == 20
     assert facts["examples"] == sum(bool(common & set(row)) for row in rows[20:])
     assert AutoConfig.from_pretrained(folder).num_labels == len(expected)
@@ -479,7 +505,11 @@ def test_the_epoch_that_scores_best_becomes_the_model(
         (3, [0.6, 0.3]),
     ]
     stored = safetensors.torch.load_file(folder / "model.safetensors")
-    assert all(torch.equal(stored[name], tensor) for name, tensor in kept[1].items())
+    last = {"classifier.weight", "classifier.bias"}  # calibrated since
+    assert all(torch.equal(stored[name], tensor) for name, tensor in kept[1].items() if name not in last)
+    scale, shift = facts["calibration"]["scale"], facts["calibration"]["shift"]
+    assert torch.allclose(stored["classifier.weight"], scale * kept[1]["classifier.weight"])
+    assert torch.allclose(stored["classifier.bias"], scale * kept[1]["classifier.bias"] + shift)
     assert not list(folder.glob("**/*best*"))
 
 
@@ -490,6 +520,20 @@ def test_documents_that_select_are_scored_and_not_trained_on(prepared: PreparedD
     assert facts["examples"] <= prepared.manifest.documents_kept - 20
     assert len(facts["epochs"][0]["precision_at_k"]) == 5
     assert facts["best_epoch"] == 1
+
+
+def test_scores_are_calibrated_by_the_documents_that_select(prepared: PreparedData, home: Home) -> None:
+    """They say these documents' tags better than they did before the last layer was mapped."""
+    selecting = np.zeros(prepared.manifest.documents_kept, bool)
+    selecting[::3] = True
+    folder = home.train(prepared, selecting=selecting, epochs=1, head_learning_rate=0.05)
+    facts, model = read_facts(folder), TagModel(folder)
+    texts, tags = texts_and_labels(prepared, selecting)
+    logits = torch.logit(torch.from_numpy(model.scores(texts)).double())
+    labels = torch.tensor([[float(tag in own) for tag in model.tags] for own in tags], dtype=torch.float64)
+    before = (logits - facts["calibration"]["shift"]) / facts["calibration"]["scale"]
+    assert binary_cross_entropy_with_logits(logits, labels) < binary_cross_entropy_with_logits(before, labels)
+    assert {0.5} != {entry["threshold"] for entry in facts["tags"]}
 
 
 def test_killed_after_the_best_epoch_it_is_still_the_model(prepared: PreparedData, tmp_path: Path, home: Home) -> None:

@@ -6,16 +6,17 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from get_tags_train import pipeline, prepare, wizard
+from get_tags_train import pipeline, prepare, wizard, words
 from get_tags_train.cli import app
 from get_tags_train.dataset import PreparedData
 from get_tags_train.demo import write_demo
 from get_tags_train.errors import InterruptedByUser
 from get_tags_train.events import StageProgress
-from get_tags_train.home import data_dir, live_model, locks_dir, model_names, models_dir
+from get_tags_train.home import data_dir, last_source_path, live_model, locks_dir, model_names, models_dir
 from get_tags_train.settings import Source, load_settings
 
 ENTER, DOWN, CTRL_C = "\r", "\x1b[B", "\x03"
+YES, NO = "y" + ENTER, "n" + ENTER
 
 
 def retype(text):
@@ -44,7 +45,7 @@ def run(*args):
 
 
 def test_the_whole_chain_answered_by_keys(keys, home):
-    keys(ENTER + retype("1") + ENTER + retype("16") + retype("2") + "y" + "y")
+    keys(ENTER + retype("1") + ENTER + retype("16") + retype("2") + YES + YES)
     assert run("train", "--home", home) == 0
     assert data_dir(home).joinpath("tags_v1").is_dir()
     assert live_model(home / "_live").name == model_names(home)[0]
@@ -61,7 +62,7 @@ def test_ctrl_c_at_any_prompt_leaves_no_trace(keys, home, capsys):
 
 def test_a_no_to_the_summary_starts_nothing(keys, home):
     before = sorted(home.rglob("*"))
-    keys(ENTER * 5 + "n")
+    keys(ENTER * 5 + NO)
     assert run("train", "--home", home) == 130
     assert sorted(home.rglob("*")) == before
 
@@ -116,7 +117,7 @@ def test_ctrl_c_before_the_example_is_written_leaves_no_trace(keys, tmp_path):
 
 
 def test_ctrl_c_at_the_question_of_deploying_still_says_where_the_model_is(keys, home, capsys):
-    keys(retype("1") + ENTER + retype("16") + ENTER + "y" + CTRL_C)
+    keys(retype("1") + ENTER + retype("16") + ENTER + YES + CTRL_C)
     assert run("train", "--home", home, "--source", "database") == 130
     assert model_names(home)[0] in capsys.readouterr().out
 
@@ -126,7 +127,7 @@ def said(monkeypatch):
     """What the wizard has said above its questions, as one text."""
     lines = []
     monkeypatch.setattr("questionary.print", lines.append)
-    return lambda: "\n".join(lines)
+    return lambda: " ".join("\n".join(lines).split())
 
 
 @pytest.fixture
@@ -239,3 +240,60 @@ def test_the_answers_that_continue_a_training_are_said(keys, home, said, monkeyp
 def test_extract_without_a_database_says_what_to_do(keys, tmp_path, capsys):
     assert run("extract", "--home", tmp_path) == 2
     assert "No database is set" in capsys.readouterr().err
+
+
+def test_answers_are_chosen_by_number_or_letter(keys, home):
+    keys("2" + ENTER + ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("ids", ids_path=home / "ids.csv")
+    keys("y" + ENTER + "n" + ENTER + ENTER)
+    assert wizard.confirm_deploy("m") is True
+    assert wizard.confirm_deploy("m") is False
+    assert wizard.confirm_deploy("m") is False
+
+
+def test_a_number_is_typed_without_erasing_what_is_offered(keys, home):
+    keys("7" + ENTER + ENTER * 3)
+    assert wizard.ask_settings(load_settings(home), {})["training"]["epochs"] == 7
+
+
+def test_only_the_source_is_offered_again(keys, home):
+    other = home / "other.csv"
+    other.write_text((home / "ids.csv").read_text())
+    wizard.remember(home, Source("ids", ids_path=other))
+    keys(ENTER + ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("ids", ids_path=other)
+    wizard.remember(home, Source("cached", data_name="tags_v1"))  # there are no data to offer
+    keys(ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("database")
+
+
+@pytest.mark.parametrize("kept", ["", "[]", '{"kind": "floppy"}', '{"kind": 3}', "\x00"])
+def test_a_damaged_memory_of_the_source_is_none(keys, home, kept):
+    wizard.remember(home, Source("ids"))
+    last_source_path(home).write_text(kept)
+    keys(ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("database")
+
+
+def test_what_is_missing_is_shown_in_red_before_the_start(keys, home, capsys):
+    (home / "test_samples_tags.csv").unlink()
+    keys(ENTER * 5 + ENTER)
+    assert run("train", "--home", home) == 130
+    shown = capsys.readouterr().err
+    assert "There is no file" in shown
+    assert "What to do:" in shown
+    assert "About to start" in shown
+
+
+def test_the_wizard_speaks_romanian(keys, home, capsys, monkeypatch):
+    monkeypatch.setenv("GET_TAGS_DISPLAY_LANGUAGE", "ro")
+    keys(ENTER * 5 + "n" + ENTER)
+    try:
+        assert run("train", "--home", home) == 130
+    finally:
+        words.speak("en")
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "Urmează să înceapă" in shown
+    assert "Nu a fost pornit nimic." in shown
+    keys(ENTER)
+    assert wizard.confirm_start(expected=True) is True

@@ -3,19 +3,24 @@
 from typing import Any
 
 import torch
-from torch.nn.functional import dropout as drop_out
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
+
+from get_tags_train.dropout import drop_out
 
 _NAME = "get_tags_products"
 # Models whose attention is scaled products of full length, with a mask for padding and nothing else.
 _PLAIN = {"bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert"}
 
 
-def use_fastest_attention(model: PreTrainedModel, device: str) -> None:
-    """Let the model compute attention in the way that is fastest on this device; the results are the same."""
-    if device == "cpu" and model.config.model_type in _PLAIN:
-        model.set_attn_implementation(_NAME)
+def is_plain(model: PreTrainedModel) -> bool:
+    """Whether the model's attention can be computed as plain products."""
+    return model.config.model_type in _PLAIN
+
+
+def use_plain_products(model: PreTrainedModel) -> None:
+    """Let a model that is plain compute its attention here; but for dropout the results are the same."""
+    model.set_attn_implementation(_NAME)
 
 
 def _products(
@@ -35,7 +40,9 @@ def _products(
     if attention_mask is not None:
         # In place and in the products' own type: the scores are by far the largest tensors of all.
         weights.view(documents, heads, tokens, tokens).add_(attention_mask.to(weights.dtype))
-    weights = drop_out(torch.softmax(weights, -1), dropout, module.training)
+    weights = torch.softmax(weights, -1)
+    if module.training:
+        weights = drop_out(weights, dropout)
     return torch.bmm(weights, v).view(documents, heads, tokens, width).transpose(1, 2).contiguous(), None
 
 

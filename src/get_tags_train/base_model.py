@@ -7,9 +7,11 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel, set_seed
 
 from get_tags_train.batches import Examples
+from get_tags_train.calibration import Calibration
 from get_tags_train.errors import InputError
 from get_tags_train.settings import TrainingSettings
 from get_tags_train.tokens import base_model_error
+from get_tags_train.words import _
 
 # These count positions from the padding token's number on, so that the first ones are never used.
 _POSITIONS_AFTER_PADDING = {"roberta", "xlm-roberta", "camembert"}
@@ -39,12 +41,24 @@ def load_for_tags(base_model: str, examples: Examples, training: TrainingSetting
         attention_probs_dropout_prob=training.attention_dropout,  # BERT's name for it
         attention_dropout=training.attention_dropout,  # DistilBERT's and ModernBERT's
     )
-    outputs = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == len(examples.tags)]
     share = torch.tensor(examples.counts, dtype=torch.float64) / len(examples.rows)
     share = share.clamp(0.5 / len(examples.rows), 1 - 0.5 / len(examples.rows))
     with torch.no_grad():
-        outputs[-1].bias.copy_(torch.logit(share))
+        _last_layer(model).bias.copy_(torch.logit(share))
     return model
+
+
+def calibrate(model: PreTrainedModel, calibration: Calibration) -> None:
+    """Put the map of the logits into the last layer's weights and biases."""
+    last = _last_layer(model)
+    with torch.no_grad():
+        last.weight.mul_(calibration.scale)
+        last.bias.mul_(calibration.scale).add_(calibration.shift)
+
+
+def _last_layer(model: PreTrainedModel) -> torch.nn.Linear:
+    """The layer whose outputs are the logits."""
+    return [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == model.num_labels][-1]
 
 
 def is_new_layer(name: str, model: PreTrainedModel) -> bool:
@@ -73,7 +87,12 @@ def _load(base_model: str, context_length: int, **config_values: Any) -> PreTrai
         positions -= config.pad_token_id + 1
     if positions < context_length:
         raise InputError(
-            f"The base model {base_model} reads at most {positions} tokens, and context_length is {context_length}.",
-            f"Give --context-length {positions} or less, or another base model.",
+            _(
+                "The base model {base_model} reads at most {positions} tokens, and context_length is {context_length}.",
+                base_model=base_model,
+                positions=positions,
+                context_length=context_length,
+            ),
+            _("Give --context-length {positions} or less, or another base model.", positions=positions),
         )
     return model

@@ -16,6 +16,7 @@ from get_tags_train.dataset import PreparedData, write_batches
 from get_tags_train.encoding import CleanTextEncoder
 from get_tags_train.errors import InputError
 from get_tags_train.tokens import cut, fingerprint
+from get_tags_train.words import _
 
 # So many documents as fill these are sorted by length: enough for even batches, few enough to stay well mixed.
 _BATCHES_SORTED_TOGETHER = 50
@@ -51,8 +52,12 @@ def choose_examples(data: PreparedData, left_out: NDArray[np.bool_], min_tag_cou
     rows = np.flatnonzero(has_label & ~left_out)
     if not len(rows):
         raise InputError(
-            f"No document of {data.name} can be trained on: no tag is on {min_tag_count} documents or more.",
-            "Lower min_tag_count under [training], or extract other documents.",
+            _(
+                "No document of {name} can be trained on: no tag is on {min_tag_count} documents or more.",
+                name=data.name,
+                min_tag_count=min_tag_count,
+            ),
+            _("Lower min_tag_count under [training], or extract other documents."),
         )
     return Examples(rows, [data.tags[n] for n in common], [int(counts[n]) for n in common], label_of)
 

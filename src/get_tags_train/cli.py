@@ -27,6 +27,7 @@ from get_tags_train.commandline import (
 from get_tags_train.errors import GetTagsError, InputError, InterruptedByUser
 from get_tags_train.live_commands import live_app
 from get_tags_train.samples_commands import samples_app
+from get_tags_train.words import _
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -74,7 +75,7 @@ def train(
     json_: JsonOption = False,
 ) -> None:
     """Choose data, train, evaluate and, if wanted, make the model live."""
-    from get_tags_train import console, pipeline
+    from get_tags_train import pipeline
     from get_tags_train.settings import default_home
 
     job = Job.of(home or (default_home() / "demo" if demo else None), config, json_)
@@ -106,13 +107,27 @@ def train(
             demo, job = True, Job.of(job.home / "demo", config, json_)
         planned = _planned_demo(job.home) if demo else {}
         answers = wizard.ask_settings(job.settings(planned, flags), flags)
-        job.console.show([console.summary(job.settings(planned, flags, answers, source=picked), deploy)])
-        if not wizard.confirm_start():
-            job.console.say("Nothing was started.")
+        used = _complete(picked, job.home)
+        is_fine = _look_ahead(job, job.settings(planned, flags, answers, source=used), deploy, check=not demo)
+        if not wizard.confirm_start(expected=is_fine):
+            job.console.say(_("Nothing was started."))
             raise typer.Exit(InterruptedByUser.exit_code)
         if demo:
             _write_demo(job)
-        _train(job.settings(flags, answers, source=_complete(picked, job.home)), deploy, ask=True)
+        wizard.remember(job.home, used)
+        _train(job.settings(flags, answers, source=used), deploy, ask=True)
+
+
+def _look_ahead(job: Job, settings: "Settings", deploy: bool | None, *, check: bool) -> bool:
+    """Show what will happen, and what the quick part of doctor finds; whether nothing stands in the way."""
+    from get_tags_train import doctor, outlook, tables
+
+    job.console.say(_("Looking at what this run needs ..."))
+    checks = list(doctor.examine(settings, quick=True)) if check else []
+    if checks:
+        job.console.show([tables.checks_table(checks)])
+    job.console.show([tables.summary(settings, outlook.foresee(settings), deploy)])
+    return all(found.status != "error" for found in checks)
 
 
 def _unanswered(flags: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -123,7 +138,7 @@ def _unanswered(flags: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _train(settings: "Settings", deploy: bool | None, *, ask: bool) -> None:
-    from get_tags_train import console, deciding, pipeline, wizard
+    from get_tags_train import deciding, pipeline, tables, wizard
 
     on_event = session.start_log("train", _secrets(settings))
     left = False
@@ -133,7 +148,7 @@ def _train(settings: "Settings", deploy: bool | None, *, ask: bool) -> None:
         if deploy is False or not (deploy or ask):
             return False
         if deploy is None:
-            session.console.show(console.evaluation_lines(result.evaluation))
+            session.console.show(tables.evaluation_lines(result.evaluation))
         try:
             return (deploy or wizard.confirm_deploy(result.model.name)) and deciding.agreed(
                 result.evaluation, result.model.name, ask=ask, say=session.console.say
@@ -143,8 +158,8 @@ def _train(settings: "Settings", deploy: bool | None, *, ask: bool) -> None:
             return False
 
     result = pipeline.run(settings, on_event, should_deploy).as_json()
-    seen = [] if ask and deploy is None else console.evaluation_lines(result["evaluation"])
-    session.console.result(result, [*seen, console.run_facts(result)])
+    seen = [] if ask and deploy is None else tables.evaluation_lines(result["evaluation"])
+    session.console.result(result, [*seen, tables.run_facts(result)])
     if left:
         raise typer.Exit(InterruptedByUser.exit_code)
 
@@ -160,7 +175,7 @@ def extract(
     json_: JsonOption = False,
 ) -> None:
     """Prepare data from the database, without training on them."""
-    from get_tags_train import console, pipeline
+    from get_tags_train import pipeline, tables
     from get_tags_train.retention import keep_newest
 
     job = Job.of(home, config, json_)
@@ -174,7 +189,7 @@ def extract(
     on_event = session.start_log("extract", _secrets(settings))
     result = asdict(pipeline.extract(settings, on_event))
     keep_newest(settings.home, settings.live_dir, settings.keep, on_event)
-    job.console.result({"data": result}, [console.data_facts(result)])
+    job.console.result({"data": result}, [tables.data_facts(result)])
 
 
 @app.command()
@@ -187,7 +202,7 @@ def evaluate(
     json_: JsonOption = False,
 ) -> None:
     """Score a model on the test samples; default: the newest model."""
-    from get_tags_train import console
+    from get_tags_train import tables
     from get_tags_train.home import find_model
 
     job = Job.of(home, config, json_)
@@ -205,7 +220,8 @@ def evaluate(
     samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
     evaluation = stage.evaluate(
         folder,
-        [ExampleSet.of_samples(samples)],
+        ExampleSet.of_samples(samples),
+        further={"rare": ExampleSet.of_rare_samples(samples)},
         top_k=settings.evaluation.top_k,
         device=choose_device(settings.training.device),
         on_event=on_event,
@@ -214,19 +230,19 @@ def evaluate(
     if not folder.resolve().is_relative_to(settings.live_dir.resolve()):  # what is deployed is never changed
         report.record(folder, evaluation, on_event)
     result = evaluation.as_json()
-    job.console.result(result, [f"Model: {folder}", *console.evaluation_lines(result)])
+    job.console.result(result, [_("Model: {folder}", folder=folder), *tables.evaluation_lines(result)])
 
 
 @app.command()
 def doctor(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
     """Check all that a long run needs before it starts; exit code 1 if something is missing."""
-    from get_tags_train import console
+    from get_tags_train import tables
     from get_tags_train.doctor import examine
 
     job = Job.of(home, config, json_)
     settings = job.settings()
     checks = list(examine(settings))
-    job.console.result({"checks": [check._asdict() for check in checks]}, [console.checks_table(checks)])
+    job.console.result({"checks": [check._asdict() for check in checks]}, [tables.checks_table(checks)])
     if any(check.status == "error" for check in checks):
         raise typer.Exit(1)
 
@@ -238,7 +254,9 @@ def demo(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption
 
     job = Job.of(home or default_home() / "demo", config, json_)
     _write_demo(job)
-    job.console.result({"home": str(job.home)}, [f"The example is in {job.home}. Train on it: get-tags train --demo"])
+    job.console.result(
+        {"home": str(job.home)}, [_("The example is in {home}. Train on it: get-tags train --demo", home=job.home)]
+    )
 
 
 @data_app.callback()
@@ -247,17 +265,17 @@ def data(ctx: typer.Context, home: HomeOption = None, config: ConfigOption = Non
     if ctx.invoked_subcommand is None:
         data_list(home, config, json_)
     elif home or config or json_:
-        raise InputError("--home, --config and --json stand after the subcommand.", _after(ctx))
+        raise InputError(_("--home, --config and --json stand after the subcommand."), _after(ctx))
 
 
 @data_app.command("list")
 def data_list(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
     """List prepared data, newest first."""
-    from get_tags_train import console, inventory
+    from get_tags_train import inventory, listings
 
     job = Job.of(home, config, json_)
     listed = inventory.list_data(job.home)
-    job.console.result(listed, console.data_listing(job.home, listed))
+    job.console.result(listed, listings.data_listing(job.home, listed))
 
 
 @data_app.command("show")
@@ -268,14 +286,14 @@ def data_show(
     json_: JsonOption = False,
 ) -> None:
     """Show where prepared data came from, and how their tags and lengths are spread."""
-    from get_tags_train import console, figures
+    from get_tags_train import figures, listings
     from get_tags_train.dataset import PreparedData
     from get_tags_train.home import find_data
 
     job = Job.of(home, config, json_)
     data = PreparedData(find_data(job.home, name))
     shown = asdict(data.manifest) | {"path": str(data.folder), "figures": asdict(figures.measure(data))}
-    job.console.result(shown, console.data_lines(shown))
+    job.console.result(shown, listings.data_lines(shown))
 
 
 @data_app.command("diff")
@@ -290,7 +308,7 @@ def data_diff(
     json_: JsonOption = False,
 ) -> None:
     """Compare two prepared data: documents and tags that came, went and changed."""
-    from get_tags_train import console, figures
+    from get_tags_train import figures, listings
     from get_tags_train.csvfiles import write_csv
     from get_tags_train.dataset import PreparedData
     from get_tags_train.home import find_data
@@ -300,7 +318,7 @@ def data_diff(
     if csv is not None:
         write_csv(csv.expanduser(), chain([("id", "what")], difference.rows()))
     result = {"old": old, "new": new, **difference.as_json(shown=_SHOWN), "csv": str(csv) if csv else None}
-    job.console.result(result, console.difference_lines(result))
+    job.console.result(result, listings.difference_lines(result))
 
 
 @data_app.command("verify")
@@ -312,18 +330,18 @@ def data_verify(
     json_: JsonOption = False,
 ) -> None:
     """Read prepared data whole and compare with their checksums; exit code 1 where any are damaged."""
-    from get_tags_train import console, inventory
+    from get_tags_train import inventory, listings
     from get_tags_train.home import data_names, find_data
 
     job = Job.of(home, config, json_)
     if every and name:
-        raise InputError(f"--all and {name} were both given.", "Give one of them.")
+        raise InputError(_("--all and {name} were both given.", name=name), _("Give one of them."))
     one = find_data(job.home, name).name
     found = inventory.verify_data(job.home, data_names(job.home) if every else [one])
     damaged = [entry for entry in found if "damaged" in entry]
     if damaged and not every:
         raise GetTagsError(damaged[0]["damaged"], damaged[0]["hint"])
-    job.console.result({"data": found} if every else found[0], console.verified_lines(found))
+    job.console.result({"data": found} if every else found[0], listings.verified_lines(found))
     if damaged:
         raise typer.Exit(1)
 
@@ -352,17 +370,17 @@ def models(ctx: typer.Context, home: HomeOption = None, config: ConfigOption = N
     if ctx.invoked_subcommand is None:
         models_list(home, config, json_)
     elif home or config or json_:
-        raise InputError("--home, --config and --json stand after the subcommand.", _after(ctx))
+        raise InputError(_("--home, --config and --json stand after the subcommand."), _after(ctx))
 
 
 @models_app.command("list")
 def models_list(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
     """List models, newest first, with their last evaluation."""
-    from get_tags_train import console, inventory
+    from get_tags_train import inventory, listings
 
     job = Job.of(home, config, json_)
     listed = inventory.list_models(job.home, job.settings().live_dir)
-    job.console.result(listed, console.models_listing(job.home, listed))
+    job.console.result(listed, listings.models_listing(job.home, listed))
 
 
 @models_app.command("show")
@@ -370,14 +388,14 @@ def models_show(
     model: ModelArgument = None, home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False
 ) -> None:
     """Show how a model was made and how it scored; default: the newest."""
-    from get_tags_train import console
+    from get_tags_train import listings
     from get_tags_train.home import find_model
     from get_tags_train.modelfacts import read_facts
 
     job = Job.of(home, config, json_)
     folder = find_model(job.home, job.settings().live_dir, model)
     shown = read_facts(folder)
-    job.console.result(shown, console.model_lines(folder, shown))
+    job.console.result(shown, listings.model_lines(folder, shown))
 
 
 @models_app.command("verify")
@@ -391,7 +409,7 @@ def models_verify(
     job = Job.of(home, config, json_)
     folder = find_model(job.home, job.settings().live_dir, model)
     verify(folder)
-    job.console.result({"name": folder.name, "path": str(folder)}, [f"{folder} is whole."])
+    job.console.result({"name": folder.name, "path": str(folder)}, [_("{folder} is whole.", folder=folder)])
 
 
 @models_app.command("remove")
@@ -413,7 +431,11 @@ def models_remove(
 
 
 def _after(ctx: typer.Context) -> str:
-    return f"Write: get-tags {ctx.info_name} {ctx.invoked_subcommand} ... --home DIR"
+    return _(
+        "Write: get-tags {info_name} {invoked_subcommand} ... --home DIR",
+        info_name=ctx.info_name,
+        invoked_subcommand=ctx.invoked_subcommand,
+    )
 
 
 def _remove(job: Job, folder: Path, *, yes: bool) -> None:
@@ -424,7 +446,7 @@ def _remove(job: Job, folder: Path, *, yes: bool) -> None:
         raise typer.Exit(InterruptedByUser.exit_code)
     on_event = session.start_log("remove")
     inventory.remove(job.home, folder)
-    on_event(Notice(f"Removed {folder}."))
+    on_event(Notice(_("Removed {folder}.", folder=folder)))
     job.console.result({"removed": str(folder)})
 
 
@@ -433,8 +455,9 @@ def _wizard(flags: Sequence[str]) -> "ModuleType":
     from get_tags_train import wizard
 
     if not wizard.can_ask():
-        answers = f"Answer with flags: {', '.join(flags)}. " if flags else ""
-        raise InputError("There is no terminal to ask in.", f"{answers}Add --yes: it takes the defaults for the rest.")
+        rest = _("Add --yes: it takes the defaults for the rest.")
+        answers = [_("Answer with flags: {flags}.", flags=", ".join(flags))] if flags else []
+        raise InputError(_("There is no terminal to ask in."), " ".join([*answers, rest]))
     return wizard
 
 
@@ -445,8 +468,12 @@ def _source_of_flags(kind: "SourceKind | None", ids: Path | None, data_name: str
     kind = kind or ("ids" if ids else "cached" if data_name else None)
     if (ids and kind != "ids") or (data_name and kind != "cached"):
         raise InputError(
-            f"--source {kind} does not go with {'--ids' if ids and kind != 'ids' else '--data'}.",
-            "--ids goes with --source ids, --data with --source cached.",
+            _(
+                "--source {kind} does not go with {value}.",
+                kind=kind,
+                value="--ids" if ids and kind != "ids" else "--data",
+            ),
+            _("--ids goes with --source ids, --data with --source cached."),
         )
     return Source(kind, ids, data_name) if kind else None
 
@@ -480,5 +507,5 @@ def _planned_demo(home: Path) -> Mapping[str, Mapping[str, Any]]:
 def _write_demo(job: Job) -> None:
     from get_tags_train.demo import write_demo
 
-    job.console.say(f"Writing the example into {job.home} ...")
+    job.console.say(_("Writing the example into {home} ...", home=job.home))
     write_demo(job.home)

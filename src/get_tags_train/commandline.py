@@ -14,6 +14,8 @@ from typer.core import TyperGroup
 from get_tags_train.console import Console
 from get_tags_train.errors import GetTagsError, InterruptedByUser
 from get_tags_train.events import OnEvent
+from get_tags_train.helptexts import complaint, translate
+from get_tags_train.words import _, english, speak
 
 if TYPE_CHECKING:
     from get_tags_train.settings import Settings
@@ -40,7 +42,7 @@ class Session:
         if self.log_path is not None:
             from get_tags_train.logfile import logger
 
-            logger.error("%s %s", message, hint, exc_info=traceback)
+            logger.error("%s %s", english(message), english(hint), exc_info=traceback)
         for secret in self.secrets:
             message = message.replace(secret, "***")
         self.console.error(message, hint, self.log_path)
@@ -50,7 +52,7 @@ class Session:
         from get_tags_train.logfile import logged, start_log
         from get_tags_train.settings import default_home
 
-        self.secrets = secrets
+        self.secrets = tuple(filter(None, secrets))  # an empty one would be found between all letters
         self.log_path = start_log(self.home or default_home(), command, secrets)
         return logged(self.console.on_event)
 
@@ -66,6 +68,8 @@ class Commands(TyperGroup):
     ) -> Any:
         """Run the command line; errors become exit codes here and nowhere else."""
         argv = list(sys.argv[1:] if args is None else args)
+        _speak(argv)
+        translate(self)
         code = _guarded(lambda: super(Commands, self).main(argv, standalone_mode=False, **extra), argv)
         if standalone_mode:
             sys.exit(code)
@@ -76,8 +80,20 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, EOFError):
-            hint = "What was done is kept." if session.log_path else "Nothing was started."
-            raise InterruptedByUser("Interrupted.", hint) from None
+            hint = _("What was done is kept.") if session.log_path else _("Nothing was started.")
+            raise InterruptedByUser(_("Interrupted."), hint) from None
+
+
+def _speak(argv: Sequence[str]) -> None:
+    """Choose the language before anything is said: help is shown, and errors happen, before settings are read."""
+    from get_tags_train.settings import chosen_language, default_home
+
+    places = {}
+    for flag in ("--home", "--config"):
+        given = [argv[n + 1] for n, word in enumerate(argv[:-1]) if word == flag]
+        given += [word.removeprefix(f"{flag}=") for word in argv if word.startswith(f"{flag}=")]
+        places[flag] = Path(given[-1]).expanduser() if given else None
+    speak(chosen_language(places["--home"] or default_home(), places["--config"]))
 
 
 def _guarded(command: Callable[[], object], argv: Sequence[str]) -> int:
@@ -90,25 +106,29 @@ def _guarded(command: Callable[[], object], argv: Sequence[str]) -> int:
         return error.exit_code
     except typer.exceptions.TyperException as error:
         said = error.format_message() if hasattr(error, "format_message") else str(error)
-        session.fail(said.strip(), "See get-tags --help, and --help after a command.")
+        session.fail(complaint(said), _("See get-tags --help, and --help after a command."))
         return 2
     except OSError as error:
         session.fail(f"{error.filename or 'A file'}: {error.strerror or error}.", _os_hint(error), traceback=True)
         return 1
     except Exception as error:  # noqa: BLE001  a traceback is for the log, never for the screen
         first_line = str(error).strip().partition("\n")[0]
-        message = f"Something went wrong that should not: {type(error).__name__}: {first_line}"
-        session.fail(message, "This is a fault of get-tags. Please report it, with the log.", traceback=True)
+        message = _(
+            "Something went wrong that should not: {name}: {first_line}",
+            name=type(error).__name__,
+            first_line=first_line,
+        )
+        session.fail(message, _("This is a fault of get-tags. Please report it, with the log."), traceback=True)
         return 1
     return code if isinstance(code, int) else 0
 
 
 def _os_hint(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
-        return "The disk is full. Free some space; then the same command continues, nothing is lost."
+        return _("The disk is full. Free some space; then the same command continues, nothing is lost.")
     if isinstance(error, PermissionError):
-        return "Another program may hold it (the API, Explorer, antivirus), or its rights forbid it. Then try again."
-    return "Check the disk and the folder; then the same command continues."
+        return _("Another program may hold it (the API, Explorer, antivirus), or its rights forbid it. Then try again.")
+    return _("Check the disk and the folder; then the same command continues.")
 
 
 HomeOption = Annotated[

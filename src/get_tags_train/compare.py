@@ -11,6 +11,7 @@ from get_tags_train.intervals import difference_interval, examples_needed, mean_
 from get_tags_train.metrics import precision
 from get_tags_train.quality import by_k_text
 from get_tags_train.scored import Scored
+from get_tags_train.words import _, _n, number
 
 Verdict = Literal["better", "not distinguishable", "worse", "no fair comparison"]
 RivalKind = Literal["live", "baseline"]
@@ -18,6 +19,7 @@ RivalKind = Literal["live", "baseline"]
 # With fewer examples that neither model was trained on, nothing is said of which is better.
 FEWEST = 20
 _MOST_NEEDED = 20_000
+_NAMED = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,7 @@ class Rival:
     @property
     def title(self) -> str:
         """As the sentence has it."""
-        return f"the live model {self.name}" if self.kind == "live" else "the linear model"
+        return _("the live model {name}", name=self.name) if self.kind == "live" else _("the linear model")
 
 
 def compare(scored: Scored, seen: NDArray[np.bool_] | None, rival: Rival, k: int) -> Comparison:
@@ -73,13 +75,16 @@ def compare(scored: Scored, seen: NDArray[np.bool_] | None, rival: Rival, k: int
         "rival_precision_at_k": by_k_text(other.mean(axis=0)),
     }
     if seen is None or rival.seen is None:
-        who = "it" if rival.seen is None else "the new one"
-        reason = f"{who} keeps no record of what it was trained on, so it may know these examples by heart"
+        reason = (
+            _("it keeps no record of what it was trained on, so it may know these examples by heart")
+            if rival.seen is None
+            else _("the new one keeps no record of what it was trained on, so it may know these examples by heart")
+        )
         return _unfair(known, rival, reason, examples=len(own), trained_on=None)
     fair = ~(seen | rival.seen)
     count, trained_on = int(fair.sum()), int((~fair).sum())
     if count < FEWEST:
-        reason = f"{count} examples are too few" if not trained_on else _known_by_heart(count, trained_on)
+        reason = _known_by_heart(count, trained_on) if trained_on else _too_few(count)
         return _unfair(known, rival, reason, examples=count, trained_on=trained_on)
     groups, places = scored.examples.groups[fair], range(1, k + 1)
     differences = own[fair] - other[fair]
@@ -102,11 +107,17 @@ def compare(scored: Scored, seen: NDArray[np.bool_] | None, rival: Rival, k: int
     )
 
 
+def _too_few(count: int) -> str:
+    return _n("{count} example is too few", "{count} examples are too few", count)
+
+
 def _known_by_heart(count: int, trained_on: int) -> str:
-    left = f"{count} {'is' if count == 1 else 'are'} left" if count else "none is left"
-    return (
-        f"of {count + trained_on} examples one of the two was trained on {trained_on}; "
-        f"{left}, and {FEWEST} is the least"
+    return _(
+        "of {count} examples one of the two was trained on {trained_on}; {left}, and {fewest} is the least",
+        count=count + trained_on,
+        trained_on=trained_on,
+        left=_n("{count} is left", "{count} are left", count) if count else _("none is left"),
+        fewest=FEWEST,
     )
 
 
@@ -121,7 +132,7 @@ def _unfair(
         interval_at_k=None,
         verdict="no fair comparison",
         needed=None,
-        sentence=f"No fair comparison with {rival.title}: {reason}.",
+        sentence=_("No fair comparison with {title}: {reason}.", title=rival.title, reason=reason),
     )
 
 
@@ -133,20 +144,32 @@ def _sentence(
     sizes: tuple[int, int | None, int],
 ) -> str:
     examples, needed, k = sizes
-    figures = (
-        f"precision@{k} {means[0]:.3f} against {means[1]:.3f}, "
-        f"the difference between {interval[0]:+.3f} and {interval[1]:+.3f}"
+    figures = _(
+        "precision@{k} {own:.3f} against {other:.3f}, the difference between {low:+.3f} and {high:+.3f}",
+        k=k,
+        own=means[0],
+        other=means[1],
+        low=interval[0],
+        high=interval[1],
     )
-    if verdict == "not distinguishable":
-        more = f"about {_round(needed)} would be needed" if needed and needed <= _MOST_NEEDED else "they are too alike"
-        return f"Not distinguishable from {rival.title} on {examples} examples; {more} ({figures})."
-    return f"{verdict.capitalize()} than {rival.title} on {examples} examples ({figures})."
+    said = {"title": rival.title, "examples": examples, "figures": figures}
+    match verdict:
+        case "better":
+            return _("Better than {title} on {examples} examples ({figures}).", **said)
+        case "worse":
+            return _("Worse than {title} on {examples} examples ({figures}).", **said)
+    more = (
+        _("about {needed} would be needed", needed=_round(needed))
+        if needed and needed <= _MOST_NEEDED
+        else _("they are too alike")
+    )
+    return _("Not distinguishable from {title} on {examples} examples; {more} ({figures}).", more=more, **said)
 
 
-def _round(number: int) -> str:
+def _round(value: int) -> str:
     """To two digits, as befits an estimate."""
-    digits = max(len(str(number)) - 2, 0)
-    return f"{round(number, -digits):,}"
+    digits = max(len(str(value)) - 2, 0)
+    return number(round(value, -digits))
 
 
 @dataclass(frozen=True)
@@ -182,7 +205,15 @@ def concerns(evaluation: Mapping[str, Any]) -> list[str]:
     found = [entry["sentence"] for entry in compared if entry["verdict"] == "worse"]
     changes = evaluation.get("tag_changes") or {"gone": []}
     if gone := changes["gone"]:
-        named = ", ".join(gone[:10]) + (f" and {len(gone) - 10} more" if len(gone) > 10 else "")
-        what = "A tag" if len(gone) == 1 else f"{len(gone)} tags"
-        found.append(f"{what} that the live model names would come no more: {named}.")
+        named = ", ".join(gone[:_NAMED])
+        if len(gone) > _NAMED:
+            named = _("{named} and {count} more", named=named, count=len(gone) - _NAMED)
+        found.append(
+            _n(
+                "A tag that the live model names would come no more: {named}.",
+                "{count} tags that the live model names would come no more: {named}.",
+                len(gone),
+                named=named,
+            )
+        )
     return found

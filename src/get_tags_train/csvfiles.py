@@ -14,6 +14,7 @@ from typing import NamedTuple
 from get_tags_train.errors import InputError
 from get_tags_train.folders import replacing
 from get_tags_train.text import CEDILLA_TO_COMMA, normalise_tag
+from get_tags_train.words import _
 
 ID_HEADERS = {"id", "ids", "doc_id", "document_id", "documentid", "docid", "id_document", "iddocument"}
 TEXT_HEADERS = {"text", "texts", "document", "content"}
@@ -41,35 +42,46 @@ def read_ids(path: Path) -> list[str]:
     rows = _rows(read_text(path), ",")
     wide = [row for row in rows if any(map(str.strip, row.cells[1:])) or re.search(r"[;\t]\s*[^;\s]", row.cells[0])]
     if wide:
-        raise InputError(f"{path} has more than one column. {_shown(wide)}", "It should be one column of document ids.")
+        raise InputError(
+            _("{path} has more than one column. {shown}", path=path, shown=_shown(wide)),
+            _("It should be one column of document ids."),
+        )
     ids = [row.cells[0].strip().rstrip(";\t").strip() for row in rows]
     only_numbers_follow = len(ids) > 1 and all(map(_is_number, ids[1:]))
     if ids and (ids[0].lower() in ID_HEADERS or (only_numbers_follow and not _is_number(ids[0]))):
         ids = ids[1:]
     ids = [i for i in ids if i]
     if not ids:
-        raise InputError(f"{path} has no document id in it. {_shown(rows)}", "It should be one column of document ids.")
+        raise InputError(
+            _("{path} has no document id in it. {shown}", path=path, shown=_shown(rows)),
+            _("It should be one column of document ids."),
+        )
     return ids
 
 
 def read_samples(path: Path) -> list[tuple[int, str, list[str]]]:
     """(line, text, labels) of each record of a file with the columns text and labels. Raises InputError."""
-    text_first, rows = _without_header(_two_columns(path, read_text(path), "text and labels")[1])
+    text_first, rows = _without_header(_two_columns(path, read_text(path), _("text and labels"))[1])
     text_at, labels_at = (0, 1) if text_first else (1, 0)
     samples = []
     for row in rows:
         if not row.cells[text_at].strip():
-            raise InputError(f"{path}, line {row.line}: the text is empty.", "Fill it in or delete the row.")
+            raise InputError(
+                _("{path}, line {line}: the text is empty.", path=path, line=row.line),
+                _("Fill it in or delete the row."),
+            )
         try:
             labels = parse_labels(of_cell(row.cells[labels_at].strip()))
         except ValueError as error:
             raise InputError(
-                f"{path}, line {row.line}: the labels cannot be read: {error}.",
-                'Write labels as a;b or a|b, or as a list: ["a", "b"].',
+                _("{path}, line {line}: the labels cannot be read: {error}.", path=path, line=row.line, error=error),
+                _('Write labels as a;b or a|b, or as a list: ["a", "b"].'),
             ) from error
         samples.append((row.line, of_cell(row.cells[text_at]), labels))
     if not samples:
-        raise InputError(f"{path} has no examples in it.", "It should have two columns, text and labels.")
+        raise InputError(
+            _("{path} has no examples in it.", path=path), _("It should have two columns, text and labels.")
+        )
     return samples
 
 
@@ -84,11 +96,15 @@ def read_columns(path: Path, columns: Sequence[str]) -> list[Row]:
     header = [cell.strip() for cell in rows[0].cells] if rows else []
     if missing := [column for column in columns if column not in header]:
         raise InputError(
-            f"{path} has no column {missing[0]}.", f"It should have the columns {', '.join(columns)}; see its backups."
+            _("{path} has no column {missing}.", path=path, missing=missing[0]),
+            _("It should have the columns {columns}; see its backups.", columns=", ".join(columns)),
         )
     places = [header.index(column) for column in columns]
     if short := [row for row in rows if len(row.cells) <= max(places)]:
-        raise InputError(f"{path}, line {short[0].line}: cells are missing.", "Mend that line, or remove it.")
+        raise InputError(
+            _("{path}, line {line}: cells are missing.", path=path, line=short[0].line),
+            _("Mend that line, or remove it."),
+        )
     return [Row(row.line, [of_cell(row.cells[place]) for place in places]) for row in rows[1:]]
 
 
@@ -147,7 +163,7 @@ class _Style(NamedTuple):
 
 
 def _style(path: Path, text: str) -> _Style:
-    delimiter, rows = _two_columns(path, text, "text and labels")
+    delimiter, rows = _two_columns(path, text, _("text and labels"))
     text_first, rows = _without_header(rows)
     cells = [row.cells[1 if text_first else 0].strip() for row in rows]
     labels = "[" if any(c.startswith("[") for c in cells) else "|" if any("|" in c for c in cells) else ";"
@@ -167,7 +183,7 @@ def read_tags_map(path: Path) -> dict[str, str]:
     """
     if not path.exists():
         return {}
-    _, rows = _two_columns(path, read_text(path), "tag and becomes")
+    rows = _two_columns(path, read_text(path), _("tag and becomes"))[1]
     if rows and [cell.strip().lower() for cell in rows[0].cells] == ["tag", "becomes"]:
         rows = rows[1:]
     becomes: dict[str, str] = {}
@@ -176,9 +192,14 @@ def read_tags_map(path: Path) -> dict[str, str]:
         tag, target = map(normalise_tag, row.cells)
         if not tag or becomes.get(tag, target) != target:
             wrong = (
-                f"{tag} stands on line {lines[tag]} too, and becomes something else there" if tag else "it has no tag"
+                _("{tag} stands on line {lines} too, and becomes something else there", tag=tag, lines=lines[tag])
+                if tag
+                else _("it has no tag")
             )
-            raise InputError(f"{path}, line {row.line}: {wrong}.", "Give each tag one line: tag, becomes.")
+            raise InputError(
+                _("{path}, line {line}: {wrong}.", path=path, line=row.line, wrong=wrong),
+                _("Give each tag one line: tag, becomes."),
+            )
         if tag != target:
             becomes[tag] = target
             lines.setdefault(tag, row.line)
@@ -187,7 +208,10 @@ def read_tags_map(path: Path) -> dict[str, str]:
         while (target := becomes[followed[-1]]) in becomes:
             if target in followed:
                 cycle = " -> ".join([*followed[followed.index(target) :], target])
-                raise InputError(f"{path}, line {lines[tag]}: {cycle} has no end.", "Remove one of these lines.")
+                raise InputError(
+                    _("{path}, line {lines}: {cycle} has no end.", path=path, lines=lines[tag], cycle=cycle),
+                    _("Remove one of these lines."),
+                )
             followed.append(target)
         becomes[tag] = target
     return becomes
@@ -203,9 +227,9 @@ def parse_labels(cell: str) -> list[str]:
             try:
                 parts = ast.literal_eval(cell)
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-                raise ValueError("a list that is not complete") from error
+                raise ValueError(_("a list that is not complete")) from error
         if not isinstance(parts, list | tuple) or not all(isinstance(p, str | int | float) for p in parts):
-            raise ValueError("a list of something other than texts")
+            raise ValueError(_("a list of something other than texts"))
     else:
         parts = re.split(r"[;|]", cell)
     return list(dict.fromkeys(tag for part in parts if (tag := normalise_tag(str(part)))))
@@ -235,12 +259,14 @@ def read_text(path: Path) -> str:
     """A text file in UTF-8, UTF-16 or cp1250, at most 1 GB. Raises InputError."""
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise InputError(f"{path} is larger than 1 GB.", "Check that it is the file you mean.")
+            raise InputError(_("{path} is larger than 1 GB.", path=path), _("Check that it is the file you mean."))
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise InputError(f"There is no file {path}.", "Check its name and folder.") from None
+        raise InputError(_("There is no file {path}.", path=path), _("Check its name and folder.")) from None
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.", "Check the path and its rights.") from error
+        raise InputError(
+            _("{path} cannot be read: {reason}.", path=path, reason=error.strerror), _("Check the path and its rights.")
+        ) from error
     return decode_text(raw, str(path))
 
 
@@ -252,7 +278,9 @@ def decode_text(raw: bytes, name: str) -> str:
             return raw.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise InputError(f"{name} is not text in UTF-8 or cp1250.", "Save it as UTF-8; in Excel: CSV UTF-8.")
+    raise InputError(
+        _("{name} is not text in UTF-8 or cp1250.", name=name), _("Save it as UTF-8; in Excel: CSV UTF-8.")
+    )
 
 
 def _rows(text: str, delimiter: str) -> list[Row]:
@@ -265,7 +293,8 @@ def _rows(text: str, delimiter: str) -> list[Row]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise InputError(
-            f"The record that begins on line {line} cannot be read: {error}.", "Check its quotes."
+            _("The record that begins on line {line} cannot be read: {reason}.", line=line, reason=error),
+            _("Check its quotes."),
         ) from error
     return rows
 
@@ -276,11 +305,11 @@ def _two_columns(path: Path, text: str, names: str) -> tuple[str, list[Row]]:
     for delimiter in DELIMITERS:
         rows = [Row(r.line, _without_empty_tail(r.cells)) for r in _rows(text, delimiter)]
         parsed.append((sum(len(row.cells) == 2 for row in rows) / max(len(rows), 1), delimiter, rows))
-    _, delimiter, rows = max(parsed, key=lambda candidate: candidate[0])
+    _fit, delimiter, rows = max(parsed, key=lambda candidate: candidate[0])
     if bad := [row for row in rows if len(row.cells) != 2]:
         raise InputError(
-            f"{path} should have two columns, {names}. {_shown(bad)}",
-            "Put a text that contains the delimiter in double quotes, as Excel does.",
+            _("{path} should have two columns, {names}. {shown}", path=path, names=names, shown=_shown(bad)),
+            _("Put a text that contains the delimiter in double quotes, as Excel does."),
         )
     return delimiter, rows
 
@@ -306,7 +335,9 @@ def _is_number(text: str) -> bool:
 def _shown(rows: list[Row]) -> str:
     """The first few of these rows, shortened, with their lines."""
     if not rows:
-        return "It is empty."
-    shown = (f"line {r.line}: {' | '.join(r.cells)[:60]!r}" for r in rows[:_SHOWN_ROWS])
-    more = f" and {len(rows) - _SHOWN_ROWS} more" if len(rows) > _SHOWN_ROWS else ""
-    return f"See {'; '.join(shown)}{more}."
+        return _("It is empty.")
+    shown = (_("line {line}: {cells!r}", line=r.line, cells=" | ".join(r.cells)[:60]) for r in rows[:_SHOWN_ROWS])
+    more = len(rows) - _SHOWN_ROWS
+    if more > 0:
+        return _("See {shown} and {more:,} more.", shown="; ".join(shown), more=more)
+    return _("See {shown}.", shown="; ".join(shown))

@@ -19,6 +19,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponent
 
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.settings import Settings
+from get_tags_train.words import N_, _
 
 KEYRING_SERVICE = "get-tags"
 # Of what a database says; drivers quote data and statements at length.
@@ -38,55 +39,55 @@ class _Failure(NamedTuple):
 _FAILURES = [
     _Failure(
         r"can't open lib|data source name not found|IM00[23]",
-        "The ODBC driver for {database} is not installed",
-        "Install ODBC Driver 18 for SQL Server, or name an installed one in the URL (installed: {drivers}).",
+        N_("The ODBC driver for {database} is not installed"),
+        N_("Install ODBC Driver 18 for SQL Server, or name an installed one in the URL (installed: {drivers})."),
     ),
     _Failure(
         r"certificate|ssl provider|ssl routines",
-        "The certificate of {database} is refused",
-        "If you trust this server, add TrustServerCertificate=yes to the URL (PostgreSQL: sslmode=require).",
+        N_("The certificate of {database} is refused"),
+        N_("If you trust this server, add TrustServerCertificate=yes to the URL (PostgreSQL: sslmode=require)."),
     ),
     _Failure(
         r"unknown database|database \"[^\"]*\" does not exist|cannot open database|entry in sysdatabases"
         r"|access denied .* to database",
-        "There is no database {database}, or it is closed to this user",
-        "Check the name after the server's in the URL, and the user's rights.",
+        N_("There is no database {database}, or it is closed to this user"),
+        N_("Check the name after the server's in the URL, and the user's rights."),
     ),
     _Failure(
         r"login failed|authentication failed|no password supplied|role \"[^\"]*\" does not exist"
         r"|access denied for user",
-        "The login at {database} is refused",
-        "Check the user and the password: in the URL, in GET_TAGS_DATABASE_PASSWORD, or in the keyring.",
+        N_("The login at {database} is refused"),
+        N_("Check the user and the password: in the URL, in GET_TAGS_DATABASE_PASSWORD, or in the keyring."),
     ),
     _Failure(
         r"permission (was )?denied|command denied",
-        "The user may not read all that the queries ask of {database}",
-        "Have the right to SELECT from the tables of documents_query and tags_query given to the user.",
+        N_("The user may not read all that the queries ask of {database}"),
+        N_("Have the right to SELECT from the tables of documents_query and tags_query given to the user."),
     ),
     _Failure(
         r"snapshot isolation",
-        "Snapshot isolation is not allowed in {database}",
-        "Have it allowed (ALTER DATABASE ... SET ALLOW_SNAPSHOT_ISOLATION ON), or set snapshot_isolation = false.",
+        N_("Snapshot isolation is not allowed in {database}"),
+        N_("Have it allowed (ALTER DATABASE ... SET ALLOW_SNAPSHOT_ISOLATION ON), or set snapshot_isolation = false."),
     ),
     _Failure(
         r"no such (table|column)|invalid (object|column) name|unknown (column|table)|could not be bound"
         r"|does(n't| not) exist",
-        "A table or column of the queries is not in {database}",
-        "Check documents_query and tags_query under [database].",
+        N_("A table or column of the queries is not in {database}"),
+        N_("Check documents_query and tags_query under [database]."),
     ),
     _Failure(
         r"login timeout expired|connection timeout expired|not found or not accessible|is unavailable|refused|no route"
         r"|could not connect|can't connect|connection failed|unknown .*server host|network-related",
-        "The server of {database} cannot be reached",
-        "Check the server's name and port, the network and the VPN; the server must accept TCP connections.",
+        N_("The server of {database} cannot be reached"),
+        N_("Check the server's name and port, the network and the VPN; the server must accept TCP connections."),
     ),
     _Failure(
         r"timeout expired|statement timeout|max_statement_time|maximum statement execution time",
-        "A query to {database} takes too long",
-        "Raise timeout_seconds under [database], or have the documents' ids indexed: get-tags doctor times them.",
+        N_("A query to {database} takes too long"),
+        N_("Raise timeout_seconds under [database], or have the documents' ids indexed: get-tags doctor times them."),
     ),
 ]
-_UNKNOWN = _Failure("", "The database {database} answered", "get-tags doctor tries [database] step by step.")
+_UNKNOWN = _Failure("", N_("The database {database} answered"), N_("get-tags doctor tries [database] step by step."))
 # SQLSTATEs and the servers' own numbers of what passes by itself.
 _DEADLOCK = {"40001", "40P01", "1213"}
 _BLOCKED = {"1205", "55P03", "SQLITE_BUSY"}
@@ -96,11 +97,16 @@ _LONGEST_PAUSE_SECONDS = 30
 _KEEPALIVE = {"connect_timeout": 15, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 # Packages that a URL without a driver's name asks for, and what serves in their place.
 _INSTALL = {
-    "MySQLdb": 'Run pip install ".[mysql]" in the environment of get-tags, and begin the URL with mysql+pymysql://.',
-    "psycopg2": 'Run pip install ".[postgresql]" in the environment of get-tags; URLs begin with postgresql+psycopg://.',
-    "psycopg": 'Run pip install ".[postgresql]" in the environment of get-tags.',
-    "pymysql": 'Run pip install ".[mysql]" in the environment of get-tags.',
+    "MySQLdb": N_(
+        'Run pip install ".[mysql]" in the environment of get-tags, and begin the URL with mysql+pymysql://.'
+    ),
+    "psycopg2": N_(
+        'Run pip install ".[postgresql]" in the environment of get-tags; URLs begin with postgresql+psycopg://.'
+    ),
+    "psycopg": N_('Run pip install ".[postgresql]" in the environment of get-tags.'),
+    "pymysql": N_('Run pip install ".[mysql]" in the environment of get-tags.'),
 }
+_INSTALL_ANY = N_("Install it into the environment of get-tags: pip install {name}.")
 _SECRET_KEYS = re.compile(r"(pwd|password|passwd|token|secret|accesskey)", re.IGNORECASE)
 _ODBC_PAIR = re.compile(r"\s*([^=;]+?)\s*=\s*(\{(?:[^}]|\}\})*\}|[^;]*)")
 _T = TypeVar("_T")
@@ -122,11 +128,15 @@ def open_engine(settings: Settings) -> Engine:
         engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, **options)
     except ModuleNotFoundError as error:
         raise InputError(
-            f"The driver of {url.drivername} is not installed: there is no Python package {error.name}.",
-            _INSTALL.get(str(error.name), f"Install it into the environment of get-tags: pip install {error.name}."),
+            _(
+                "The driver of {drivername} is not installed: there is no Python package {name}.",
+                drivername=url.drivername,
+                name=error.name,
+            ),
+            _(_INSTALL.get(str(error.name), _INSTALL_ANY), name=error.name),
         ) from None
     except SQLAlchemyError as error:
-        raise InputError(f"[database] url cannot be used: {first_line(error)}") from None
+        raise InputError(_("[database] url cannot be used: {first_line}", first_line=first_line(error))) from None
     _limit_sessions(engine, settings.database.timeout_seconds)
     return engine
 
@@ -168,16 +178,16 @@ def checked_select(query: str, key: str) -> str:
     """
     plain = sqlparse.format(query, strip_comments=True)
     statements = [s for s in sqlparse.parse(plain) if str(s).strip().strip(";").strip()]
-    hint = "It must be one SELECT, without INTO; several statements and changes are refused."
+    hint = _("It must be one SELECT, without INTO; several statements and changes are refused.")
     if len(statements) != 1 or statements[0].get_type() != "SELECT":
-        raise InputError(f"[database] {key} is not a single SELECT.", hint)
+        raise InputError(_("[database] {key} is not a single SELECT.", key=key), hint)
     depth = 0
     for token in statements[0].flatten():
         depth += {"(": 1, ")": -1}.get(token.value, 0) if token.ttype is Punctuation else 0
         if depth < 0:  # it would close the parenthesis that it is put into
-            raise InputError(f"[database] {key} closes a parenthesis that it does not open.", hint)
+            raise InputError(_("[database] {key} closes a parenthesis that it does not open.", key=key), hint)
         if token.ttype is DDL or (token.is_keyword and token.value.upper() in _CHANGING):
-            raise InputError(f"[database] {key} contains {token.value.upper()}.", hint)
+            raise InputError(_("[database] {key} contains {word}.", key=key, word=token.value.upper()), hint)
     return str(statements[0]).strip().rstrip(";").strip()
 
 
@@ -188,12 +198,16 @@ def check_inside_select(query: str, key: str) -> None:
         depth += {"(": 1, ")": -1}.get(token.value, 0) if token.ttype is Punctuation else 0
         if depth == 0 and not token.is_whitespace:
             words.append(" ".join(token.value.upper().split()))
-    refused = "[database] {} {}, which SQL Server does not take inside another query."
     if words[0] == "WITH":
-        hint = "Make it a view in the database and select from that."
-        raise InputError(refused.format(key, "begins with WITH"), hint)
+        hint = _("Make it a view in the database and select from that.")
+        raise InputError(
+            _("[database] {key} begins with WITH, which SQL Server does not take inside another query.", key=key), hint
+        )
     if "ORDER BY" in words and not {"TOP", "OFFSET"} & set(words):
-        raise InputError(refused.format(key, "has an ORDER BY"), "Leave it out: get-tags sorts by id itself.")
+        raise InputError(
+            _("[database] {key} has an ORDER BY, which SQL Server does not take inside another query.", key=key),
+            _("Leave it out: get-tags sorts by id itself."),
+        )
 
 
 class Patience(NamedTuple):
@@ -213,7 +227,7 @@ def retrying(read: Callable[[], _T], patience: Patience) -> _T:
     if not patience.seconds:
         return read()
     failed_at: list[float] = []
-    kept = "What was read is kept: the same command continues it."
+    kept = _("What was read is kept: the same command continues it.")
 
     def has_failed_long_enough(_: RetryCallState) -> bool:
         failed_at.append(monotonic())
@@ -225,7 +239,7 @@ def retrying(read: Callable[[], _T], patience: Patience) -> _T:
 
     def pause(seconds: float) -> None:
         if patience.ended.wait(seconds):
-            raise GetTagsError("Reading was ended.", kept)
+            raise GetTagsError(_("Reading was ended."), kept)
 
     attempts = Retrying(
         retry=retry_if_exception(lambda error: bool(passing_trouble(error))),
@@ -240,7 +254,14 @@ def retrying(read: Callable[[], _T], patience: Patience) -> _T:
     except DBAPIError as error:
         if not (trouble := passing_trouble(error)):
             raise
-        raise GetTagsError(f"{trouble}, and {patience.seconds:g} seconds of trying again did not help.", kept) from None
+        raise GetTagsError(
+            _(
+                "{trouble}, and {seconds:g} seconds of trying again did not help.",
+                trouble=trouble,
+                seconds=patience.seconds,
+            ),
+            kept,
+        ) from None
 
 
 def passing_trouble(error: BaseException) -> str:
@@ -251,18 +272,18 @@ def passing_trouble(error: BaseException) -> str:
     given = [getattr(orig, name, "") for name in ("sqlstate", "pgcode", "sqlite_errorname")]
     codes = {str(code) for code in (*given, *orig.args[:1]) if code} | set(re.findall(r"\((\d{4})\)", str(orig)))
     if codes & _DEADLOCK:
-        return "The database broke a deadlock at the expense of this query"
+        return _("The database broke a deadlock at the expense of this query")
     if codes & _BLOCKED:
-        return "The documents are locked by somebody who writes"
+        return _("The documents are locked by somebody who writes")
     # Before the connection: SQLAlchemy gives one up after a timeout of SQL Server.
     if codes & _TIMEOUT:
-        return "The database took too long to answer"
+        return _("The database took too long to answer")
     if error.connection_invalidated or any(re.fullmatch("08...", code) for code in codes):
-        return "The connection to the database was lost"
+        return _("The connection to the database was lost")
     # Not in a query: connecting anew. What the server itself refuses has a code.
     refused = any(re.fullmatch("(28|3D|42)...|IM00.|10[0-9]{2}", code) for code in codes)
     if error.statement is None and type(error) in (OperationalError, DBAPIError) and not refused:
-        return "The database cannot be reached"
+        return _("The database cannot be reached")
     return ""
 
 
@@ -284,11 +305,11 @@ def translated(settings: Settings) -> Iterator[None]:
             said = said.replace(secret, "***")
         database = describe_url(settings.database.url)
         raise GetTagsError(
-            f"{failure.message.format(database=database)}: {said[:_SHOWN_CHARACTERS]}",
-            failure.hint.format(drivers=", ".join(pyodbc.drivers()) or "none"),
+            f"{_(failure.message, database=database)}: {said[:_SHOWN_CHARACTERS]}",
+            _(failure.hint, drivers=", ".join(pyodbc.drivers()) or _("none")),
         ) from None
     except SQLAlchemyError as error:
-        raise GetTagsError(f"The database cannot be read: {first_line(error)}") from None
+        raise GetTagsError(_("The database cannot be read: {first_line}", first_line=first_line(error))) from None
 
 
 def first_line(error: BaseException) -> str:
@@ -300,27 +321,32 @@ def first_line(error: BaseException) -> str:
 def _parse(text: str) -> URL:
     if not text:
         raise InputError(
-            "No database is set.",
-            "Set url under [database] in get-tags.toml in your home folder; or try the example: get-tags train --demo.",
+            _("No database is set."),
+            _(
+                "Set url under [database] in get-tags.toml in your home folder; or try the example: "
+                "get-tags train --demo."
+            ),
         )
     try:
         url = make_url(text)
         url.get_dialect()
     except ModuleNotFoundError as error:
         raise InputError(
-            f"The database driver is not installed: there is no Python package {error.name}.",
-            f"Install it into the environment of get-tags: pip install {error.name}.",
+            _("The database driver is not installed: there is no Python package {name}.", name=error.name),
+            _("Install it into the environment of get-tags: pip install {name}.", name=error.name),
         ) from None
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise InputError(
-            "[database] url is not a database URL.",
-            "It looks like mssql+pyodbc://USER@SERVER/DATABASE?driver=ODBC+Driver+18+for+SQL+Server; "
-            "special characters in names are percent-encoded.",
+            _("[database] url is not a database URL."),
+            _(
+                "It looks like mssql+pyodbc://USER@SERVER/DATABASE?driver=ODBC+Driver+18+for+SQL+Server; "
+                "special characters in names are percent-encoded."
+            ),
         ) from None
     if "@" in (url.host or ""):
         raise InputError(
-            "[database] url has an @ in its user or password.",
-            "Write it as %40, or keep the password out of the URL: GET_TAGS_DATABASE_PASSWORD, or the keyring.",
+            _("[database] url has an @ in its user or password."),
+            _("Write it as %40, or keep the password out of the URL: GET_TAGS_DATABASE_PASSWORD, or the keyring."),
         )
     return url
 
@@ -353,7 +379,7 @@ def _read_only_sqlite(url: URL, settings: Settings) -> URL:
         return url
     path = settings.path(url.database)
     if not path.is_file():
-        raise InputError(f"There is no SQLite database {path}.", "Check url under [database].")
+        raise InputError(_("There is no SQLite database {path}.", path=path), _("Check url under [database]."))
     posix = quote(path.absolute().as_posix(), safe="/:")
     # C:/x is /C:/x in a file URI, and a network share //server/x has an empty server of its own before it.
     root = "//" if posix.startswith("//") else "" if posix.startswith("/") else "/"

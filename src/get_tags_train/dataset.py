@@ -16,8 +16,9 @@ from pydantic import TypeAdapter
 from get_tags_train.cleaning import letters
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.folders import read_json, replacing, write_json
+from get_tags_train.words import _
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 TAGS = "tags.json"
 
@@ -64,7 +65,7 @@ _MANIFEST, _TAGS = TypeAdapter(Manifest), TypeAdapter(list[_Tag])
 def document_schema(id_type: pa.DataType) -> pa.Schema:
     """The columns of one document; id_type is int64 or string, tags are places in tags.json.
 
-    source_hash is of title and text as the database has them, text_hash of the clean text.
+    source_hash is of title and text as the database has them, text_hash of the clean text; date may be null.
     """
     return pa.schema(
         [
@@ -73,6 +74,7 @@ def document_schema(id_type: pa.DataType) -> pa.Schema:
             ("source_hash", pa.binary()),
             ("text_hash", pa.binary()),
             ("tags", pa.list_(pa.int32())),
+            ("date", pa.date32()),
             ("input_ids", pa.list_(pa.int32())),
         ]
     )
@@ -124,21 +126,28 @@ class PreparedData:
             stored = read_json(folder / MANIFEST)
             if stored.get("format") != FORMAT:
                 raise InputError(
-                    f"{folder} is in format {stored.get('format')}; this version of get-tags reads {FORMAT}.",
-                    "Extract the documents again.",
+                    _(
+                        "{folder} is in format {format}; this version of get-tags reads {known}.",
+                        folder=folder,
+                        format=stored.get("format"),
+                        known=FORMAT,
+                    ),
+                    _("Extract the documents again."),
                 )
             self.manifest = _MANIFEST.validate_python({field.name: stored[field.name] for field in fields(Manifest)})
             datetime.fromisoformat(self.manifest.created)
             listed = _TAGS.validate_python(read_json(folder / TAGS))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _damaged(folder, f"its manifest or tags cannot be read ({type(error).__name__})") from error
+            raise _damaged(
+                folder, _("its manifest or tags cannot be read ({name})", name=type(error).__name__)
+            ) from error
         self.tags = [entry.tag for entry in listed]
         self.tag_counts = [entry.documents for entry in listed]
         self.tag_ids = [entry.ids for entry in listed]
         for name, entry in self.manifest.files.items():
             path = folder / name
             if path.parent != folder or not path.is_file() or path.stat().st_size != entry["bytes"]:
-                raise _damaged(folder, f"{name} is missing or has another size")
+                raise _damaged(folder, _("{name} is missing or has another size", name=name))
         self._is_checked = False
 
     @property
@@ -162,7 +171,14 @@ class PreparedData:
                 count += len(batch)
                 yield batch
         if count != self.manifest.documents_kept:
-            raise _damaged(self.folder, f"they hold {count} documents instead of {self.manifest.documents_kept}")
+            raise _damaged(
+                self.folder,
+                _(
+                    "they hold {count} documents instead of {expected}",
+                    count=count,
+                    expected=self.manifest.documents_kept,
+                ),
+            )
         self._is_checked = True
 
     def read(self, path: Path) -> list[pa.RecordBatch]:
@@ -177,13 +193,21 @@ class PreparedData:
                         _check_batch(batch, len(self.tags))
                     yield batch
         except (pa.ArrowException, OSError) as error:
-            raise _damaged(self.folder, f"{path.name} holds no sound documents") from error
+            raise _damaged(self.folder, _("{name} holds no sound documents", name=path.name)) from error
+
+    def undated(self) -> int:
+        """How many documents have no date."""
+        return sum(batch.column("date").null_count for batch in self.batches())
+
+    def dates(self) -> NDArray[np.datetime64]:
+        """(documents,) the date of each to the day, NaT where it has none."""
+        return np.concatenate([batch.column("date").to_numpy(zero_copy_only=False) for batch in self.batches()])
 
     def verify_files(self) -> None:
         """Compare the files with the manifest's checksums. Raises GetTagsError naming the one that differs."""
         for name, entry in self.manifest.files.items():
             if file_sha256(self.folder / name) != entry["sha256"]:
-                raise _damaged(self.folder, f"{name} has changed since it was written")
+                raise _damaged(self.folder, _("{name} has changed since it was written", name=name))
 
     def verify(self) -> None:
         """Compare files and documents with the manifest's checksums. Raises GetTagsError naming what differs."""
@@ -192,7 +216,7 @@ class PreparedData:
         for batch in self.batches():
             digests.add(batch)
         if digests.hexdigest() != self.manifest.checksum:
-            raise _damaged(self.folder, "its documents do not add up to its checksum")
+            raise _damaged(self.folder, _("its documents do not add up to its checksum"))
 
 
 def _check_batch(batch: pa.RecordBatch, tags: int) -> None:
@@ -200,7 +224,7 @@ def _check_batch(batch: pa.RecordBatch, tags: int) -> None:
     if batch.schema not in (document_schema(pa.int64()), document_schema(pa.string())):
         raise pa.ArrowInvalid("other columns")
     batch.validate(full=True)
-    if any(column.null_count for column in batch.columns):
+    if any(batch.column(name).null_count for name in batch.schema.names if name != "date"):
         raise pa.ArrowInvalid("empty cells")
     numbers = batch.column("tags").values.to_numpy()
     if numbers.size and not 0 <= numbers.min() <= numbers.max() < tags:
@@ -255,6 +279,6 @@ def file_sha256(path: Path) -> str:
 
 def _damaged(folder: Path, what: str) -> GetTagsError:
     return InputError(
-        f"The prepared data {folder} are damaged: {what}.",
-        f"Remove them (get-tags data remove {folder.name}) and extract again, or copy them here anew.",
+        _("The prepared data {folder} are damaged: {what}.", folder=folder, what=what),
+        _("Remove them (get-tags data remove {name}) and extract again, or copy them here anew.", name=folder.name),
     )

@@ -14,8 +14,9 @@ from get_tags_train.examples import ExampleSet
 from get_tags_train.modelfacts import read_facts
 from get_tags_train.samples import Samples
 from get_tags_train.settings import Settings
+from get_tags_train.words import N_, _
 
-_HELD_BACK = "It is not made live. To do it all the same: get-tags deploy {name} --yes"
+_HELD_BACK = N_("It is not made live. To do it all the same: get-tags deploy {name} --yes")
 
 
 def agreed(evaluation: Mapping[str, Any], name: str, *, ask: bool, say: Callable[[str], None]) -> bool:
@@ -27,7 +28,7 @@ def agreed(evaluation: Mapping[str, Any], name: str, *, ask: bool, say: Callable
         say(reason)
     if ask and wizard.confirm_despite(name):
         return True
-    say(_HELD_BACK.format(name=name))
+    say(_(_HELD_BACK, name=name))
     return False
 
 
@@ -48,11 +49,11 @@ def against_live(settings: Settings, folder: Path, on_event: OnEvent) -> Mapping
         samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
         test_set = ExampleSet.of_samples(samples)
     except InputError as error:
-        on_event(Notice(f"The model is not compared with the live one. {error.message}", "warning"))
+        on_event(Notice(_("The model is not compared with the live one. {message}", message=error.message), "warning"))
         return None
     return evaluate.evaluate(
         folder,
-        [test_set],
+        test_set,
         top_k=settings.evaluation.top_k,
         device=choose_device(settings.training.device),
         on_event=on_event,

@@ -38,6 +38,7 @@ from get_tags_train.folders import locked, remove_folder, rename, replacing, wri
 from get_tags_train.home import PARTIAL, locks_dir
 from get_tags_train.settings import SITE_FILE
 from get_tags_train.text import CEDILLA_TO_COMMA, join_title
+from get_tags_train.words import _
 
 LIST_FILE = "demo.json"
 
@@ -94,8 +95,12 @@ def write_demo(home: Path, *, seed: int = 7) -> None:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         hint = "Give --home a folder that you may write to."
-        raise InputError(f"The folder {home} cannot be made: {error.strerror}.", hint) from error
-    busy = InputError(f"Another process is writing the example into {home}.", "Wait until it has finished.")
+        raise InputError(
+            _("The folder {home} cannot be made: {reason}.", home=home, reason=error.strerror), hint
+        ) from error
+    busy = InputError(
+        _("Another process is writing the example into {home}.", home=home), _("Wait until it has finished.")
+    )
     with locked(locks_dir(home) / "demo.lock", lambda: busy, _LOCK_TIMEOUT_SECONDS):
         begun = _refuse_foreign_files(home)
         listed, seed = begun or ([], seed)
@@ -120,12 +125,14 @@ def _refuse_foreign_files(home: Path) -> tuple[list[str], int] | None:
     except FileNotFoundError:
         listed, seed = [], None
     except OSError as error:
-        raise InputError(f"{list_path} cannot be read: {error.strerror}.", hint) from error
+        raise InputError(
+            _("{list_path} cannot be read: {reason}.", list_path=list_path, reason=error.strerror), hint
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{list_path} was not written by the example.", hint) from error
+        raise InputError(_("{list_path} was not written by the example.", list_path=list_path), hint) from error
     for name in _WRITERS:
         if name not in listed and (home / name).exists():
-            raise InputError(f"{home / name} is there already and is not the example's.", hint)
+            raise InputError(_("{home} is there already and is not the example's.", home=home / name), hint)
     return None if seed is None else (listed, seed)
 
 

@@ -27,6 +27,7 @@ from get_tags_train.model import TagModel
 from get_tags_train.modelfacts import FACTS, read_facts, verify
 from get_tags_train.probes import Probe, compare, refuse_no_numbers, take_probes
 from get_tags_train.running_api import RunningApi
+from get_tags_train.words import _
 
 CURRENT = "current"
 PLAIN = "get_tags"
@@ -66,7 +67,10 @@ def rollback(live_dir: Path, on_event: OnEvent = ignored, api: RunningApi = NO_A
         was = _stack(live_dir)
         before = [name for name in was[:-1] if (live_dir / "versions" / name).is_dir()]
         if not before:
-            raise InputError(f"There is no version before the live one in {live_dir}.", "Deploy one: get-tags deploy.")
+            raise InputError(
+                _("There is no version before the live one in {live_dir}.", live_dir=live_dir),
+                _("Deploy one: get-tags deploy."),
+            )
         version = live_dir / "versions" / before.pop()
         # What was live before get-tags came need not load here.
         probes = _check(version) if read_facts(version) else []
@@ -79,8 +83,11 @@ def rollback(live_dir: Path, on_event: OnEvent = ignored, api: RunningApi = NO_A
 def _checked_copy(model_folder: Path, live_dir: Path) -> tuple[Path, list[Probe]]:
     """The version of this model, copied unless it is there already, and seen to work; and its probes."""
     if not (model_folder / "config.json").is_file() or not any(model_folder.glob("*.safetensors")):
-        what = "a config.json and weights (*.safetensors)"
-        raise InputError(f"{model_folder} is no model folder: it needs {what}.", "Name a model: get-tags models.")
+        what = _("a config.json and weights (*.safetensors)")
+        raise InputError(
+            _("{model_folder} is no model folder: it needs {what}.", model_folder=model_folder, what=what),
+            _("Name a model: get-tags models."),
+        )
     if read_facts(model_folder):
         verify(model_folder)
     version = live_dir / "versions" / model_folder.name
@@ -135,7 +142,15 @@ def _keep_foreign(live_dir: Path, on_event: OnEvent) -> list[str]:
     name = f"before-{_now()}"
     note(live_dir, action="keep", name=name)
     copy_folder(plain, live_dir / "versions" / name)
-    on_event(Notice(f"{plain} was not put there by get-tags: kept as {name}; get-tags rollback returns to it."))
+    on_event(
+        Notice(
+            _(
+                "{plain} was not put there by get-tags: kept as {name}; get-tags rollback returns to it.",
+                plain=plain,
+                name=name,
+            )
+        )
+    )
     return [name]
 
 
@@ -173,7 +188,9 @@ def _stopped(live_dir: Path, api: RunningApi) -> Iterator[None]:
     try:
         api.start()
     except GetTagsError as error:
-        raise GetTagsError(f"{_current(live_dir)} is live, but {error.message}", error.hint) from error
+        raise GetTagsError(
+            _("{current} is live, but {message}", current=_current(live_dir), message=error.message), error.hint
+        ) from error
     with suppress(OSError):  # at worst the API is started once more
         marker.unlink(missing_ok=True)
 
@@ -184,9 +201,13 @@ def _confirm(live_dir: Path, probes: Sequence[Probe], was: list[str], api: Runni
         api.check(probes)
     except GetTagsError as error:
         if not was or was[-1] == _current(live_dir):
-            raise GetTagsError(f"{_current(live_dir)} is live, but: {error.message}", error.hint) from error
+            raise GetTagsError(
+                _("{current} is live, but: {message}", current=_current(live_dir), message=error.message), error.hint
+            ) from error
         _make_live(live_dir, was, action="undo", api=api)
-        raise GetTagsError(f"{error.message} {was[-1]} is live again.", error.hint) from error
+        raise GetTagsError(
+            _("{message} {was} is live again.", message=error.message, was=was[-1]), error.hint
+        ) from error
 
 
 def _swap_plain(live_dir: Path) -> None:
@@ -205,11 +226,18 @@ def _swap_plain(live_dir: Path) -> None:
     except OSError as error:
         held = isinstance(error, PermissionError)  # so Windows says it of a folder whose files are open
         raise GetTagsError(
-            f"{_current(live_dir)} is live for readers of {live_dir / CURRENT}, but the plain folder {plain} "
-            + ("is held by a program." if held else f"could not be replaced: {error}."),
+            _(
+                "{current} is live for readers of {live_dir}, but the plain folder {plain} {why}.",
+                current=_current(live_dir),
+                live_dir=live_dir / CURRENT,
+                plain=plain,
+                why=_("is held by a program") if held else _("could not be replaced: {error}", error=error),
+            ),
             # not "rollback again", which would go one further back, nor "deploy", which takes the newest model
-            "Stop the API and run get-tags deploy again: get-tags deploy live. Or have it stopped and started: "
-            "before_command and after_command under [deploy].",
+            _(
+                "Stop the API and run get-tags deploy again: get-tags deploy live. Or have it stopped "
+                "and started: before_command and after_command under [deploy]."
+            ),
         ) from error
     with suppress(OSError):  # in nobody's way; the next swap removes it
         remove_folder(previous)
@@ -264,7 +292,12 @@ def _remove_old(live_dir: Path, on_event: OnEvent) -> None:
                     rename(version, torn)
                 remove_folder(torn)
             except OSError as error:
-                on_event(Notice(f"The old version {version} could not be removed: {error}.", "warning"))
+                on_event(
+                    Notice(
+                        _("The old version {version} could not be removed: {error}.", version=version, error=error),
+                        "warning",
+                    )
+                )
 
 
 def _now() -> str:
@@ -274,7 +307,9 @@ def _now() -> str:
 @contextmanager
 def _exclusive(live_dir: Path) -> Iterator[None]:
     """One deploy or rollback at a time; what the system refuses is said in words."""
-    busy = GetTagsError(f"Another deploy or rollback is at work in {live_dir}.", "Wait for it and try again.")
+    busy = GetTagsError(
+        _("Another deploy or rollback is at work in {live_dir}.", live_dir=live_dir), _("Wait for it and try again.")
+    )
     was = None
     try:
         with locked(live_dir / "deploy.lock", lambda: busy):
@@ -284,10 +319,15 @@ def _exclusive(live_dir: Path) -> Iterator[None]:
         with suppress(OSError):
             if was is not None and (live := _current(live_dir)) != was:
                 raise GetTagsError(
-                    f"{live} is live, but the change in {live_dir} did not come to its end: {error}.",
-                    "Mend that (space on the disk, rights, a lost share) and run: get-tags deploy live.",
+                    _(
+                        "{live} is live, but the change in {live_dir} did not come to its end: {error}.",
+                        live=live,
+                        live_dir=live_dir,
+                        error=error,
+                    ),
+                    _("Mend that (space on the disk, rights, a lost share) and run: get-tags deploy live."),
                 ) from error
         raise GetTagsError(
-            f"The change in {live_dir} failed, what was live stays live: {error}.",
-            "Mend that (space on the disk, rights, a lost share) and run it again.",
+            _("The change in {live_dir} failed, what was live stays live: {error}.", live_dir=live_dir, error=error),
+            _("Mend that (space on the disk, rights, a lost share) and run it again."),
         ) from error

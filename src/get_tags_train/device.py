@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from get_tags_train.errors import GetTagsError
+from get_tags_train.words import _
 
 _SHARE_OF_FREE = 0.95
 
@@ -60,11 +61,18 @@ def choose_device(wanted: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     gpu = nvidia_gpu()
-    hint = "Run the set-up again (scripts/train_tags), or train on the processor: --device cpu."
+    hint = _("Run the set-up again (scripts/train_tags), or train on the processor: --device cpu.")
     if gpu is not None:
-        raise GetTagsError(f"There is a GPU ({gpu}) that this build of torch, {torch.__version__}, cannot use.", hint)
+        raise GetTagsError(
+            _(
+                "There is a GPU ({gpu}) that this build of torch, {version}, cannot use.",
+                gpu=gpu,
+                version=torch.__version__,
+            ),
+            hint,
+        )
     if wanted == "cuda":
-        raise GetTagsError("There is no NVIDIA GPU on this machine that its driver answers for.", hint)
+        raise GetTagsError(_("There is no NVIDIA GPU on this machine that its driver answers for."), hint)
     return "cpu"
 
 

@@ -13,11 +13,14 @@ from get_tags_train.database import describe_url, open_engine, translated
 from get_tags_train.device import choose_device, choose_precision, gpu_users
 from get_tags_train.errors import GetTagsError
 from get_tags_train.folders import write_text
+from get_tags_train.home import live_model
+from get_tags_train.modelfacts import read_facts, verify
 from get_tags_train.retention import dispensable
 from get_tags_train.samples import FEW, Samples
 from get_tags_train.settings import Settings
 from get_tags_train.source import DocumentId, DocumentSource
 from get_tags_train.tokens import load_tokenizer
+from get_tags_train.words import N_, _, _n, documents, number
 
 _LOW_DISK_BYTES = 10 * 2**30
 _SHOWN_DOCUMENTS = 3
@@ -37,61 +40,100 @@ class Check(NamedTuple):
     hint: str = ""
 
 
-def examine(settings: Settings) -> Iterator[Check]:
-    """Check everything, one result at a time; a check that fails does not stop the others."""
+def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
+    """Check everything, one result at a time; a check that fails does not stop the others.
+
+    quick: what takes seconds, for this run's source; the database is asked for a few documents only.
+    """
     checks: list[tuple[str, Callable[[Settings], Check]]] = [
-        ("home", _home),
-        ("disk", _disk),
-        ("old files", _old_files),
-        ("database", _database),
-        ("base model", _base_model),
-        ("device", _device),
-        ("test samples", _samples),
+        (N_("home"), _home),
+        (N_("disk"), _disk),
+        (N_("old files"), _old_files),
+        (N_("database"), _database),
+        (N_("base model"), _base_model),
+        (N_("device"), _device),
+        (N_("test samples"), _samples),
+        (N_("live model"), _live),
     ]
+    if quick:
+        short = [] if settings.source.kind == "cached" else [("database", _database_in_short)]
+        checks = [*short, *(entry for entry in checks if entry[0] not in {"database", "live model"})]
     for name, check in checks:
         try:
             yield check(settings)
         except GetTagsError as error:
             yield Check(name, "error", error.message, error.hint)
         except OSError as error:
-            yield Check(name, "error", f"{error.filename}: {error.strerror}", "Check the folder and its rights.")
+            yield Check(name, "error", f"{error.filename}: {error.strerror}", _("Check the folder and its rights."))
 
 
 def _home(settings: Settings) -> Check:
     probe = settings.home / "_logs" / "doctor.probe"
+    was_there = probe.parent.is_dir()
     try:
         write_text(probe, "")
         probe.unlink()
+        if not was_there:
+            probe.parent.rmdir()
     except OSError as error:
-        hint = "Check its rights, or choose another with --home or GET_TAGS_HOME."
-        return Check("home", "error", f"{settings.home} cannot be written: {error.strerror}.", hint)
+        hint = _("Check its rights, or choose another with --home or GET_TAGS_HOME.")
+        return Check(
+            "home", "error", _("{home} cannot be written: {reason}.", home=settings.home, reason=error.strerror), hint
+        )
     return Check("home", "ok", str(settings.home))
 
 
 def _disk(settings: Settings) -> Check:
     existing = next(folder for folder in [settings.home, *settings.home.parents] if folder.is_dir())
     free = shutil.disk_usage(existing).free
-    message = f"{free / 2**30:,.0f} GB free"
+    message = _("{free:,.0f} GB free", free=free / 2**30)
     if free < _LOW_DISK_BYTES:
-        hint = "Remove old data and models: get-tags data, get-tags models."
-        return Check("disk", "warning", f"{message}; 170,000 documents and their training want about 10 GB.", hint)
+        hint = _("Remove old data and models: get-tags data, get-tags models.")
+        return Check(
+            "disk",
+            "warning",
+            _("{message}; 170,000 documents and their training want about 10 GB.", message=message),
+            hint,
+        )
     return Check("disk", "ok", message)
+
+
+def _live(settings: Settings) -> Check:
+    """Whether what `current` names is whole, and the plain folder equal to it."""
+    live_dir = settings.live_dir
+    if not (live_dir / "current").exists():
+        return Check("live model", "ok", _("none yet in {live_dir}", live_dir=live_dir))
+    folder = live_model(live_dir)
+    files = read_facts(folder).get("files")
+    if files:
+        verify(folder)
+    if files and read_facts(live_dir / "get_tags").get("files") != files:
+        said = _("{name} is live, but {plain} holds another model.", name=folder.name, plain=live_dir / "get_tags")
+        hint = _("A change was interrupted: the next get-tags deploy or get-tags rollback finishes it first.")
+        return Check("live model", "warning", said, hint)
+    return Check("live model", "ok", folder.name)
 
 
 def _old_files(settings: Settings) -> Check:
     found = dispensable(settings.home, settings.live_dir)
     if not found:
-        return Check("old files", "ok", "Nothing that could go.")
-    shown = "; ".join(f"{one.folder.name} ({_size(one.bytes)})" for one in found[:_SHOWN_OLD])
-    more = f" and {len(found) - _SHOWN_OLD} more" if len(found) > _SHOWN_OLD else ""
-    left = [one for one in found if one.is_unfinished]
-    never = f" {len(left)} of them were never finished: the command that began them continues them." if left else ""
-    message = f"{_size(sum(one.bytes for one in found))} could go: {shown}{more}.{never}"
-    return Check("old files", "ok", message, f"{found[0].command}, and so on; or how many stay, under [keep].")
+        return Check("old files", "ok", _("Nothing that could go."))
+    named = "; ".join(f"{one.folder.name} ({_size(one.bytes)})" for one in found[:_SHOWN_OLD])
+    if len(found) > _SHOWN_OLD:
+        named = _("{listed} and {more:,} more", listed=named, more=len(found) - _SHOWN_OLD)
+    message = _("{size} could go: {named}.", size=_size(sum(one.bytes for one in found)), named=named)
+    if left := sum(one.is_unfinished for one in found):
+        message += " " + _n(
+            "{count} of them was never finished: the command that began it continues it.",
+            "{count} of them were never finished: the command that began them continues them.",
+            left,
+        )
+    hint = _("{command}, and so on; or how many stay, under [keep].", command=found[0].command)
+    return Check("old files", "ok", message, hint)
 
 
 def _size(count: int) -> str:
-    return f"{count / 1e9:,.1f} GB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"
+    return f"{number(count / 1e9, ',.1f')} GB" if count >= 1e8 else f"{number(count / 1e6, ',.1f')} MB"
 
 
 def _database(settings: Settings) -> Check:
@@ -106,17 +148,43 @@ def _database(settings: Settings) -> Check:
         seconds, slow = _time_reading(source, listed.ids, database.page_size)
     engine.dispose()
     seconds += listing_seconds
-    message = (
-        f"{describe_url(database.url)} answers, {len(listed.ids):,} documents, {listed.repeated:,} repeated ids and "
-        f"{listed.nulls:,} NULL; reading them all takes about {_duration(seconds)}. For example {'; '.join(shown)}"
+    message = _(
+        "{database} answers, {documents}, {repeated:,} repeated ids and {nulls:,} NULL; "
+        "reading them all takes about {duration}. For example {shown}",
+        database=describe_url(database.url),
+        documents=documents(len(listed.ids)),
+        repeated=listed.repeated,
+        nulls=listed.nulls,
+        duration=_duration(seconds),
+        shown="; ".join(shown),
     )
     if slow and seconds >= _SLOW_SECONDS:
-        hint = f"Have the document ids of {' and '.join(slow)} indexed; a view needs the index on its tables."
-        slowest = ", ".join(f"{key} {times:.0f} times" for key, times in slow.items())
-        return Check("database", "warning", f"{message}. Finding rows by id is slow: {slowest} a plain read.", hint)
+        hint = _(
+            "Have the document ids of {slow} indexed; a view needs the index on its tables.", slow=_(" and ").join(slow)
+        )
+        slowest = ", ".join(_("{key} {times:.0f} times", key=key, times=times) for key, times in slow.items())
+        return Check(
+            "database",
+            "warning",
+            _("{message}. Finding rows by id is slow: {slowest} a plain read.", message=message, slowest=slowest),
+            hint,
+        )
     if all(line.endswith("[]") for line in shown):
-        hint = "Check tags_query under [database]."
-        return Check("database", "warning", f"{message}; none of these has a tag.", hint)
+        hint = _("Check tags_query under [database].")
+        return Check("database", "warning", _("{message}; none of these has a tag.", message=message), hint)
+    return Check("database", "ok", message)
+
+
+def _database_in_short(settings: Settings) -> Check:
+    """Whether it answers and the queries fit."""
+    engine = open_engine(settings)
+    with translated(settings):
+        source = DocumentSource(engine, settings.database.documents_query, settings.database.tags_query)
+        shown = _samples_of(source)
+    engine.dispose()
+    message = _(
+        "{database} answers. For example {shown}", database=describe_url(settings.database.url), shown="; ".join(shown)
+    )
     return Check("database", "ok", message)
 
 
@@ -141,7 +209,7 @@ def _time_reading(source: DocumentSource, ids: pa.Array, page_size: int) -> tupl
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+    return f"{seconds:.0f} s" if seconds < 120 else _n("{count} minute", "{count} minutes", round(seconds / 60))
 
 
 def _base_model(settings: Settings) -> Check:
@@ -154,20 +222,40 @@ def _device(settings: Settings) -> Check:
     device = choose_device(settings.training.device)
     precision = choose_precision(settings.training.precision, device)
     if device == "cpu":
-        hint = "Training 170,000 documents without a GPU takes days."
-        return Check("device", "warning", f"The processor, {torch.get_num_threads()} threads, {precision}.", hint)
+        hint = _("Training 170,000 documents without a GPU takes days.")
+        return Check(
+            "device",
+            "warning",
+            _(
+                "The processor, {threads}, {precision}.",
+                threads=_n("{count} thread", "{count} threads", torch.get_num_threads()),
+                precision=precision,
+            ),
+            hint,
+        )
     memory = torch.cuda.get_device_properties(0).total_memory / 2**30
     message = f"{torch.cuda.get_device_name()}, {memory:.0f} GB, {precision}"
     if users := gpu_users():
-        hint = "Training has less memory then; stop what need not run meanwhile, the API for one."
-        return Check("device", "warning", f"{message}; its memory is also used by {', '.join(users)}", hint)
+        hint = _("Training has less memory then; stop what need not run meanwhile, the API for one.")
+        return Check(
+            "device",
+            "warning",
+            _("{gpu}; its memory is also used by {users}", gpu=message, users=", ".join(users)),
+            hint,
+        )
     return Check("device", "ok", message)
 
 
 def _samples(settings: Settings) -> Check:
     samples = Samples.read(settings.samples_path)
-    message = f"{len(samples.texts)} examples in {samples.path}"
+    message = _n("{count} example in {path}", "{count} examples in {path}", len(samples.texts), path=samples.path)
     if len(samples.texts) < FEW:
-        hint = f"Extend them to at least {FEW}: get-tags samples add --count {FEW - len(samples.texts)}."
-        return Check("test samples", "warning", f"{message}: too few to tell two models apart.", hint)
+        hint = _(
+            "Extend them to at least {few}: get-tags samples add --count {missing}.",
+            few=FEW,
+            missing=FEW - len(samples.texts),
+        )
+        return Check(
+            "test samples", "warning", _("{message}: too few to tell two models apart.", message=message), hint
+        )
     return Check("test samples", "ok", message)

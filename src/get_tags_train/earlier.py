@@ -13,6 +13,7 @@ from get_tags_train.dataset import PreparedData, hash_numbers
 from get_tags_train.errors import GetTagsError
 from get_tags_train.events import Notice, OnEvent
 from get_tags_train.home import data_dir, data_names
+from get_tags_train.words import _
 
 TAKEN = ("text", "text_hash", "input_ids")
 # What decides, beside the text itself, which clean text and tokens it becomes.
@@ -71,8 +72,10 @@ def find_earlier(home: Path, plan: Mapping[str, Any], on_event: OnEvent) -> Earl
                 continue
             earlier = Earlier(data)
         except GetTagsError as error:
-            on_event(Notice(f"Nothing is taken from {name}: {error.message}", "warning"))
+            on_event(Notice(_("Nothing is taken from {name}: {message}", name=name, message=error.message), "warning"))
             continue
-        on_event(Notice(f"Clean text and tokens of documents that have not changed are taken from {name}."))
+        on_event(
+            Notice(_("Clean text and tokens of documents that have not changed are taken from {name}.", name=name))
+        )
         return earlier
     return None

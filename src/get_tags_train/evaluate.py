@@ -1,6 +1,6 @@
 """Score a model on sets of examples, beside the live model and a linear one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -23,6 +23,10 @@ from get_tags_train.quality import Quality, by_k_text, measure
 from get_tags_train.samples import FEW
 from get_tags_train.scored import Scored
 from get_tags_train.text import normalise_tag
+from get_tags_train.words import _, named
+
+FURTHER = ("held_out", "newest", "rare")
+"""Sets beside the test samples, by their names in Evaluation."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,16 @@ class SetEvaluation(Quality):
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(SetEvaluation):
-    """The figures on the test samples, with those on the held-out documents inside, where there are any."""
+    """The figures on the test samples, with those on further sets inside, where there are such.
+
+    held_out are the reported held-out documents, newest those of them that are of the newest tenth of all, rare the
+    test samples that were chosen for rare tags. Which model is better is said of the first two.
+    """
 
     model: str
     held_out: SetEvaluation | None
+    newest: SetEvaluation | None
+    rare: SetEvaluation | None
     tag_changes: TagChanges | None
     baseline: dict[str, Any] | None
     seconds: float
@@ -83,7 +93,8 @@ class _Candidate:
 
     def scored(self, examples: ExampleSet) -> Scored:
         texts = examples.texts if self.is_ours else examples.raw_texts
-        return Scored.of(examples, self.tags, self.model.scores(texts))
+        thresholds = {entry["tag"]: entry["threshold"] for entry in self.entries if "threshold" in entry}
+        return Scored.of(examples, self.tags, self.model.scores(texts), thresholds)
 
     def seen(self, examples: ExampleSet) -> NDArray[np.bool_] | None:
         return trained_texts.seen(self.folder, examples.texts)
@@ -91,28 +102,33 @@ class _Candidate:
 
 def evaluate(
     folder: Path,
-    sets: Sequence[ExampleSet],
+    test_set: ExampleSet,
     *,
     top_k: int,
     device: str,
     on_event: OnEvent,
     rivals: Rivals = Rivals(),
+    further: Mapping[str, ExampleSet] | None = None,
 ) -> Evaluation:
-    """Score the model in a folder on the first set, and on a second one where there is one, beside its rivals."""
+    """Score the model in a folder on the test set, and on `further` ones by their name in Evaluation, beside rivals."""
     started = perf_counter()
     on_event(StageStarted("evaluate"))
     candidate = _Candidate.load(folder, device)
     live = _load_live(rivals.live, device, on_event)
     baseline = rivals.baseline
-    scored = [_on_set(candidate, live, baseline, examples, top_k) for examples in sets]
+    sets = {"": test_set, **(further or {})}
+    scored = {name: _on_set(candidate, live, baseline, each, top_k) for name, each in sets.items() if len(each)}
     seconds = perf_counter() - started
     on_event(StageFinished("evaluate", seconds))
-    for each in scored:
-        _tell(each, on_event)
+    for name in ("", "held_out"):
+        if name in scored:
+            _tell(scored[name], on_event)
     return Evaluation(
-        **{name: getattr(scored[0], name) for name in SetEvaluation.__dataclass_fields__},
+        **{name: getattr(scored[""], name) for name in SetEvaluation.__dataclass_fields__},
         model=folder.name,
-        held_out=scored[1] if len(scored) > 1 else None,
+        held_out=scored.get("held_out"),
+        newest=scored.get("newest"),
+        rare=scored.get("rare"),
         tag_changes=None if live is None else tag_changes(live.entries, candidate.entries),
         baseline=None if baseline is None else baseline.as_json(),
         seconds=round(seconds, 3),
@@ -139,7 +155,7 @@ def _load_live(folder: Path | None, device: str, on_event: OnEvent) -> _Candidat
     try:
         return _Candidate.load(folder, device)
     except GetTagsError as error:
-        on_event(Notice(f"There is no comparison with the live model. {error.message}", "warning"))
+        on_event(Notice(_("There is no comparison with the live model. {message}", message=error.message), "warning"))
         return None
 
 
@@ -176,20 +192,31 @@ def _tell(scored: SetEvaluation, on_event: OnEvent) -> None:
     if scored.trained_on:
         on_event(
             Notice(
-                f"The model was trained on {scored.trained_on} of these {scored.examples} examples: its figures are "
-                "too good.",
+                _(
+                    "The model was trained on {trained_on} of these {examples} examples: its figures are too good.",
+                    trained_on=scored.trained_on,
+                    examples=scored.examples,
+                ),
                 "warning",
             )
         )
     for comparison in scored.comparisons:
         if comparison.rival == "baseline" and comparison.verdict in {"worse", "not distinguishable"}:
-            said = f"On the {comparison.set} the BERT does not beat a linear model. {comparison.sentence}"
+            said = _(
+                "On the {set} the BERT does not beat a linear model. {sentence}",
+                set=named(comparison.set),
+                sentence=comparison.sentence,
+            )
             on_event(Notice(said, "warning"))
 
 
 def _few(scored: SetEvaluation) -> str:
     low, high = scored.intervals["precision_at_k"]["1"]
-    return (
-        f"Only {scored.examples} test samples: precision@1 lies anywhere between {low:.2f} and {high:.2f}. "
-        f"Extend them to at least {FEW}, with documents that are not in the database."
+    return _(
+        "Only {examples} test samples: precision@1 lies anywhere between {low:.2f} and "
+        "{high:.2f}. Extend them to at least {few}, with documents that are not in the database.",
+        examples=scored.examples,
+        low=low,
+        high=high,
+        few=FEW,
     )

@@ -11,9 +11,12 @@ from get_tags_train.errors import InputError
 from get_tags_train.samples import Samples
 from get_tags_train.shingles import shingle
 from get_tags_train.twins import group_texts
+from get_tags_train.words import _
 
 SAMPLES = "test samples"
 HELD_OUT = "held-out documents"
+NEWEST = "newest held-out documents"
+RARE = "test samples chosen for rare tags"
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,22 @@ class ExampleSet:
 
         Raises InputError where none has tags.
         """
-        samples = samples.of_part(None, "random")
+        found = cls._of(SAMPLES, samples.of_part(None, "random"))
+        if not len(found):
+            raise InputError(_("No example in {path} has a label.", path=samples.path), _("Fill in the labels column."))
+        return found
+
+    @classmethod
+    def of_rare_samples(cls, samples: Samples) -> "ExampleSet":
+        """The test samples that were added for rare tags."""
+        return cls._of(RARE, samples.of_part("rare"))
+
+    @classmethod
+    def _of(cls, name: str, samples: Samples) -> "ExampleSet":
         tagged = [row for row, tags in enumerate(samples.labels) if tags]
-        if not tagged:
-            raise InputError(f"No example in {samples.path} has a label.", "Fill in the labels column.")
         texts = [samples.texts[row] for row in tagged]
         return cls(
-            name=SAMPLES,
+            name=name,
             sha256=samples.sha256,
             texts=texts,
             labels=[samples.labels[row] for row in tagged],
@@ -59,7 +71,7 @@ class ExampleSet:
         )
 
     @classmethod
-    def of_documents(cls, texts: Sequence[str], labels: Sequence[Sequence[str]]) -> "ExampleSet":
+    def of_documents(cls, name: str, texts: Sequence[str], labels: Sequence[Sequence[str]]) -> "ExampleSet":
         """Held-out documents, all of which have tags; their hash is over texts and tags in order."""
         digest = hashlib.sha256()
         for text, tags in zip(texts, labels, strict=True):
@@ -67,7 +79,7 @@ class ExampleSet:
                 digest.update(len(part.encode()).to_bytes(8, "little") + part.encode())
             digest.update(b"\0")
         return cls(
-            name=HELD_OUT,
+            name=name,
             sha256=digest.hexdigest(),
             texts=list(texts),
             labels=[list(tags) for tags in labels],

@@ -30,6 +30,7 @@ from get_tags_train.errors import NothingToTrainOn
 from get_tags_train.pieces import piece_batches, piece_facts, piece_paths, read_ids
 from get_tags_train.source import TAGS_UNREADABLE, TOO_LONG, UNDECODABLE, DocumentId
 from get_tags_train.text import normalise_tag
+from get_tags_train.words import _, named
 from get_tags_train.workspace import Workspace, read_plan
 
 _SHOWN_CHARACTERS = 100
@@ -75,17 +76,19 @@ def finish(workspace: Workspace) -> None:
     if not len(scan.has_text):
         shown = ", ".join([*map(str, ids[:3].to_pylist()), *facts["unusable"][:3]])
         raise NothingToTrainOn(
-            f"None of the {len(ids) + len(facts['unusable'])} ids is in the database: {shown}, ...",
-            "Check that they are ids of documents_query under [database].",
+            _(
+                "None of the {count} ids is in the database: {shown}, ...",
+                count=len(ids) + len(facts["unusable"]),
+                shown=shown,
+            ),
+            _("Check that they are ids of documents_query under [database]."),
         )
     joined = _join(scan, plan["boilerplate_copies"])
     if not joined.kept.any():
-        reasons = ", ".join(
-            f"{count} with {reason.replace('_', ' ')}" for reason, count in joined.dropped.items() if count
-        )
+        reasons = ", ".join(f"{count} {named(reason)}" for reason, count in joined.dropped.items() if count)
         raise NothingToTrainOn(
-            f"None of the {len(joined.kept)} documents can be used: {reasons}.",
-            "Check tags_query and the text column of documents_query under [database].",
+            _("None of the {count} documents can be used: {reasons}.", count=len(joined.kept), reasons=reasons),
+            _("Check tags_query and the text column of documents_query under [database]."),
         )
     checksum = _write_documents(folder, pieces, ids.type, joined)
     write_tags(folder, joined.tags, joined.counts, [scan.tag_ids.get(tag, []) for tag in joined.tags])

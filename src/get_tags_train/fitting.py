@@ -18,6 +18,7 @@ from get_tags_train.learner import Learner, Step
 from get_tags_train.processes import Processes
 from get_tags_train.settings import TrainingSettings
 from get_tags_train.undisturbed import StopRequest
+from get_tags_train.words import _, number
 
 
 @dataclass(frozen=True)
@@ -144,8 +145,12 @@ class Fitting:
         except OSError as error:
             if must:
                 raise
-            said = f"The checkpoint of step {self.progress.step} could not be written ({error.strerror or error})"
-            self._on_event(Notice(f"{said}: training goes on without it.", "warning"))
+            said = _(
+                "The checkpoint of step {step} could not be written ({reason}): training goes on without it.",
+                step=self.progress.step,
+                reason=error.strerror or error,
+            )
+            self._on_event(Notice(said, "warning"))
         self._saved_at = perf_counter()
 
     def _tell(self, taken: Step) -> None:
@@ -155,21 +160,26 @@ class Fitting:
         learning_rate = course.training.learning_rate * course.rate(done.step - 1)
         speed = self._documents_done / seconds
         notes = [
-            f"epoch {epoch}/{course.training.epochs}",
-            f"loss {taken.loss:.4f}",
-            f"lr {learning_rate:.1e}",
-            f"{speed:.1f} docs/s",
-            *([f"{gpu_memory():.1f} GB"] if self._learner.device == "cuda" else []),
+            _("epoch {epoch}/{epochs}", epoch=epoch, epochs=course.training.epochs),
+            _("loss {loss:.4f}", loss=taken.loss),
+            _("lr {learning_rate:.1e}", learning_rate=learning_rate),
+            _("{speed:.1f} docs/s", speed=speed),
+            *([f"{number(gpu_memory(), '.1f')} GB"] if self._learner.device == "cuda" else []),
         ]
         left = (course.tokens - done.useful_tokens) * seconds / (done.useful_tokens - self._began_tokens)
         figures = {"loss": taken.loss, "learning_rate": learning_rate, "gradient": taken.norm, "docs_per_second": speed}
         self._on_event(StageProgress("train", done.step, ", ".join(notes), left, figures))
 
     def _come_apart(self, taken: Step) -> GetTagsError:
-        what = f"loss became {taken.loss}" if not math.isfinite(taken.loss) else f"gradient became {taken.norm}"
-        kept = self._checkpoints.saved_step
+        step, kept = self.progress.step + 1, self._checkpoints.saved_step
+        if not math.isfinite(taken.loss):
+            said = _("The loss became {loss} at step {step}: training has come apart.", loss=taken.loss, step=step)
+        else:
+            said = _("The gradient became {norm} at step {step}: training has come apart.", norm=taken.norm, step=step)
+        state = (
+            _("The state of step {kept}, before it, is kept.", kept=kept) if kept else _("Nothing had been saved yet.")
+        )
         return GetTagsError(
-            f"The {what} at step {self.progress.step + 1}: training has come apart.",
-            'Lower learning_rate under [training], or set precision = "fp32". '
-            + (f"The state of step {kept}, before it, is kept." if kept else "Nothing had been saved yet."),
+            said,
+            _('Lower learning_rate under [training], or set precision = "fp32". {state}', state=state),
         )

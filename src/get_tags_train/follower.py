@@ -14,6 +14,7 @@ from get_tags_train.home import live_model
 from get_tags_train.model import TagModel
 from get_tags_train.modelfacts import read_facts
 from get_tags_train.together import Together
+from get_tags_train.words import _
 
 _LOOK_SECONDS = 0.5
 _RETRY_SECONDS = 30.0
@@ -82,13 +83,17 @@ class Follower:
         except Exception as error:  # noqa: BLE001  whatever is wrong with the new one, the old one answers
             said = error.message if isinstance(error, GetTagsError) else f"{type(error).__name__}: {error}."
             if self.problem != said:
-                self._on_event(Notice(f"{said} The model {self._folder.name} goes on answering.", "warning"))
+                self._on_event(
+                    Notice(
+                        _("{said} The model {name} goes on answering.", said=said, name=self._folder.name), "warning"
+                    )
+                )
             self.problem, self._failed = said, (identity, monotonic() + _RETRY_SECONDS)
             return
         self.together.change_over(folder.name, model)
         self._folder, self._identity, self._facts, self._since = folder, identity, facts, _now()
         self.problem = None
-        self._on_event(Notice(f"{folder.name} answers now."))
+        self._on_event(Notice(_("{name} answers now.", name=folder.name)))
 
     def _loaded(self, folder: Path) -> TagModel:
         """The model, after a first computation, which takes longer than those after it."""

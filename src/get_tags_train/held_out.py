@@ -19,6 +19,7 @@ from get_tags_train.folders import locked
 from get_tags_train.home import held_out_path, locks_dir
 from get_tags_train.shingles import CHARACTERS, shingle
 from get_tags_train.twins import find_twins, group_documents, group_texts
+from get_tags_train.words import _
 
 MOST = 2000
 # select: epochs and thresholds are chosen by them; report: only scored at the end; reserve: for the test samples.
@@ -27,6 +28,7 @@ _PARTS: tuple[Part, ...] = ("select", "report", "reserve")
 _COLUMNS = ("id", "part", "since", "data", "text")
 _KEY = b"get-tags held out"
 _LOCK_SECONDS = 600.0
+_FEWEST_NEWEST = 20
 
 
 class HeldOut(NamedTuple):
@@ -92,6 +94,19 @@ def held_out_in(home: Path, data: PreparedData) -> dict[int, str]:
     return {place: listed.parts[document_id] for document_id, place in _places(listed, data).items()}
 
 
+def newest_of(data: PreparedData, reported: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """Those of the reported documents that are in the newest tenth of all that have a date: (documents,).
+
+    None where they are fewer than 20: a figure of so few says nothing.
+    """
+    dates = data.dates()
+    dated = np.sort(dates[~np.isnat(dates)])
+    if not len(dated):
+        return None
+    newest: NDArray[np.bool_] = reported & (dates >= dated[len(dated) * 9 // 10])
+    return newest if newest.sum() >= _FEWEST_NEWEST else None
+
+
 def texts_and_labels(data: PreparedData, wanted: NDArray[np.bool_]) -> tuple[list[str], list[list[str]]]:
     """The texts of these few documents and their tags of today, in stored order."""
     texts, labels, first = list[str](), list[list[str]](), 0
@@ -104,7 +119,7 @@ def texts_and_labels(data: PreparedData, wanted: NDArray[np.bool_]) -> tuple[lis
 
 
 def _locked(home: Path) -> AbstractContextManager[None]:
-    busy = GetTagsError("Another run is choosing documents to hold out.", "Try again when it is done.")
+    busy = GetTagsError(_("Another run is choosing documents to hold out."), _("Try again when it is done."))
     return locked(locks_dir(home) / "held_out.lock", lambda: busy, timeout_seconds=_LOCK_SECONDS)
 
 
@@ -113,8 +128,13 @@ def _read(home: Path) -> _Listed:
     found = read_columns(path, _COLUMNS) if path.exists() else []
     if wrong := [row for row in found if row.cells[1] not in _PARTS]:
         raise InputError(
-            f"{path}, line {wrong[0].line}: {wrong[0].cells[1]!r} is no part of the held-out documents.",
-            f"It is one of {', '.join(_PARTS)}.",
+            _(
+                "{path}, line {line}: {cells!r} is no part of the held-out documents.",
+                path=path,
+                line=wrong[0].line,
+                cells=wrong[0].cells[1],
+            ),
+            _("It is one of {parts}.", parts=", ".join(_PARTS)),
         )
     rows = [row.cells for row in found]
     return _Listed(rows, {row[0]: row[1] for row in rows}, {row[0]: row[4] for row in rows})

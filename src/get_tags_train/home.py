@@ -6,6 +6,7 @@ from pathlib import Path
 
 from get_tags_train.errors import InputError
 from get_tags_train.folders import read_bytes, read_json
+from get_tags_train.words import _
 
 PARTIAL = ".partial"
 REMOVING = ".removing"  # what is being removed, or was when somebody pulled the plug: nothing reads it any more
@@ -30,6 +31,11 @@ def logs_dir(home: Path) -> Path:
 def locks_dir(home: Path) -> Path:
     """Where running jobs hold their operating-system locks."""
     return home / "_cache" / "_locks"
+
+
+def last_source_path(home: Path) -> Path:
+    """What the wizard was answered last."""
+    return home / "_cache" / "last_source.json"
 
 
 def held_out_path(home: Path) -> Path:
@@ -82,15 +88,15 @@ def find_data(home: Path, name: str | None) -> Path:
     names = data_names(home)
     if not names:
         raise InputError(
-            f"There are no prepared data in {data_dir(home)}.",
-            "Prepare some first: get-tags extract, or get-tags train --source database.",
+            _("There are no prepared data in {data_dir}.", data_dir=data_dir(home)),
+            _("Prepare some first: get-tags extract, or get-tags train --source database."),
         )
     if name is None:
         name = names[0]
     if name not in names:
         raise InputError(
-            f"There are no prepared data called {name} in {data_dir(home)}.",
-            f"There are: {', '.join(names)}.",
+            _("There are no prepared data called {name} in {data_dir}.", name=name, data_dir=data_dir(home)),
+            _("There are: {names}.", names=", ".join(names)),
         )
     return data_dir(home) / name
 
@@ -105,14 +111,26 @@ def find_model(home: Path, live_dir: Path, model: str | None) -> Path:
     names = model_names(home)
     if model is None:
         if not names:
-            raise InputError(f"There is no model in {models_dir(home)}.", "Train one first: get-tags train.")
+            raise InputError(
+                _("There is no model in {models_dir}.", models_dir=models_dir(home)),
+                _("Train one first: get-tags train."),
+            )
         model = names[0]
     if model in names:
         return models_dir(home) / model
     if (folder := Path(model).expanduser()).is_dir():
         return folder.absolute()
-    known = f"There are: {', '.join(names)}." if names else "There is none yet: get-tags train makes one."
-    raise InputError(f"There is no model {model}, by name in {models_dir(home)} or as a folder.", known)
+    known = (
+        _("There are: {names}.", names=", ".join(names)) if names else _("There is none yet: get-tags train makes one.")
+    )
+    raise InputError(
+        _(
+            "There is no model {model}, by name in {models_dir} or as a folder.",
+            model=model,
+            models_dir=models_dir(home),
+        ),
+        known,
+    )
 
 
 def live_model(live_dir: Path) -> Path:
@@ -120,11 +138,18 @@ def live_model(live_dir: Path) -> Path:
     try:
         name = read_bytes(live_dir / "current").decode().strip()
     except FileNotFoundError:
-        raise InputError(f"No model is live in {live_dir}.", "Make one live: get-tags deploy.") from None
+        raise InputError(
+            _("No model is live in {live_dir}.", live_dir=live_dir), _("Make one live: get-tags deploy.")
+        ) from None
     folder = live_dir / "versions" / name
     if not name or not folder.is_dir():
         raise InputError(
-            f"{live_dir / 'current'} names '{name}', which is not in {live_dir / 'versions'}.",
-            "Make a model live again: get-tags deploy.",
+            _(
+                "{live_dir} names '{name}', which is not in {versions}.",
+                live_dir=live_dir / "current",
+                name=name,
+                versions=live_dir / "versions",
+            ),
+            _("Make a model live again: get-tags deploy."),
         )
     return folder

@@ -22,6 +22,7 @@ from get_tags_train.home import (
 )
 from get_tags_train.modelfacts import read_facts
 from get_tags_train.pieces import piece_facts, piece_paths, read_ids
+from get_tags_train.words import _
 from get_tags_train.workspace import PLAN, read_plan
 
 _HASH_LETTERS = 7  # of a test set's hash: enough to tell one from another
@@ -102,7 +103,10 @@ def find_removable(parent: Path, name: str) -> Path:
     """The folder `name` of prepared data or models, finished or not. Raises InputError where there is none."""
     folder = parent / name
     if folder.parent != parent or not (folder.is_dir() and name.startswith("tags_v")):
-        raise InputError(f"There is no {name} in {parent}.", "See the list: get-tags data, get-tags models.")
+        raise InputError(
+            _("There is no {name} in {parent}.", name=name, parent=parent),
+            _("See the list: get-tags data, get-tags models."),
+        )
     return folder
 
 
@@ -114,7 +118,9 @@ def refuse_live(folder: Path, live_dir: Path) -> None:
         return
     read = (live, live_dir / "get_tags")
     if live.name == folder.name or any(path.resolve().is_relative_to(folder.resolve()) for path in read):
-        raise GetTagsError(f"{folder.name} is the live model.", "Make another one live first: get-tags deploy NAME.")
+        raise GetTagsError(
+            _("{name} is the live model.", name=folder.name), _("Make another one live first: get-tags deploy NAME.")
+        )
 
 
 def refuse_needed(home: Path, folder: Path) -> None:
@@ -125,17 +131,28 @@ def refuse_needed(home: Path, folder: Path) -> None:
         return  # nobody can train on them
     for training in trainings_of(home, data):
         if training.is_running:
-            raise GetTagsError(f"{training.folder.name} is being trained on {folder.name}.", "Wait for it, or stop it.")
+            raise GetTagsError(
+                _("{name} is being trained on {data}.", name=training.folder.name, data=folder.name),
+                _("Wait for it, or stop it."),
+            )
         raise GetTagsError(
-            f"The unfinished training {training.folder.name} needs {folder.name} to be continued.",
-            f"Finish it (get-tags train --source cached --data {folder.name}), or remove it first: "
-            f"get-tags models remove {training.folder.name}.",
+            _(
+                "The unfinished training {name} needs {data} to be continued.",
+                name=training.folder.name,
+                data=folder.name,
+            ),
+            _(
+                "Finish it (get-tags train --source cached --data {name}), or remove it first: get-tags "
+                "models remove {training}.",
+                name=folder.name,
+                training=training.folder.name,
+            ),
         )
 
 
 def remove(home: Path, folder: Path) -> None:
     """Remove it for good, unless a run is at work in it: all of it, or nothing where a program holds a file of it."""
-    busy = GetTagsError(f"A run is at work in {folder}.", "Wait for it, or stop it with Ctrl-C.")
+    busy = GetTagsError(_("A run is at work in {folder}.", folder=folder), _("Wait for it, or stop it with Ctrl-C."))
     with locked(locks_dir(home) / f"{folder.name}.lock", lambda: busy):
         going = folder.with_name(folder.name + REMOVING)
         remove_folder(going)
@@ -188,4 +205,4 @@ def _model_entry(folder: Path, live: str | None) -> dict[str, Any]:
             "test_set": evaluation.get("samples_sha256", "")[:_HASH_LETTERS] or None,
         }
     except (GetTagsError, KeyError, TypeError) as error:
-        return {**entry, "damaged": f"get_tags.json cannot be read ({type(error).__name__})"}
+        return {**entry, "damaged": _("get_tags.json cannot be read ({name})", name=type(error).__name__)}

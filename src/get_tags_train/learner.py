@@ -1,5 +1,6 @@
 """The arithmetic of training: one optimiser step on the documents of a batch, however many of them fit at once."""
 
+import copy
 import math
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,20 +8,23 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import PreTrainedModel
 
-from get_tags_train.attention import use_fastest_attention
+from get_tags_train.attention import is_plain, use_plain_products
 from get_tags_train.base_model import is_new_layer
 from get_tags_train.batches import Batch, Documents, split_by_tokens
+from get_tags_train.cores import Cores
 from get_tags_train.device import choose_precision, is_out_of_memory
+from get_tags_train.dropout import seed_dropout, use_own_dropout
 from get_tags_train.errors import GetTagsError
+from get_tags_train.losses import LOSSES
 from get_tags_train.metrics import precision_at_k
 from get_tags_train.processes import Processes
 from get_tags_train.settings import TrainingSettings
+from get_tags_train.words import _
 
-# Tokens computed at once, padding included: enough to keep a GPU busy, few enough for a processor's caches. Where
-# memory ends before, it is halved.
+# Tokens computed at once, padding included, by each core that computes alone: enough to keep a GPU busy, few enough
+# for a processor's caches. Where memory ends before, it is halved.
 _PHYSICAL_TOKENS = {"cpu": 2_048, "cuda": 65_536}
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -50,10 +54,14 @@ class Learner:
         processes: Processes,
         device: str,
     ) -> None:
-        self.physical_tokens = _PHYSICAL_TOKENS[device]
+        self.physical_tokens = self.most_tokens = _PHYSICAL_TOKENS[device]
         torch.nn.Module.to(model, device)
-        use_fastest_attention(model, device)
-        self._model = model
+        divides = device == "cpu" and is_plain(model)
+        if divides:
+            use_plain_products(model)
+            use_own_dropout(model)  # torch's draws from one generator, whichever thread comes first
+        self._cores = Cores(divides=divides)
+        self._model, self._models = model, [model, *(_twin(model) for _ in range(self._cores.count - 1))]
         self._documents, self._training, self._processes, self.device = documents, training, processes, device
         self._is_bf16 = choose_precision(training.precision, device) == "bf16"
         self._named = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -107,35 +115,55 @@ class Learner:
         self._optimizer.zero_grad()
 
     def _accumulate(self, number: int, rows: NDArray[np.int64], divisor: int) -> torch.Tensor:
-        """Add up the gradients of all documents, in parts that memory holds; loss, tokens and computed tokens."""
-        self._model.train()
+        """Add up the gradients of all documents, by all cores; loss, tokens and computed tokens."""
+        shares = [rows[core :: self._cores.count] for core in range(self._cores.count)]
         while True:
-            chance = np.random.SeedSequence([self._training.seed, number, self._processes.rank])
-            torch.manual_seed(int(chance.generate_state(1)[0]))
-            figures = torch.zeros(3, device=self.device)
             try:
-                for part in split_by_tokens(rows, self._documents.lengths, self.physical_tokens):
-                    batch = self._documents.batch(part)
-                    figures[0] += self._backward(batch, divisor)
-                    figures[1:] += torch.tensor([batch.tokens, batch.input_ids.numel()], device=self.device)
-                return figures
+                parts = self._cores.map(
+                    lambda core: self._accumulate_share(number, core, shares[core], divisor), range(len(shares))
+                )
+                self._gather_gradients()
+                return torch.stack(parts).sum(0)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
             # Outside the except: its traceback would keep the tensors of the failed attempt.
-            self.forget_gradient()
-            self._compute_less(len(rows), int(self._documents.lengths[rows].max()))
+            for model in self._models:
+                model.zero_grad()
+            self._compute_less(len(shares[0]), int(self._documents.lengths[rows].max()))
 
-    def _backward(self, batch: Batch, divisor: int) -> torch.Tensor:
-        logits = self._logits(batch)
+    def _accumulate_share(self, number: int, core: int, rows: NDArray[np.int64], divisor: int) -> torch.Tensor:
+        """Add up the gradients of one core's documents, in parts that memory holds."""
+        seed = [self._training.seed, number, self._processes.rank, core]
+        seed_dropout(seed)
+        if len(self._models) == 1:
+            torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+        model = self._models[core].train()
+        figures = torch.zeros(3, device=self.device)
+        for part in split_by_tokens(rows, self._documents.lengths, self.physical_tokens):
+            batch = self._documents.batch(part)
+            figures[0] += self._backward(model, batch, divisor)
+            figures[1:] += torch.tensor([batch.tokens, batch.input_ids.numel()], device=self.device)
+        return figures
+
+    def _gather_gradients(self) -> None:
+        """Add the twins' gradients to the model's own, always in the same order."""
+        for twin in self._models[1:]:
+            for own, other in zip(self._model.parameters(), twin.parameters(), strict=True):
+                if other.grad is not None:
+                    own.grad = other.grad if own.grad is None else own.grad.add_(other.grad)
+                    other.grad = None
+
+    def _backward(self, model: PreTrainedModel, batch: Batch, divisor: int) -> torch.Tensor:
+        logits = self._logits(model, batch, in_bf16=self._is_bf16)
         labels = batch.labels.to(self.device, non_blocking=True)
-        loss = binary_cross_entropy_with_logits(logits, labels, reduction="sum") / (labels.shape[1] * divisor)
+        loss = LOSSES[self._training.loss](logits, labels).sum() / divisor
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    def _logits(self, batch: Batch) -> torch.Tensor:
-        with torch.autocast(self.device, torch.bfloat16, enabled=self._is_bf16):
-            logits: torch.Tensor = self._model(
+    def _logits(self, model: PreTrainedModel, batch: Batch, *, in_bf16: bool) -> torch.Tensor:
+        with torch.autocast(self.device, torch.bfloat16, enabled=in_bf16):
+            logits: torch.Tensor = model(
                 input_ids=batch.input_ids.to(self.device, non_blocking=True),
                 attention_mask=batch.attention_mask.to(self.device, non_blocking=True),
             ).logits
@@ -146,8 +174,8 @@ class Learner:
         now = min(self.physical_tokens, documents * longest)
         if now < 2 * longest:
             raise GetTagsError(
-                f"Memory does not hold even one document of {longest} tokens.",
-                "Give a smaller --context-length or base model, or free memory: get-tags doctor names who uses it.",
+                _("Memory does not hold even one document of {longest} tokens.", longest=longest),
+                _("Give a smaller --context-length or base model, or free memory: get-tags doctor names who uses it."),
             )
         self.physical_tokens = now // 2
         if self.device == "cuda":
@@ -156,16 +184,32 @@ class Learner:
     def validate(self, rows: NDArray[np.int64], top_k: int) -> list[float]:
         """precision@1 ... precision@top_k on these documents; tags that are no labels count as missed."""
         own = rows[self._processes.rank :: self._processes.count]
-        sums = torch.zeros(top_k, dtype=torch.float64, device=self.device)
         self._model.eval()
-        with torch.inference_mode():
-            for part in split_by_tokens(own, self._documents.lengths, self.physical_tokens):
-                batch = self._documents.batch(part)
-                scores = self._logits(batch).cpu().numpy()
-                precision = precision_at_k(batch.labels.numpy() > 0, scores, top_k)
-                sums += torch.tensor(precision, device=self.device) * len(part)
+
+        def sums_of(part: NDArray[np.int64]) -> torch.Tensor:
+            batch = self._documents.batch(part)
+            with torch.inference_mode():
+                scores = self._logits(self._model, batch, in_bf16=self._is_bf16).cpu().numpy()
+            return torch.tensor(precision_at_k(batch.labels.numpy() > 0, scores, top_k), device=self.device) * len(part)
+
+        sums = torch.zeros(top_k, dtype=torch.float64, device=self.device)
+        for part in self._cores.map(sums_of, split_by_tokens(own, self._documents.lengths, self.physical_tokens)):
+            sums += part
         self._processes.add_up([sums])
         return [float(total) / len(rows) for total in sums]
+
+    def judge(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Logits in float32 and labels of these documents, in any order, by this process: (documents, labels) each."""
+        self._model.eval()
+
+        def judged(part: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+            batch = self._documents.batch(part)
+            with torch.inference_mode():
+                logits = self._logits(self._model, batch, in_bf16=False).cpu().numpy()
+            return logits, batch.labels.numpy() > 0
+
+        parts = self._cores.map(judged, split_by_tokens(rows, self._documents.lengths, self.physical_tokens))
+        return np.concatenate([logits for logits, _ in parts]), np.concatenate([labels for _, labels in parts])
 
     def weights(self) -> dict[str, torch.Tensor]:
         """All that the model has learnt, by name; not a copy."""
@@ -193,3 +237,9 @@ class Learner:
             if f"{_MOMENTS[0]}.{name}" in moments
         }
         self._optimizer.load_state_dict({"state": state, "param_groups": self._optimizer.state_dict()["param_groups"]})
+
+
+def _twin(model: PreTrainedModel) -> PreTrainedModel:
+    """The model again, of the same weights in the same memory, with gradients of its own."""
+    shared = {id(own): torch.nn.Parameter(own.detach(), requires_grad=own.requires_grad) for own in model.parameters()}
+    return copy.deepcopy(model, shared)

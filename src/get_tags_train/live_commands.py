@@ -23,6 +23,7 @@ from get_tags_train.commandline import (
 )
 from get_tags_train.errors import GetTagsError, InputError, InterruptedByUser
 from get_tags_train.events import ignored
+from get_tags_train.words import _, _n, number
 
 if TYPE_CHECKING:
     from get_tags_train.textfiles import Format, Texts
@@ -79,15 +80,18 @@ def predict(
 
             format = output_format or ("jsonl" if out.suffix.lower() == ".jsonl" else "csv")
             write_pieces(out.expanduser(), stage.lines(results, format), for_excel=format == "csv")
-            job.console.result({"documents": len(texts), "out": str(out)}, [f"{len(texts):,} documents: {out}"])
+            job.console.result(
+                {"documents": len(texts), "out": str(out)},
+                [_n("{count:,} document: {out}", "{count:,} documents: {out}", len(texts), out=out)],
+            )
         elif json_:
             job.console.write_whole(stage.lines(results, "json"))
         elif output_format is None and len(texts) == 1:
-            from get_tags_train import console
+            from get_tags_train import tables
 
             (named,) = results
-            rows = [[tag, f"{score:.4f}"] for tag, score in named.tags]
-            job.console.result(None, [console.table(["Tag", "Score"], rows)])
+            rows = [[tag, number(score, ".4f")] for tag, score in named.tags]
+            job.console.result(None, [tables.table([_("Tag"), _("Score")], rows)])
         else:
             job.console.write(stage.lines(results, output_format or "lines"))
 
@@ -98,19 +102,19 @@ def _texts(text: str | None, file: Path | None, input_format: "Format | None", c
     from get_tags_train.textfiles import Texts
 
     if text is not None and file is not None:
-        raise InputError("A text and --file were both given.", "Give one of them.")
+        raise InputError(_("A text and --file were both given."), _("Give one of them."))
     if text is not None:
         yield Texts(text)
     elif file is not None:
         yield Texts.of_file(file.expanduser(), format=input_format, columns=columns)
     elif sys.stdin is None or sys.stdin.isatty():
-        raise InputError("There is no text.", "Give it as an argument, with --file, or through standard input.")
+        raise InputError(_("There is no text."), _("Give it as an argument, with --file, or through standard input."))
     else:
         with TemporaryDirectory(prefix="get-tags-") as folder:
             path = Path(folder) / "stdin"
             with path.open("wb") as stream:
                 shutil.copyfileobj(sys.stdin.buffer, stream)
-            yield Texts.of_file(path, name="Standard input", format=input_format, columns=columns)
+            yield Texts.of_file(path, name=_("Standard input"), format=input_format, columns=columns)
 
 
 @live_app.command()
@@ -122,7 +126,7 @@ def deploy(
     json_: JsonOption = False,
 ) -> None:
     """Make a model live, after a look at how it compares with the live one; default: the newest."""
-    from get_tags_train import console
+    from get_tags_train import tables
     from get_tags_train.home import find_model
 
     job = Job.of(home, config, json_)
@@ -136,16 +140,18 @@ def deploy(
     on_event = session.start_log("deploy", [settings.serve.token])
     evaluation = deciding.against_live(settings, folder, on_event)
     if evaluation is not None:
-        job.console.show(console.comparison_lines(evaluation))
+        job.console.show(tables.comparison_lines(evaluation))
         ask = wizard.can_ask()
         if not yes and not deciding.agreed(evaluation, folder.name, ask=ask, say=job.console.say):
             if ask:
                 raise typer.Exit(InterruptedByUser.exit_code)
-            reason = f"{folder.name} is not made live: it is worse than the live model, or tags would be lost."
-            raise GetTagsError(reason, "To do it all the same, add --yes.")
+            reason = _(
+                "{name} is not made live: it is worse than the live model, or tags would be lost.", name=folder.name
+            )
+            raise GetTagsError(reason, _("To do it all the same, add --yes."))
     keep_versions, api = settings.deploy.keep_versions, RunningApi.of(settings)
     live = stage.deploy(folder, settings.live_dir, keep_versions=keep_versions, on_event=on_event, api=api)
-    job.console.result({"deployed": True, "live": str(live)}, [f"Live: {live}"])
+    job.console.result({"deployed": True, "live": str(live)}, [_("Live: {live}", live=live)])
 
 
 @live_app.command()
@@ -158,7 +164,19 @@ def rollback(home: HomeOption = None, config: ConfigOption = None, json_: JsonOp
     settings = job.settings()
     on_event = session.start_log("rollback", [settings.serve.token])
     live = stage.rollback(settings.live_dir, on_event, RunningApi.of(settings))
-    job.console.result({"deployed": True, "live": str(live)}, [f"Live: {live}"])
+    job.console.result({"deployed": True, "live": str(live)}, [_("Live: {live}", live=live)])
+
+
+@live_app.command()
+def history(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
+    """Show what was live, since when, by whom, and how good it was; newest first."""
+    from get_tags_train import listings
+    from get_tags_train.history import read_history
+
+    job = Job.of(home, config, json_)
+    live_dir = job.settings().live_dir
+    changes = [line for line in reversed(read_history(live_dir)) if line.get("versions")]
+    job.console.result(changes, [listings.history_table(live_dir, changes)])
 
 
 @live_app.command()
@@ -177,7 +195,8 @@ def serve(
         from get_tags_train import serve as stage
     except ModuleNotFoundError as error:
         raise GetTagsError(
-            f"get-tags serve needs the package {error.name}.", 'Install it: pip install "get-tags-train[serve]".'
+            _("get-tags serve needs the package {name}.", name=error.name),
+            _('Install it: pip install "get-tags-train[serve]".'),
         ) from error
     from get_tags_train.device import choose_device, choose_precision
     from get_tags_train.follower import Follower
@@ -196,7 +215,8 @@ def serve(
     def ready(url: str) -> None:
         name = follower.together.live[0]
         job.console.result(
-            {"url": url, "model": name}, [f"{name} answers at {url}; the API is described at {url}/docs"]
+            {"url": url, "model": name},
+            [_("{name} answers at {url}; the API is described at {url}/docs", name=name, url=url)],
         )
 
     stage.serve(follower, settings.serve, ready, on_event)

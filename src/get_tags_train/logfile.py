@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from get_tags_train import __version__
 from get_tags_train.errors import GetTagsError
-from get_tags_train.events import Event, OnEvent, StageProgress
+from get_tags_train.events import Event, Notice, OnEvent, StageProgress
 from get_tags_train.home import logs_dir
+from get_tags_train.words import _, english
 
 logger = logging.getLogger("get_tags_train")
 
@@ -36,8 +38,8 @@ def start_log(home: Path, command: str, secrets: Sequence[str] = ()) -> Path:
         handler = logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
         raise GetTagsError(
-            f"The home folder {home} cannot be written: {error.strerror}.",
-            "Check its rights, or choose another with --home.",
+            _("The home folder {home} cannot be written: {reason}.", home=home, reason=error.strerror),
+            _("Check its rights, or choose another with --home."),
         ) from error
     handler.setFormatter(_Redacting(secrets))
     logger.handlers = [handler]
@@ -52,7 +54,7 @@ def logged(on_event: OnEvent) -> OnEvent:
 
     def log_and_pass(event: Event) -> None:
         if not isinstance(event, StageProgress):
-            logger.info("%s", event)
+            logger.info("%s", replace(event, message=english(event.message)) if isinstance(event, Notice) else event)
         on_event(event)
 
     return log_and_pass

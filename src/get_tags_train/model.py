@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
+from get_tags_train.cores import Cores
 from get_tags_train.dataset import rows_of
 from get_tags_train.encoding import CleanTextEncoder
 from get_tags_train.errors import GetTagsError
@@ -21,11 +22,13 @@ from get_tags_train.metrics import rank
 from get_tags_train.modelfacts import FACTS
 from get_tags_train.text import clean_text
 from get_tags_train.tokens import has_text_rules, knows_words
+from get_tags_train.words import _
 
 # Tokens of one batch, padding included: beyond that a processor's caches, not its arithmetic, set the speed.
 _BATCH_TOKENS = 8_192
 # Padding that costs less than the start of another batch.
 _FREE_PADDING = 64
+_SHAPE_STEP = 8
 # Texts that are sorted by length together: enough for batches without padding, few enough to forget.
 _WINDOW_TEXTS = 1_024
 
@@ -43,11 +46,14 @@ class TagModel:
     def __init__(self, folder: Path, device: str = "cpu", precision: str = "fp32") -> None:
         """Load a model folder. Raises GetTagsError naming what is missing."""
         if not (folder / "config.json").is_file():
-            raise GetTagsError(f"{folder} is no model folder: it has no config.json.", "Name a model: get-tags models.")
+            raise GetTagsError(
+                _("{folder} is no model folder: it has no config.json.", folder=folder),
+                _("Name a model: get-tags models."),
+            )
         try:
             tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
             if not knows_words(tokenizer) or not tokenizer.is_fast:
-                raise ValueError("it has no tokenizer (tokenizer.json)")
+                raise ValueError(_("it has no tokenizer (tokenizer.json)"))
             model, loading = AutoModelForSequenceClassification.from_pretrained(
                 folder,
                 dtype=torch.float32,
@@ -57,12 +63,16 @@ class TagModel:
                 output_loading_info=True,
             )
             if missing := sorted(loading["missing_keys"]):
-                raise ValueError(f"it has no weights for {', '.join(missing[:3])}")
+                raise ValueError(_("it has no weights for {missing}", missing=", ".join(missing[:3])))
         except Exception as error:  # a damaged folder fails in many ways inside the library
             said = str(error).strip().splitlines()
             raise GetTagsError(
-                f"The model {folder} cannot be loaded: {said[0] if said else type(error).__name__}",
-                "It may be damaged: get-tags models verify, or take another one.",
+                _(
+                    "The model {folder} cannot be loaded: {said}",
+                    folder=folder,
+                    said=said[0] if said else type(error).__name__,
+                ),
+                _("It may be damaged: get-tags models verify, or take another one."),
             ) from error
         labels = model.config.id2label
         self.tags: list[str] = [labels[index] for index in range(model.config.num_labels)]
@@ -73,6 +83,7 @@ class TagModel:
         self._encode = (_CleanedTexts if is_ours else _TextsAsTheyCome)(tokenizer, self.context_length)
         self._model = (_in_bf16(model) if precision == "bf16" else model).eval().to(device)
         self._device = device
+        self._cores = Cores(divides=device == "cpu")
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "cpu", precision: str = "fp32") -> "TagModel":
@@ -126,19 +137,32 @@ class TagModel:
 
     def _score_batches(self, encoded: Sequence[NDArray[np.int32]]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
         """(places of some texts, their scores), batch by batch until each text had its turn."""
-        for rows in batches_by_length([len(ids) for ids in encoded]):
-            ids = [encoded[row] for row in rows]
-            lengths = np.array([len(row) for row in ids])
-            mask = np.arange(lengths.max()) < lengths[:, None]
-            padded = np.full(mask.shape, self._pad_token_id, np.int64)
-            padded[mask] = np.concatenate(ids)
-            with torch.inference_mode():
-                logits = self._model(
-                    input_ids=torch.from_numpy(padded).to(self._device),
-                    attention_mask=torch.from_numpy(mask.astype(np.int64)).to(self._device),
-                ).logits
-                scores = torch.sigmoid(logits.float()).cpu().numpy()
-            yield rows, scores
+        lengths = [len(ids) for ids in encoded]
+        # No larger than each core's share, so that none is idle.
+        batches = batches_by_length(lengths, min(_BATCH_TOKENS, -(-sum(lengths) // self._cores.count)))
+        for first in range(0, len(batches), self._cores.count):
+            side_by_side = batches[first : first + self._cores.count]
+            scores = self._cores.map(lambda rows: self._score_batch([encoded[row] for row in rows]), side_by_side)
+            yield from zip(side_by_side, scores, strict=True)
+
+    def _score_batch(self, encoded: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
+        lengths = np.array([len(row) for row in encoded])
+        rows, width = len(encoded), int(lengths.max())
+        if self._device == "cpu":
+            rows, width = _few_shapes(rows, width)
+        # A row that is there for the shape alone has one token of padding to look at.
+        lengths = np.append(lengths, np.zeros(rows - len(encoded), lengths.dtype))
+        mask = np.arange(width) < lengths[:, None]
+        padded = np.full(mask.shape, self._pad_token_id, np.int64)
+        padded[mask] = np.concatenate(encoded)
+        mask[len(encoded) :, 0] = True
+        with torch.inference_mode():
+            logits = self._model(
+                input_ids=torch.from_numpy(padded).to(self._device),
+                attention_mask=torch.from_numpy(mask.astype(np.int64)).to(self._device),
+            ).logits
+            scores: NDArray[np.float32] = torch.sigmoid(logits.float()).cpu().numpy()
+        return scores[: len(encoded)]
 
 
 class _CleanedTexts:
@@ -176,10 +200,19 @@ def _in_bf16(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def batches_by_length(lengths: Sequence[int]) -> list[list[int]]:
-    """Places in batches of similar length, shortest first: at most _BATCH_TOKENS with padding, little of it padding.
+def _few_shapes(rows: int, width: int) -> tuple[int, int]:
+    """The shape a batch is padded to: torch keeps memory for each one on a processor, which would grow with the texts.
 
-    lengths: tokens of each text. Every place is in exactly one batch.
+    Multiples of 8, which cost little; up to 8 rows, as a request has, are left as they are.
+    """
+    few = rows if rows <= _SHAPE_STEP else -(-rows // _SHAPE_STEP) * _SHAPE_STEP
+    return few, -(-width // _SHAPE_STEP) * _SHAPE_STEP
+
+
+def batches_by_length(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
+    """Places in batches of similar length, shortest first: at most `most_tokens` with padding, little of it padding.
+
+    lengths: tokens of each text. Every place is in exactly one batch; one text may be longer than the most.
     """
     batches: list[list[int]] = []
     current: list[int] = []
@@ -187,7 +220,7 @@ def batches_by_length(lengths: Sequence[int]) -> list[list[int]]:
     for row in sorted(range(len(lengths)), key=lengths.__getitem__):
         padded = lengths[row] * (len(current) + 1)
         padding = padded - tokens - lengths[row]
-        if current and (padded > _BATCH_TOKENS or padding > _FREE_PADDING + padded // 8):
+        if current and (padded > most_tokens or padding > _FREE_PADDING + padded // 8):
             batches.append(current)
             current, tokens = [], 0
         current.append(row)

@@ -6,6 +6,7 @@ from typing import Any
 from get_tags_train.dataset import file_sha256
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.folders import read_json
+from get_tags_train.words import _
 
 FACTS = "get_tags.json"
 
@@ -17,9 +18,14 @@ def read_facts(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise GetTagsError(f"{folder / FACTS} cannot be read: {error}.", "The model folder is damaged.") from error
+        raise GetTagsError(
+            _("{folder} cannot be read: {error}.", folder=folder / FACTS, error=error),
+            _("The model folder is damaged."),
+        ) from error
     if not isinstance(facts, dict):
-        raise GetTagsError(f"{folder / FACTS} holds no facts of a model.", "The model folder is damaged.")
+        raise GetTagsError(
+            _("{path} holds no facts of a model.", path=folder / FACTS), _("The model folder is damaged.")
+        )
     return facts
 
 
@@ -27,11 +33,17 @@ def verify(folder: Path) -> None:
     """Compare the model's files with their checksums. Raises GetTagsError naming the one that differs."""
     facts = read_facts(folder)
     if not facts:
-        raise InputError(f"{folder} was not made by get-tags: it has no {FACTS}, so there is nothing to compare with.")
+        raise InputError(
+            _(
+                "{folder} was not made by get-tags: it has no {facts}, so there is nothing to compare with.",
+                folder=folder,
+                facts=FACTS,
+            )
+        )
     for name, sha256 in facts["files"].items():
         path = folder / name
         if not path.is_file() or file_sha256(path) != sha256:
             raise GetTagsError(
-                f"{path} is missing or has changed since training.",
-                "Do not deploy this model: train again, or copy the folder anew.",
+                _("{path} is missing or has changed since training.", path=path),
+                _("Do not deploy this model: train again, or copy the folder anew."),
             )

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from get_tags_train.errors import InputError
 from get_tags_train.folders import read_json
+from get_tags_train.words import _
 
 IDS = "ids.arrow"
 
@@ -48,8 +49,8 @@ def piece_facts(path: Path) -> dict[str, Any]:
 
 def _damaged(path: Path) -> InputError:
     return InputError(
-        f"{path} of the unfinished extraction cannot be read.",
-        f"It cannot be continued: get-tags data remove {path.parent.name}, then extract again.",
+        _("{path} of the unfinished extraction cannot be read.", path=path),
+        _("It cannot be continued: get-tags data remove {name}, then extract again.", name=path.parent.name),
     )
 
 
@@ -64,6 +65,7 @@ def piece_schema(id_type: pa.DataType) -> pa.Schema:
             ("tags", pa.list_(pa.string())),
             ("tag_ids", pa.list_(pa.string())),
             ("problem", pa.string()),
+            ("date", pa.date32()),
             ("input_ids", pa.list_(pa.int32())),
         ]
     )

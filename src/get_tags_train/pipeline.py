@@ -13,6 +13,7 @@ from get_tags_train.events import Notice, OnEvent, StageFinished, StageStarted
 from get_tags_train.home import data_dir, find_data, held_out_path, next_data_name
 from get_tags_train.settings import Settings
 from get_tags_train.undisturbed import awake
+from get_tags_train.words import _, _n
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,14 +82,14 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
 
     All that can be known to be wrong is found before the long work begins.
     """
-    from get_tags_train import baseline, deploy, evaluate, provenance, report, train
+    from get_tags_train import baseline, deploy, evaluate, report, train
     from get_tags_train.base_model import check_base_model
     from get_tags_train.batches import choose_examples
     from get_tags_train.csvfiles import read_tags_map
     from get_tags_train.dataset import PreparedData
     from get_tags_train.device import choose_device
-    from get_tags_train.examples import ExampleSet
-    from get_tags_train.held_out import texts_and_labels
+    from get_tags_train.examples import HELD_OUT, NEWEST, ExampleSet
+    from get_tags_train.held_out import newest_of, texts_and_labels
     from get_tags_train.modelfacts import read_facts
     from get_tags_train.retention import keep_newest
     from get_tags_train.running_api import RunningApi
@@ -98,7 +99,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
 
     started = perf_counter()
     samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
-    test_set = ExampleSet.of_samples(samples)
+    test_set, further = ExampleSet.of_samples(samples), {"rare": ExampleSet.of_rare_samples(samples)}
     device = choose_device(settings.training.device)
     tokenizer = load_tokenizer(settings.base_model)
     check_tracker(settings.training.report_to)
@@ -118,12 +119,11 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
             settings, data, left_out, tokenizer=tokenizer, device=device, on_event=on_event, selecting=selecting
         )
     except KeyboardInterrupt:
-        again = f"get-tags train --source cached --data {data.name}, all else the same."
+        again = _("get-tags train --source cached --data {name}, all else the same.", name=data.name)
         raise InterruptedByUser(
-            "The training was interrupted.", f"It goes on from its last checkpoint: {again}"
+            _("The training was interrupted."), _("It goes on from its last checkpoint: {again}", again=again)
         ) from None
     untrained = left_out | held_out.selecting
-    provenance.keep(folder, data, untrained, Path(settings.base_model))
     report.write_pages(folder)
     facts = read_facts(folder)
     linear = None
@@ -131,12 +131,14 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
         examples = choose_examples(data, untrained, settings.training.min_tag_count)
         seed, seconds = settings.training.seed, facts["seconds"]
         linear = baseline.fit(data, examples, training_seconds=seconds, seed=seed, on_event=on_event)
-    sets = [test_set]
     if held_out.reported.any():
-        sets.append(ExampleSet.of_documents(*texts_and_labels(data, held_out.reported)))
+        further["held_out"] = ExampleSet.of_documents(HELD_OUT, *texts_and_labels(data, held_out.reported))
+    if (newest := newest_of(data, held_out.reported)) is not None:
+        further["newest"] = ExampleSet.of_documents(NEWEST, *texts_and_labels(data, newest))
     evaluation = evaluate.evaluate(
         folder,
-        sets,
+        test_set,
+        further=further,
         top_k=settings.evaluation.top_k,
         device=device,
         on_event=on_event,
@@ -178,18 +180,29 @@ def set_aside(
     listed = logs_dir(settings.home) / f"leaks-{data.name}.csv"
     if leaks:
         write_leaks(listed, leaks, samples)
-        said = f"{len(leaks)} documents are also test samples, or nearly; they are listed in {listed}."
+        said = _n(
+            "{count:,} document is also a test sample, or nearly; it is listed in {listed}.",
+            "{count:,} documents are also test samples, or nearly; they are listed in {listed}.",
+            len(leaks),
+            listed=listed,
+        )
         if settings.evaluation.leaks == "stop":
-            hint = 'Remove these examples, or leave the documents out: leaks = "leave_out" under [evaluation].'
+            hint = _('Remove these examples, or leave the documents out: leaks = "leave_out" under [evaluation].')
             raise GetTagsError(said, hint)
-        left = "They are left out of training." if settings.evaluation.leaks == "leave_out" else "They are trained on."
+        left = _("Left out of training.") if settings.evaluation.leaks == "leave_out" else _("Trained on all the same.")
         on_event(Notice(f"{said} {left}", "warning"))
     held_out = hold_out(settings.home, data, settings.evaluation.held_out, leaked)
     on_event(StageFinished("set_aside", perf_counter() - started))
     if held_out.left_out.any():
-        said = f"{held_out.selecting.sum()} documents are held out to select by, {held_out.reported.sum()} to be scored"
-        twins = f"{held_out.twins.sum()} near-duplicates of held-out documents are left out of training too"
-        on_event(Notice(f"{said} ({held_out_path(settings.home)}); {twins}."))
+        said = _(
+            "{selecting:,} documents are held out to select by, {reported:,} to be scored ({path}); {twins:,} "
+            "near-duplicates of held-out documents are left out of training too.",
+            selecting=held_out.selecting.sum(),
+            reported=held_out.reported.sum(),
+            path=held_out_path(settings.home),
+            twins=held_out.twins.sum(),
+        )
+        on_event(Notice(said))
     return leaked, held_out
 
 
@@ -231,7 +244,9 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
             settings.database.documents_query,
             settings.database.tags_query,
             retry_seconds=settings.database.retry_seconds,
-            on_retry=lambda why, pause: on_event(Notice(f"{why}; trying again in {pause:.0f} s.", "warning")),
+            on_retry=lambda why, pause: on_event(
+                Notice(_("{why}; trying again in {pause:.0f} s.", why=why, pause=pause), "warning")
+            ),
         )
 
         def list_ids() -> tuple[IdList, list[str]]:
@@ -240,17 +255,26 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
         new_name = partial(next_data_name, home)
         with open_workspace(home, data_dir(home), plan, new_name=new_name, on_event=on_event) as workspace:
             if workspace.resumed:
-                on_event(Notice(f"Continuing the extraction of {workspace.name} where it was interrupted."))
+                on_event(
+                    Notice(_("Continuing the extraction of {name} where it was interrupted.", name=workspace.name))
+                )
             earlier = find_earlier(home, plan, on_event)
             reading = Reading(source, list_ids, settings.database.page_size)
             try:
                 folder = prepare(workspace, reading, CleanTextEncoder(tokenizer), earlier, on_event)
             except KeyboardInterrupt:
-                said = f"The extraction of {workspace.name} was interrupted."
-                raise InterruptedByUser(said, "What was read is kept: the same command continues it.") from None
+                said = _("The extraction of {name} was interrupted.", name=workspace.name)
+                raise InterruptedByUser(said, _("What was read is kept: the same command continues it.")) from None
     engine.dispose()
     data = PreparedData(folder)
     _report_losses(data, on_event)
+    if source.has_dates and (undated := data.undated()):
+        said = _(
+            "{undated:,} of {kept:,} documents have no date that can be read: the rest tell which are the newest.",
+            undated=undated,
+            kept=data.manifest.documents_kept,
+        )
+        on_event(Notice(said))
     return _describe(data, settings.source.kind, started, resumed=data.manifest.resumed)
 
 
@@ -266,7 +290,7 @@ def _plan(settings: Settings, tokenizer: "PreTrainedTokenizerFast") -> dict[str,
     """All that decides what an extraction gives: an unfinished one with an equal plan is continued."""
     from get_tags_train.csvfiles import read_tags_map
     from get_tags_train.database import describe_url
-    from get_tags_train.dataset import file_sha256
+    from get_tags_train.dataset import FORMAT, file_sha256
     from get_tags_train.text import RULES_VERSION
     from get_tags_train.tokens import MAX_CONTEXT_LENGTH, fingerprint
 
@@ -283,6 +307,7 @@ def _plan(settings: Settings, tokenizer: "PreTrainedTokenizerFast") -> dict[str,
         "unknown_token_id": tokenizer.unk_token_id,
         "context_length": MAX_CONTEXT_LENGTH,
         "text_rules": RULES_VERSION,
+        "format": FORMAT,
     }
 
 
@@ -309,25 +334,70 @@ def _report_losses(data: "PreparedData", on_event: OnEvent) -> None:
     manifest = data.manifest
     if manifest.missing_ids:
         listed = data.folder / "missing_ids.csv"
-        on_event(Notice(f"{manifest.missing_ids} ids are not in the database; they are listed in {listed}.", "warning"))
+        on_event(
+            Notice(
+                _n(
+                    "{count:,} id is not in the database; it is listed in {listed}.",
+                    "{count:,} ids are not in the database; they are listed in {listed}.",
+                    manifest.missing_ids,
+                    listed=listed,
+                ),
+                "warning",
+            )
+        )
     unread = manifest.dropped["undecodable"] + manifest.dropped["too_long"]
     if unread or manifest.unreadable_tags:
         listed = data.folder / "unreadable.csv"
-        said = f"{unread} documents cannot be read, and the tags of {manifest.unreadable_tags} are no list of tags"
-        on_event(Notice(f"{said}; they are listed in {listed}.", "warning"))
+        said = _(
+            "{unread:,} documents cannot be read, and the tags of {untagged:,} are no list of tags; they are listed in "
+            "{listed}.",
+            unread=unread,
+            untagged=manifest.unreadable_tags,
+            listed=listed,
+        )
+        on_event(Notice(said, "warning"))
     if manifest.dropped["boilerplate"]:
         listed = data.folder / "boilerplate.csv"
-        said = f"{manifest.dropped['boilerplate']} documents share their text with many others under different tags"
-        on_event(Notice(f"{said}; they are left out, and listed in {listed}.", "warning"))
+        said = _n(
+            "{count:,} document shares its text with many others under different tags; it is left out, and listed in "
+            "{listed}.",
+            "{count:,} documents share their text with many others under different tags; they are left out, and listed "
+            "in {listed}.",
+            manifest.dropped["boilerplate"],
+            listed=listed,
+        )
+        on_event(Notice(said, "warning"))
     if manifest.repeated_ids or manifest.null_ids:
-        on_event(Notice(f"{manifest.repeated_ids} repeated ids and {manifest.null_ids} NULL ids were passed over."))
+        on_event(
+            Notice(
+                _(
+                    "{repeated:,} repeated ids and {nulls:,} NULL ids were passed over.",
+                    repeated=manifest.repeated_ids,
+                    nulls=manifest.null_ids,
+                )
+            )
+        )
     if manifest.respelt_tags:
         some = "; ".join(" = ".join(spellings) for spellings in list(manifest.respelt_tags.values())[:3])
-        on_event(Notice(f"{len(manifest.respelt_tags)} tags were spelt in several ways and are now one each: {some}."))
+        on_event(
+            Notice(
+                _n(
+                    "{count:,} tag was spelt in several ways and is now one: {some}.",
+                    "{count:,} tags were spelt in several ways and are now one each: {some}.",
+                    len(manifest.respelt_tags),
+                    some=some,
+                )
+            )
+        )
     if manifest.conflicting_duplicates:
         on_event(
             Notice(
-                f"{manifest.conflicting_duplicates} texts stand in several documents with different tags; "
-                "these tags were united. No model can get all of such documents right."
+                _n(
+                    "{count:,} text stands in several documents with different tags; these tags were united. No model "
+                    "can get all of such documents right.",
+                    "{count:,} texts stand in several documents with different tags; these tags were united. No model "
+                    "can get all of such documents right.",
+                    manifest.conflicting_duplicates,
+                )
             )
         )

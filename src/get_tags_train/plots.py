@@ -7,6 +7,8 @@ from math import ceil, floor, log10
 
 from markupsafe import Markup, escape
 
+from get_tags_train.words import between, number
+
 _WIDTH, _HEIGHT = 640, 320
 _LEFT, _TOP, _BOTTOM = 44, 14, 44
 _LABELS = 150  # room for the names of lines, on the right
@@ -55,7 +57,7 @@ def curves(lines: Sequence[Line], *, title: str, x_title: str, highest: float | 
         parts += [Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="3.2"/>').format(line.style, *p) for p in points]
     places = _apart([y(line.values[-1]) for line in lines])
     parts += [
-        _text(right + 12, place + 4, f"{line.name} {line.values[-1]:.3f}", "start", f"name {line.style}")
+        _text(right + 12, place + 4, f"{line.name} {number(line.values[-1], '.3f')}", "start", f"name {line.style}")
         for line, place in zip(lines, places, strict=True)
     ]
     return _svg(parts, _HEIGHT, title)
@@ -71,16 +73,16 @@ def whiskers(rows: Sequence[tuple[str, float, Sequence[float]]], *, title: str) 
     parts = []
     for tick in (0, 0.25, 0.5, 0.75, 1):
         line = '<line class="grid" x1="{0:.1f}" x2="{0:.1f}" y1="4" y2="{1}"/>'
-        parts += [Markup(line).format(x(tick), height - 22), _text(x(tick), height - 6, f"{tick:g}", "middle")]
-    for number, (name, value, (low, high)) in enumerate(rows):
-        middle = 4 + _ROW * (number + 0.5)
+        parts += [Markup(line).format(x(tick), height - 22), _text(x(tick), height - 6, number(tick, "g"), "middle")]
+    for row, (name, value, (low, high)) in enumerate(rows):
+        middle = 4 + _ROW * (row + 0.5)
         parts += [
             _text(_NAMES - 12, middle + 4, name, "end", "name"),
             Markup('<line class="whisker model" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>').format(
                 x(low), x(high), middle, middle
             ),
             Markup('<circle class="model" cx="{:.1f}" cy="{:.1f}" r="4.5"/>').format(x(value), middle),
-            _text(right + 12, middle + 4, f"{value:.3f}  ({low:.3f} to {high:.3f})", "start"),
+            _text(right + 12, middle + 4, f"{number(value, '.3f')}  ({between(low, high)})", "start"),
         ]
     return _svg(parts, height, title)
 
@@ -90,14 +92,14 @@ def bars(counts: Mapping[str, int], *, title: str) -> Markup:
     height, most = 24 * len(counts) + 4, max([*counts.values(), 1])
     right = _WIDTH - 90
     parts = []
-    for number, (name, count) in enumerate(counts.items()):
-        top = 2 + 24 * number
+    for row, (name, count) in enumerate(counts.items()):
+        top = 2 + 24 * row
         bar = '<rect class="model" x="{}" y="{}" width="{:.1f}" height="17" rx="2"/>'
         width = (right - 120) * count / most
         parts += [
             _text(110, top + 13, name, "end", "name"),
             Markup(bar).format(120, top, max(width, 1.5 if count else 0)),
-            _text(126 + width, top + 13, f"{count:,}", "start"),
+            _text(126 + width, top + 13, number(count), "start"),
         ]
     return _svg(parts, height, title)
 
@@ -109,7 +111,7 @@ def _grid(top: float, y: Callable[[float], float], right: float) -> Markup:
         value = top * part / 4
         line = '<line class="grid" x1="{}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>'
         lines += Markup(line).format(_LEFT, right, y(value), y(value))
-        lines += _text(_LEFT - 8, y(value) + 4, f"{value:.3g}", "end")
+        lines += _text(_LEFT - 8, y(value) + 4, number(value, ".3g"), "end")
     return lines
 
 

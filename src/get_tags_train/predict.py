@@ -12,6 +12,7 @@ from get_tags_train.csvfiles import as_cell
 from get_tags_train.events import Notice, OnEvent, StageFinished, StageProgress, StageStarted
 from get_tags_train.model import TagModel, TagScore
 from get_tags_train.textfiles import Texts
+from get_tags_train.words import _
 
 Format = Literal["lines", "csv", "jsonl", "json"]
 
@@ -46,11 +47,19 @@ def name_each(model: TagModel, texts: Texts, *, top_n: int, min_score: float, on
     for named in in_order():
         yield named
         done += 1
-        on_event(StageProgress("predict", done, f"{done / (perf_counter() - started):.0f} docs/s"))
+        on_event(StageProgress("predict", done, _("{done:.0f} docs/s", done=done / (perf_counter() - started))))
         blank += not named.tags
     on_event(StageFinished("predict", perf_counter() - started))
     if blank:
-        on_event(Notice(f"{blank} of {done} texts have no tag: they are blank, or no tag reaches the least score."))
+        on_event(
+            Notice(
+                _(
+                    "{blank} of {done} texts have no tag: they are blank, or no tag reaches the least score.",
+                    blank=blank,
+                    done=done,
+                )
+            )
+        )
 
 
 def lines(results: Iterable[Named], format: Format) -> Iterator[str]:
@@ -92,7 +101,7 @@ def _as_jsonl(results: Iterable[Named]) -> Iterator[str]:
 
 def _as_json(results: Iterable[Named]) -> Iterator[str]:
     before = "["
-    for _, tags in results:
+    for _number, tags in results:
         yield before + json.dumps(_entry(tags))
         before = ", "
     yield "]\n"

@@ -22,6 +22,7 @@ from get_tags_train.finish import finish
 from get_tags_train.folders import replacing, write_json
 from get_tags_train.pieces import IDS, piece_facts, piece_paths, piece_schema, read_ids
 from get_tags_train.source import DocumentId, DocumentSource, IdList, RawDocument, pages
+from get_tags_train.words import _
 from get_tags_train.workspace import Workspace
 
 # A kill loses at most one piece: this many documents, or on a slow database this many seconds.
@@ -81,7 +82,7 @@ def read_pieces(
     folder: Path, reading: Reading, encoder: CleanTextEncoder, earlier: Earlier | None, on_event: OnEvent
 ) -> None:
     """Read all spooled ids that no piece holds yet; reading, tokenising and writing work side by side."""
-    ids, _ = read_ids(folder)
+    ids = read_ids(folder)[0]
     existing = piece_paths(folder)
     done = piece_facts(existing[-1])["stop"] if existing else 0
     number, started, before = len(existing), perf_counter(), done
@@ -103,12 +104,16 @@ def read_pieces(
                         stream.write_batch(batch)
                     done += count
                     speed = (done - before) / (perf_counter() - started)
-                    on_event(StageProgress("extract", done, f"{speed:,.0f} a second"))
+                    on_event(StageProgress("extract", done, _("{speed:,.0f} a second", speed=speed)))
                     if done - start >= PIECE_DOCUMENTS or monotonic() - began > PIECE_SECONDS:
                         break
             write_json(path.with_suffix(".json"), {"start": start, "stop": done, **work.take_facts()})
             if number == 0 and not work.tags_seen:
-                on_event(Notice(f"None of the first {done} documents has a tag: is tags_query right?", "warning"))
+                on_event(
+                    Notice(
+                        _("None of the first {done} documents has a tag: is tags_query right?", done=done), "warning"
+                    )
+                )
             number += 1
     on_event(StageFinished("extract", perf_counter() - started))
 
@@ -163,6 +168,7 @@ class _Work:
                 "tags": [document.tags for document in documents],
                 "tag_ids": [document.tag_ids for document in documents],
                 "problem": [document.problem for document in documents],
+                "date": [document.dated for document in documents],
                 **{name: texts.column(name).combine_chunks() for name in TAKEN},
             }
             schema = piece_schema(self._id_type)

@@ -7,6 +7,7 @@ import numpy as np
 
 from get_tags_train.errors import GetTagsError
 from get_tags_train.model import TagModel
+from get_tags_train.words import _
 
 # fp32 on another processor adds up in another order.
 _TOLERANCE = 1e-3
@@ -55,9 +56,15 @@ def compare(model: TagModel, probes: Sequence[Probe], name: str) -> None:
             found = float(row[place[tag]]) if tag in place else float("nan")
             if not abs(found - score) <= _TOLERANCE:  # so that NaN differs too
                 raise GetTagsError(
-                    f"The model {name} does not answer as it did when it was made: for one of its probe texts "
-                    f"'{tag}' had the score {score:.4f} and has {found:.4f} now.",
-                    "Copy the model folder anew, or update this machine's packages to those it was trained with.",
+                    _(
+                        "The model {name} does not answer as it did when it was made: for one of its probe texts "
+                        "'{tag}' had the score {score:.4f} and has {found:.4f} now.",
+                        name=name,
+                        tag=tag,
+                        score=score,
+                        found=found,
+                    ),
+                    _("Copy the model folder anew, or update this machine's packages to those it was trained with."),
                 )
 
 
@@ -65,5 +72,6 @@ def refuse_no_numbers(probes: Sequence[Probe], name: str) -> None:
     """Raise GetTagsError where a model names nothing, or scores that are no numbers."""
     if not all(probe.tags and np.isfinite([score for _, score in probe.tags]).all() for probe in probes):
         raise GetTagsError(
-            f"The model {name} gives scores that are no numbers.", "Its training came apart: take another model."
+            _("The model {name} gives scores that are no numbers.", name=name),
+            _("Its training came apart: take another model."),
         )

@@ -22,10 +22,10 @@ class Quality:
     """Figures by k have k as text, as JSON has it; `intervals` holds [low, high] under the same names.
 
     best_possible_precision_at_k is what a model without a fault would get. F1, and precision and recall of single
-    tags, count a tag as predicted from a score of 0.5 on; macro F1 is over the tags that are true somewhere in the
-    set. `bands` are tags by how many training documents have them, None where that is not known. never_named are true
-    tags that are among the first k of no example. unknown_tags counts examples by true tag that the model does not
-    know: such tags count as missed everywhere.
+    tags, count a tag as predicted from its threshold on, 0.5 where the model has none for it; macro F1 is over the
+    tags that are true somewhere in the set. `bands` are tags by how many training documents have them, None where that
+    is not known. never_named are true tags that are among the first k of no example. unknown_tags counts examples by
+    true tag that the model does not know: such tags count as missed everywhere.
     """
 
     examples: int

@@ -12,18 +12,19 @@ from markupsafe import Markup
 
 from get_tags_train import plots
 from get_tags_train.errors import GetTagsError
-from get_tags_train.evaluate import Evaluation
+from get_tags_train.evaluate import FURTHER, Evaluation
 from get_tags_train.events import Notice, OnEvent
-from get_tags_train.examples import HELD_OUT, SAMPLES
+from get_tags_train.examples import HELD_OUT, NEWEST, RARE, SAMPLES
 from get_tags_train.folders import write_json, write_text
 from get_tags_train.modelfacts import FACTS, read_facts
+from get_tags_train.words import N_, _, between, documents, named, number, spoken, tags_of
 
 # Of earlier evaluations these are not kept: the newest has them, and they are long.
 _LONG = ("tags", "worst_examples", "never_named")
 # Choosing the best of so many on one test set makes its figure too good.
 MANY_JUDGED = 10
 _HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
-_RIVALS = {"live": "live model", "baseline": "linear model"}
+_RIVALS = {"live": N_("live model"), "baseline": N_("linear model")}
 
 
 def record(folder: Path, evaluation: Evaluation, on_event: OnEvent) -> None:
@@ -36,15 +37,18 @@ def record(folder: Path, evaluation: Evaluation, on_event: OnEvent) -> None:
     write_pages(folder)
     judged = _judged(folder.parent, evaluation.samples_sha256)
     if judged > MANY_JUDGED:
-        said = f"These {evaluation.examples} test samples have judged {judged} models: the best of many looks better"
-        on_event(Notice(f"{said} than it is. Renew a part of them."))
+        said = _(
+            "These {examples} test samples have judged {judged} models: the best of many looks better than it is. "
+            "Renew a part of them.",
+            examples=evaluation.examples,
+            judged=judged,
+        )
+        on_event(Notice(said))
 
 
 def _shortened(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     short = {key: value for key, value in evaluation.items() if key not in _LONG}
-    if held_out := short.get("held_out"):
-        short["held_out"] = _shortened(held_out)
-    return short
+    return short | {name: _shortened(short[name]) for name in FURTHER if short.get(name)}
 
 
 def _judged(models_dir: Path, samples_sha256: str) -> int:
@@ -65,6 +69,8 @@ def write_pages(folder: Path) -> None:
     evaluation: dict[str, Any] = facts["evaluations"][-1] if facts["evaluations"] else {}
     here = Path(__file__)
     pages = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    pages.globals.update(_=_, number=number, named=named, between=between, language=spoken())
+    pages.globals.update(documents=documents, tags_of=tags_of)
     page = pages.from_string(here.with_name("report.html.jinja").read_text(encoding="utf-8"))
     sets = list(_sets(evaluation))
     shown = page.render(facts=facts, evaluation=evaluation, sets=sets, plots=_plots(facts), history=_history(facts))
@@ -75,30 +81,41 @@ def write_pages(folder: Path) -> None:
 
 def _sets(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Each set of an evaluation, with its name and its plots."""
-    for name, figures in ((SAMPLES, evaluation), (HELD_OUT, evaluation.get("held_out"))):
-        if figures and figures.get("intervals"):
+    for name, figures in _named_sets(evaluation):
+        if figures.get("intervals"):
             yield {
                 "name": name,
+                "leads": name in (SAMPLES, HELD_OUT),
                 "figures": figures,
                 "curve": _curve(figures),
-                "intervals": plots.whiskers(_metrics(figures), title="Figures with 95 % intervals"),
+                "intervals": plots.whiskers(_metrics(figures), title=_("Figures with 95 % intervals")),
                 "bands": _band_plot(figures),
             }
+
+
+def _named_sets(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    names = {"held_out": HELD_OUT, "newest": NEWEST, "rare": RARE}
+    if evaluation:
+        yield SAMPLES, evaluation
+        yield from ((names[key], evaluation[key]) for key in FURTHER if evaluation.get(key))
 
 
 def _curve(figures: Mapping[str, Any]) -> Markup:
     def values(by_k: Mapping[str, Any]) -> list[Any]:
         return list(by_k.values())
 
-    lines = [plots.Line("best possible", "best", values(figures["best_possible_precision_at_k"]))]
+    lines = [plots.Line(_("best possible"), "best", values(figures["best_possible_precision_at_k"]))]
     if always := figures["most_frequent_precision_at_k"]:
-        lines.append(plots.Line("most frequent", "always", values(always)))
-    lines += [
-        plots.Line(_RIVALS[c["rival"]], c["rival"], values(c["rival_precision_at_k"])) for c in figures["comparisons"]
-    ]
+        lines.append(plots.Line(_("most frequent"), "always", values(always)))
+    lines += [plots.Line(_rival(c), c["rival"], values(c["rival_precision_at_k"])) for c in figures["comparisons"]]
     intervals = values(figures["intervals"]["precision_at_k"])
-    lines.append(plots.Line("this model", "model", values(figures["precision_at_k"]), intervals))
+    lines.append(plots.Line(_("this model"), "model", values(figures["precision_at_k"]), intervals))
     return plots.curves(lines, title="precision@k", x_title="k", highest=1.0)
+
+
+def _rival(comparison: Mapping[str, Any]) -> str:
+    kind = comparison["rival"]
+    return _(_RIVALS[kind])
 
 
 def _metrics(figures: Mapping[str, Any]) -> list[tuple[str, float, list[float]]]:
@@ -111,36 +128,42 @@ def _metrics(figures: Mapping[str, Any]) -> list[tuple[str, float, list[float]]]
         for name, key in by_k.items()
         for j in (places if name == "precision" else [k])
     ]
-    single = {"mean average precision": "mean_average_precision", "micro F1": "micro_f1", "macro F1": "macro_f1"}
+    single = {
+        _("mean average precision"): "mean_average_precision",
+        _("micro F1"): "micro_f1",
+        _("macro F1"): "macro_f1",
+    }
     return rows + [(name, figures[key], intervals[key]) for name, key in single.items()]
 
 
 def _band_plot(figures: Mapping[str, Any]) -> Markup | None:
     rows = [
-        (f"{band['band']} ({band['tags']:,} tags)", band["recall_at_k"], band["interval"])
+        (f"{named(band['band'])} ({tags_of(band['tags'])})", band["recall_at_k"], band["interval"])
         for band in figures["bands"] or []
         if band["tags"]
     ]
-    return plots.whiskers(rows, title="Share of true tags found, by how frequent the tag is") if rows else None
+    return plots.whiskers(rows, title=_("Share of true tags found, by how frequent the tag is")) if rows else None
 
 
 def _plots(facts: Mapping[str, Any]) -> dict[str, Markup]:
     """Plots of the training and the data, as far as the model's facts have them."""
     drawn = {}
     if epochs := facts.get("epochs"):
-        lines = [plots.Line("loss", "model", [epoch["loss"] for epoch in epochs])]
-        drawn["training"] = plots.curves(lines, title="Mean loss of each epoch", x_title="epoch")
+        lines = [plots.Line(_("loss"), "model", [epoch["loss"] for epoch in epochs])]
+        drawn["training"] = plots.curves(lines, title=_("Mean loss of each epoch"), x_title=_("epoch"))
         if all(epoch.get("precision_at_k") for epoch in epochs):
             last = len(epochs[0]["precision_at_k"])
             lines = [
                 plots.Line(f"precision@{k}", style, [epoch["precision_at_k"][k - 1] for epoch in epochs])
                 for k, style in dict.fromkeys([(1, "live"), (last, "model")])
             ]
-            drawn["selection"] = plots.curves(lines, title="precision while training", x_title="epoch", highest=1.0)
+            drawn["selection"] = plots.curves(
+                lines, title=_("precision while training"), x_title=_("epoch"), highest=1.0
+            )
     if summary := facts["data"].get("summary"):
         figures = summary["figures"]
-        drawn["lengths"] = plots.bars(figures["documents_by_tokens"], title="Documents by their tokens")
-        drawn["tags"] = plots.bars(figures["tags_by_documents"], title="Tags by their documents")
+        drawn["lengths"] = plots.bars(figures["documents_by_tokens"], title=_("Documents by their tokens"))
+        drawn["tags"] = plots.bars(figures["tags_by_documents"], title=_("Tags by their documents"))
     return drawn
 
 
@@ -166,8 +189,7 @@ def _card(facts: Mapping[str, Any], evaluation: Mapping[str, Any], template: str
             metric_name=metric.replace("_at_", "@").replace("_", " "),
             metric_value=value,
         )
-        for name, figures in ((SAMPLES, evaluation), (HELD_OUT, evaluation.get("held_out")))
-        if figures
+        for name, figures in _named_sets(evaluation)
         for metric, value in _card_metrics(figures)
     ]
     data = ModelCardData(

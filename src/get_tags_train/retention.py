@@ -10,6 +10,7 @@ from get_tags_train.folders import folder_bytes
 from get_tags_train.home import REMOVING, data_dir, data_names, model_names, models_dir, unfinished
 from get_tags_train.inventory import clear_removed, is_running, refuse_live, refuse_needed, remove
 from get_tags_train.settings import KeepSettings
+from get_tags_train.words import _
 
 Group = Literal["data", "models"]
 
@@ -53,9 +54,10 @@ def keep_newest(home: Path, live_dir: Path, keep: KeepSettings, on_event: OnEven
             clear_removed(folder.parent)
             remove(home, folder)
         except (GetTagsError, OSError) as error:
-            on_event(Notice(f"{folder} could not be removed: {error}", "warning"))
+            said = _("{folder} could not be removed: {reason}", folder=folder, reason=error)
+            on_event(Notice(said, "warning"))
         else:
-            on_event(Notice(f"{folder} was removed: [keep] says how many stay."))
+            on_event(Notice(_("{folder} was removed: [keep] says how many stay.", folder=folder)))
 
 
 def _old_data(home: Path, *, keep: int) -> Iterator[Path]:

@@ -13,6 +13,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 from get_tags_train.errors import GetTagsError
 from get_tags_train.probes import Probe
 from get_tags_train.settings import Settings
+from get_tags_train.words import _
 
 _ASKED = 5
 # An API may compute in another number format; tags whose scores are nearer than this may change places.
@@ -68,16 +69,22 @@ class RunningApi:
         while wrong := self._difference(probes):
             if monotonic() > give_up:
                 raise GetTagsError(
-                    f"The API at {self.check_url} does not answer as the model does: {wrong}",
-                    "See whether it runs, reads this model and takes text and TOP_N; check_url and api_seconds "
-                    "stand under [deploy].",
+                    _(
+                        "The API at {check_url} does not answer as the model does: {wrong}",
+                        check_url=self.check_url,
+                        wrong=wrong,
+                    ),
+                    _(
+                        "See whether it runs, reads this model and takes text and TOP_N; check_url and "
+                        "api_seconds stand under [deploy]."
+                    ),
                 )
             sleep(_PAUSE_SECONDS)
 
     def _run(self, name: str, command: str) -> None:
         if not command:
             return
-        hint = f"Mend {name} under [deploy], or what it calls; then run the same command again."
+        hint = _("Mend {name} under [deploy], or what it calls; then run the same command again.", name=name)
         with tempfile.TemporaryFile() as output:  # a pipe would stay open in an API that goes on running
             try:
                 done = subprocess.run(
@@ -89,11 +96,28 @@ class RunningApi:
                     timeout=self.seconds,
                 )
             except subprocess.TimeoutExpired:
-                raise GetTagsError(f"{name} ran longer than {self.seconds:.0f} s: {command}", hint) from None
+                raise GetTagsError(
+                    _(
+                        "{name} ran longer than {seconds:.0f} s: {command}",
+                        name=name,
+                        seconds=self.seconds,
+                        command=command,
+                    ),
+                    hint,
+                ) from None
             if done.returncode:
                 output.seek(0)
                 said = " ".join(output.read().decode(errors="replace").split())[-_SHOWN_CHARACTERS:]
-                raise GetTagsError(f"{name} failed with exit code {done.returncode}: {command}: {said}", hint)
+                raise GetTagsError(
+                    _(
+                        "{name} failed with exit code {returncode}: {command}: {said}",
+                        name=name,
+                        returncode=done.returncode,
+                        command=command,
+                        said=said,
+                    ),
+                    hint,
+                )
 
     def _difference(self, probes: Sequence[Probe]) -> str:
         """What is wrong with the API's answers; '' where nothing is."""
@@ -126,7 +150,7 @@ def _wrong_tags(probe: Probe, answer: Any) -> str:
     least = score_of[expected[-1]] - _NEAR_TIE
     if len(named) == len(expected) and all(score_of[tag] >= least for tag in named):
         return ""
-    return f"for one of its probe texts it named {named}, and not {expected}."
+    return _("for one of its probe texts it named {named}, and not {expected}.", named=named, expected=expected)
 
 
 def _texts(value: Any) -> Iterator[str]:

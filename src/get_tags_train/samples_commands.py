@@ -6,6 +6,7 @@ import typer
 
 from get_tags_train.commandline import ConfigOption, HomeOption, Job, JsonOption, YesOption
 from get_tags_train.errors import InputError, InterruptedByUser
+from get_tags_train.words import _, _n
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -24,15 +25,15 @@ def samples(
         samples_show(home, config, json_)
     elif home or config or json_:
         raise InputError(
-            "--home, --config and --json stand after the subcommand.",
-            f"Write: get-tags samples {ctx.invoked_subcommand} ... --home DIR",
+            _("--home, --config and --json stand after the subcommand."),
+            _("Write: get-tags samples {command} ... --home DIR", command=ctx.invoked_subcommand),
         )
 
 
 @samples_app.command("show")
 def samples_show(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
     """Show the test samples: examples, tags, duplicates, leaks, and how exact a score on them can be."""
-    from get_tags_train import collect, console
+    from get_tags_train import collect, listings
     from get_tags_train.dataset import PreparedData
     from get_tags_train.home import data_names, find_data
     from get_tags_train.leaks import find_trainable_leaks
@@ -41,7 +42,7 @@ def samples_show(home: HomeOption = None, config: ConfigOption = None, json_: Js
     found = _read(job)
     data = PreparedData(find_data(job.home, None)) if data_names(job.home) else None
     shown = collect.describe(found, data, find_trainable_leaks(job.home, found, data)[0] if data else [])
-    job.console.result(shown, console.samples_lines(shown))
+    job.console.result(shown, listings.samples_lines(shown))
 
 
 @samples_app.command("add")
@@ -57,7 +58,7 @@ def samples_add(
     json_: JsonOption = False,
 ) -> None:
     """Add held-out documents to the test samples, after showing them; the old file is kept."""
-    from get_tags_train import collect, console
+    from get_tags_train import collect, listings
     from get_tags_train.dataset import PreparedData
     from get_tags_train.home import find_data
     from get_tags_train.leaks import find_trainable_leaks
@@ -65,17 +66,22 @@ def samples_add(
     job = Job.of(home, config, json_)
     for_rare = count // 5 if rare is None else rare
     if for_rare > count:
-        raise InputError(f"--rare {for_rare} is more than --count {count}.", "They are part of the count.")
+        raise InputError(
+            _("--rare {for_rare} is more than --count {count}.", for_rare=for_rare, count=count),
+            _("They are part of the count."),
+        )
     if not yes:
         wizard = _wizard()
     found = _read(job)
     data = PreparedData(find_data(job.home, None))
-    _, leaked = find_trainable_leaks(job.home, found, data)
+    _leaks, leaked = find_trainable_leaks(job.home, found, data)
     proposals = collect.propose(job.home, data, found, leaked, {"random": count - for_rare, "rare": for_rare})
     if not proposals:
-        raise InputError(f"There is no document of {data.name} to add.", "Extract more documents: get-tags extract.")
+        raise InputError(
+            _("There is no document of {name} to add.", name=data.name), _("Extract more documents: get-tags extract.")
+        )
     if not yes:
-        job.console.show(console.proposal_lines(proposals))
+        job.console.show(listings.proposal_lines(proposals))
         if not wizard.confirm_adding(len(proposals), found.path):
             raise typer.Exit(InterruptedByUser.exit_code)
     backup = collect.add(found, proposals)
@@ -84,8 +90,14 @@ def samples_add(
         "backup": str(backup),
         "added": [{"id": p.document_id, "part": p.part, "labels": p.labels} for p in proposals],
     }
-    said = f"{len(proposals)} examples were added to {found.path}; the old file is {backup}."
-    job.console.result(result, [*(console.proposal_lines(proposals) if yes else []), said])
+    said = _n(
+        "{count} example was added to {path}; the old file is {backup}.",
+        "{count} examples were added to {path}; the old file is {backup}.",
+        len(proposals),
+        path=found.path,
+        backup=backup,
+    )
+    job.console.result(result, [*(listings.proposal_lines(proposals) if yes else []), said])
 
 
 def _read(job: Job) -> "Samples":
@@ -100,5 +112,5 @@ def _wizard() -> "ModuleType":
     from get_tags_train import wizard
 
     if not wizard.can_ask():
-        raise InputError("There is no terminal to ask in.", "Add --yes: it adds them without asking.")
+        raise InputError(_("There is no terminal to ask in."), _("Add --yes: it adds them without asking."))
     return wizard

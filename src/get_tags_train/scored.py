@@ -1,25 +1,24 @@
 """What a model says of a set of examples, beside the truth: arrays that all figures and comparisons are made of."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from get_tags_train.calibration import THRESHOLD
 from get_tags_train.examples import ExampleSet
 from get_tags_train.metrics import average_precision, first_hits, rank
-
-# From this score on a tag counts as predicted where precision, recall and F1 of single tags are concerned.
-THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
 class Scored:
     """Scores of `tags` for each example, and which are true; true_counts includes tags that are not among them.
 
-    y_true, y_score: (examples, tags).
+    y_true, y_score: (examples, tags); thresholds: (tags,) the score from which each counts as predicted, where F1 and
+    precision and recall of single tags are concerned.
     """
 
     examples: ExampleSet
@@ -28,10 +27,17 @@ class Scored:
     y_score: NDArray[np.float32]
     true_counts: NDArray[np.int64]
     unknown: dict[str, int]
+    thresholds: NDArray[np.float64]
 
     @classmethod
-    def of(cls, examples: ExampleSet, tags: Sequence[str], y_score: NDArray[np.float32]) -> "Scored":
-        """Put scores beside the truth."""
+    def of(
+        cls,
+        examples: ExampleSet,
+        tags: Sequence[str],
+        y_score: NDArray[np.float32],
+        thresholds: Mapping[str, float] | None = None,
+    ) -> "Scored":
+        """Put scores beside the truth; `thresholds` of tags, .5 where there is none."""
         place = {tag: index for index, tag in enumerate(tags)}
         y_true = np.zeros((len(examples), len(tags)), bool)
         unknown = Counter[str]()
@@ -39,7 +45,8 @@ class Scored:
             unknown.update(tag for tag in labels if tag not in place)
             y_true[row, [place[tag] for tag in labels if tag in place]] = True
         counts = np.array([len(labels) for labels in examples.labels], np.int64)
-        return cls(examples, list(tags), y_true, y_score, counts, dict(sorted(unknown.items())))
+        least = np.array([(thresholds or {}).get(tag, THRESHOLD) for tag in tags])
+        return cls(examples, list(tags), y_true, y_score, counts, dict(sorted(unknown.items())), least)
 
     def hits(self, k: int) -> NDArray[np.bool_]:
         """Whether each of the first k tags is a true one: (examples, k)."""
@@ -56,6 +63,6 @@ class Scored:
 
     @cached_property
     def y_pred(self) -> NDArray[np.bool_]:
-        """Whether a tag's score reaches the threshold: (examples, tags)."""
-        predicted: NDArray[np.bool_] = self.y_score >= THRESHOLD
+        """Whether a tag's score reaches its threshold: (examples, tags)."""
+        predicted: NDArray[np.bool_] = self.y_score >= self.thresholds
         return predicted

@@ -20,6 +20,7 @@ from get_tags_train.events import Notice, OnEvent
 from get_tags_train.follower import Follower
 from get_tags_train.settings import ServeSettings
 from get_tags_train.together import Busy
+from get_tags_train.words import _
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -102,11 +103,16 @@ def serve(follower: Follower, settings: ServeSettings, on_ready: Callable[[str],
         listening = socket.create_server((settings.host, settings.port), family=family, backlog=1_024)
     except OSError as error:
         raise GetTagsError(
-            f"{settings.host}, port {settings.port}, cannot be listened on: {error.strerror}.",
-            "Another program may have it. Choose another: --port, or host and port under [serve].",
+            _(
+                "{host}, port {port}, cannot be listened on: {reason}.",
+                host=settings.host,
+                port=settings.port,
+                reason=error.strerror,
+            ),
+            _("Another program may have it. Choose another: --port, or host and port under [serve]."),
         ) from error
     if settings.host not in _LOOPBACK and not settings.token:
-        on_event(Notice("Everybody who reaches this machine may ask: set GET_TAGS_SERVE_TOKEN.", "warning"))
+        on_event(Notice(_("Everybody who reaches this machine may ask: set GET_TAGS_SERVE_TOKEN."), "warning"))
     config = uvicorn.Config(
         make_app(follower, settings),
         log_config=None,
@@ -220,7 +226,7 @@ class _Guard:
 
     def _refusal(self, path: str, headers: Mapping[bytes, bytes]) -> JSONResponse | None:
         if self._token and path in _NEEDS_TOKEN:
-            scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+            scheme, _space, given = headers.get(b"authorization", b"").partition(b" ")
             if scheme.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self._token):
                 hint = "Send the header 'Authorization: Bearer TOKEN'."
                 return _error(401, "The token is missing or wrong.", hint, {"WWW-Authenticate": "Bearer"})

@@ -3,12 +3,15 @@
 import os
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from get_tags_train.errors import InputError
+from get_tags_train.reasons import reason
+from get_tags_train.words import LANGUAGES, _
 
 SITE_FILE = "get-tags.toml"
 ENV_PREFIX = "GET_TAGS_"
@@ -38,7 +41,7 @@ class DatabaseSettings(_Section):
         "or kept in the system keyring.",
     )
     documents_query: str = Field(
-        description="One SELECT that returns the columns id and text, and title where there is one."
+        description="One SELECT that returns the columns id and text, and title and date where there are such."
     )
     tags_query: str = Field(
         description="One SELECT that returns the columns id (of the document) and tag, a row for each pair, and where "
@@ -100,6 +103,10 @@ class TrainingSettings(_Section):
     weight_decay: float = Field(ge=0, le=1, description="How strongly weights are pulled towards zero.")
     max_grad_norm: float = Field(
         ge=0, description="Gradients longer than this are shortened to it, so that no odd batch does harm (0: never)."
+    )
+    loss: Literal["bce", "zlpr"] = Field(
+        description="What training makes small: bce (how far each tag's score is from the truth, tag by tag) or zlpr "
+        "(how far true tags are from standing above all others)."
     )
     attention_dropout: float = Field(
         ge=0,
@@ -219,6 +226,14 @@ class ServeSettings(_Section):
     )
 
 
+class DisplaySettings(_Section):
+    """How get-tags speaks."""
+
+    language: Literal["auto", "ro", "en"] = Field(
+        description="The language of prompts, messages and reports: auto (the system's), ro or en."
+    )
+
+
 class _Sections(_Section):
     database: DatabaseSettings
     training: TrainingSettings
@@ -226,6 +241,7 @@ class _Sections(_Section):
     deploy: DeploySettings
     keep: KeepSettings
     serve: ServeSettings
+    display: DisplaySettings
 
 
 class Source(NamedTuple):
@@ -284,6 +300,17 @@ def default_home(environ: Mapping[str, str] = os.environ) -> Path:
     return Path("C:/allan") if os.name == "nt" else Path.home() / "allan"
 
 
+def chosen_language(home: Path, config_path: Path | None, environ: Mapping[str, str] = os.environ) -> str:
+    """[display] language, before the settings are read and whatever else is wrong with them: auto, ro or en."""
+    chosen: object = environ.get(f"{ENV_PREFIX}DISPLAY_LANGUAGE")
+    for path in (config_path, home / SITE_FILE):
+        if chosen is None and path is not None:
+            with suppress(OSError, ValueError):
+                display = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("display")
+                chosen = display.get("language") if isinstance(display, dict) else None
+    return str(chosen) if chosen in LANGUAGES else "auto"
+
+
 def load_settings(
     home: Path,
     *,
@@ -302,7 +329,10 @@ def load_settings(
         layers.append((_read_toml(site_path), str(site_path)))
     if config_path is not None:
         if not config_path.exists():
-            raise InputError(f"There is no settings file {config_path}.", "Check the path given with --config.")
+            raise InputError(
+                _("There is no settings file {config_path}.", config_path=config_path),
+                _("Check the path given with --config."),
+            )
         layers.append((_read_toml(config_path), str(config_path)))
     layers.append((_from_environment(environ), "the environment"))
     layers.append(({k: dict(v) for k, v in (overrides or {}).items()}, "the command line"))
@@ -313,8 +343,11 @@ def load_settings(
         for section, values in layer.items():
             if not isinstance(values, dict):
                 raise InputError(
-                    f"'{section}' in {origin} stands outside a section.",
-                    f"Put it under one of {', '.join(f'[{s}]' for s in _Sections.model_fields)}.",
+                    _("'{section}' in {origin} stands outside a section.", section=section, origin=origin),
+                    _(
+                        "Put it under one of {sections}.",
+                        sections=", ".join(f"[{s}]" for s in _Sections.model_fields),
+                    ),
                 )
             origins[section,] = origin
             merged.setdefault(section, {}).update(values)
@@ -331,15 +364,20 @@ def load_settings(
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise InputError(f"{path} is larger than {_MOST_BYTES:,} bytes.", "Settings are a TOML text file.")
+            raise InputError(
+                _("{path} is larger than {bytes:,} bytes.", path=path, bytes=_MOST_BYTES),
+                _("Settings are a TOML text file."),
+            )
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.", "Settings are a TOML text file.") from error
+        raise InputError(
+            _("{path} cannot be read: {reason}.", path=path, reason=error.strerror), _("Settings are a TOML text file.")
+        ) from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text.", "Save it as UTF-8 in your editor.") from error
+        raise InputError(_("{path} is not UTF-8 text.", path=path), _("Save it as UTF-8 in your editor.")) from error
     except tomllib.TOMLDecodeError as error:
         hint = "Text values stand in quotes; Windows paths in 'single quotes'."
-        raise InputError(f"{path} is not valid TOML: {error}.", hint) from error
+        raise InputError(_("{path} is not valid TOML: {error}.", path=path, error=error), hint) from error
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -348,13 +386,16 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     for name, text in environ.items():
         if not name.startswith(ENV_PREFIX) or name.startswith(OTHER_VARIABLES):
             continue
-        section, _, key = name.removeprefix(ENV_PREFIX).lower().partition("_")
+        section, _underscore, key = name.removeprefix(ENV_PREFIX).lower().partition("_")
         field = _Sections.model_fields.get(section)
         known = field.annotation.model_fields if field and field.annotation else {}
         if key not in known:
             raise InputError(
-                f"The environment variable {name} is no setting of get-tags.",
-                f"Names are {ENV_PREFIX}SECTION_KEY, for example {ENV_PREFIX}TRAINING_EPOCHS; unset it or mend it.",
+                _("The environment variable {name} is no setting of get-tags.", name=name),
+                _(
+                    "Names are {prefix}SECTION_KEY, for example {prefix}TRAINING_EPOCHS; unset it or mend it.",
+                    prefix=ENV_PREFIX,
+                ),
             )
         layer.setdefault(section, {})[key] = text if known[key].annotation is str else _toml_value(text)
     return layer
@@ -377,16 +418,18 @@ def _as_input_error(error: ValidationError, origins: Mapping[tuple[str, ...], st
         model = _Sections.model_fields.get(section)
         known = list(model.annotation.model_fields) if key and model and model.annotation else None
         hint = f"Known there: {', '.join(known or [f'[{s}]' for s in _Sections.model_fields])}."
-        return InputError(f"Unknown setting {name} in {origin}.", hint)
-    reason = problem["msg"][0].lower() + problem["msg"][1:]
-    return InputError(f"Setting {name} in {origin}: {reason}.", describe(section, key))
+        return InputError(_("Unknown setting {name} in {origin}.", name=name, origin=origin), hint)
+    return InputError(
+        _("Setting {name} in {origin}: {reason}.", name=name, origin=origin, reason=reason(problem["msg"])),
+        describe(section, key),
+    )
 
 
 def describe(section: str, key: str) -> str:
     """The one-sentence description of a setting ('' where it is not known)."""
     model = _Sections.model_fields.get(section)
     field = model.annotation.model_fields.get(key) if model and model.annotation else None
-    return (field.description or "") if field else ""
+    return _(field.description) if field and field.description else ""
 
 
 def problem(section: str, key: str, value: Any) -> str:
@@ -398,5 +441,5 @@ def problem(section: str, key: str, value: Any) -> str:
         adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]
         adapter.validate_python(value, strict=True)
     except ValidationError as error:
-        return str(error.errors()[0]["msg"])
+        return reason(str(error.errors()[0]["msg"]))
     return ""

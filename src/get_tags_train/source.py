@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
 from threading import Event
 from time import perf_counter
@@ -33,6 +34,7 @@ from sqlalchemy.types import TypeEngine
 from get_tags_train.csvfiles import parse_labels
 from get_tags_train.database import Patience, check_inside_select, checked_select, is_undecodable, retrying
 from get_tags_train.errors import GetTagsError, InputError
+from get_tags_train.words import _
 
 DocumentId = int | str
 _FETCH_ROWS = 10_000
@@ -45,6 +47,7 @@ _INACTIVE = {"0", "false", "f", "b'\\x00'"}
 DECLARED_TYPES = sql_text(
     "SELECT name, system_type_name FROM sys.dm_exec_describe_first_result_set(:query, NULL, 0)"
 ).bindparams(bindparam("query", type_=Unicode()))
+_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)|(\d{1,2})[./](\d{1,2})[./](\d{4})(?!\d)")
 _GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -60,6 +63,7 @@ class RawDocument(NamedTuple):
     tags: list[str]
     tag_ids: Sequence[str | None] = ()
     problem: str | None = None
+    dated: date | None = None
 
 
 class IdList(NamedTuple):
@@ -120,13 +124,15 @@ class DocumentSource:
             id_column = _column(self._documents, "id")
             sample = connection.execute(select(id_column).where(id_column.is_not(None)).limit(1)).scalar()
             declared = _declared_type(connection, documents_query) if isinstance(sample, str) else ""
+        self.has_dates = _has(self._documents, "date")
+        """Whether the documents come with dates."""
         self._has_tag_ids = self._tags is not None and _has(self._tags, "tag_id")
         if sample is None:
-            raise InputError("documents_query returns no documents.", "Check [database] in get-tags.toml.")
+            raise InputError(_("documents_query returns no documents."), _("Check [database] in get-tags.toml."))
         if type(sample) not in _ID_TYPES:
             raise InputError(
-                f"The ids of documents_query are of type {type(sample).__name__}.",
-                "They should be integers, texts or GUIDs: convert the column in the query.",
+                _("The ids of documents_query are of type {name}.", name=type(sample).__name__),
+                _("They should be integers, texts or GUIDs: convert the column in the query."),
             )
         self._id_type = sql_server_id_type(declared) if declared else _ID_TYPES[type(sample)]
         # GUIDs are equal whatever their case: SQL Server gives capitals, what people list has either.
@@ -202,7 +208,7 @@ class DocumentSource:
             if (key := owner.of(i)) is not None
         ]
 
-    def _document(self, document_id: Any, title: Any, text: Any, tags: Any = None) -> RawDocument:
+    def _document(self, document_id: Any, title: Any, text: Any, moment: Any, tags: Any = None) -> RawDocument:
         """A row of documents_statement, its id as the database spells it."""
         title, text, problem, listed = _as_text(title, "title"), _as_text(text, "text"), None, []
         try:
@@ -211,7 +217,8 @@ class DocumentSource:
             problem = TAGS_UNREADABLE
         if len(title or "") + len(text or "") > MAX_CHARACTERS:
             title, text, problem = None, None, TOO_LONG
-        return RawDocument(self._from_database(document_id), title, text, listed, problem=problem)
+        own = self._from_database(document_id)
+        return RawDocument(own, title, text, listed, problem=problem, dated=parse_date(moment))
 
     def first(self, count: int) -> list[RawDocument]:
         """The first documents that the database comes upon."""
@@ -236,19 +243,20 @@ class DocumentSource:
         return lookups
 
     def documents_statement(self) -> Select[Any]:
-        """id, title, text, and tags where they have no query, of the documents whose ids are bound as `ids`."""
+        """id, title, text, date, and tags where they have no query, of the documents whose ids are bound as `ids`."""
         return self._by_id(self._all_documents(), self._documents)
 
     def tags_statement(self) -> Select[Any]:
         """id, tag, tag_id and active (NULL where not there) of every pair whose document ids are bound as `ids`."""
         if self._tags is None:
-            raise ValueError("The tags are a column of the documents.")
+            raise ValueError(_("The tags are a column of the documents."))
         return self._by_id(self._all_tags(), self._tags)
 
     def _all_documents(self) -> Select[Any]:
         documents = self._documents
         tags = [_column(documents, "tags")] if self._tags is None else []
-        return select(_column(documents, "id"), _optional(documents, "title"), _column(documents, "text"), *tags)
+        title, dated = (_optional(documents, name) for name in ("title", "date"))
+        return select(_column(documents, "id"), title, _column(documents, "text"), dated, *tags)
 
     def _all_tags(self) -> Select[Any]:
         assert self._tags is not None
@@ -282,18 +290,31 @@ class DocumentSource:
             return int(value)
         except ValueError:
             raise GetTagsError(
-                f"The ids of documents_query are partly integers, partly not: {value!r:.60}.",
-                "Convert the column in the query, for example CAST(id AS varchar(50)).",
+                _("The ids of documents_query are partly integers, partly not: {value!r:.60}.", value=value),
+                _("Convert the column in the query, for example CAST(id AS varchar(50))."),
             ) from None
 
 
 def _as_text(value: Any, name: str) -> str | None:
     if isinstance(value, bytes | bytearray | memoryview):
         raise GetTagsError(
-            f"The column {name} of documents_query holds bytes, not text.",
-            "Convert it in the query, for example CAST(text AS nvarchar(max)).",
+            _("The column {name} of documents_query holds bytes, not text.", name=name),
+            _("Convert it in the query, for example CAST(text AS nvarchar(max))."),
         )
     return None if value is None else str(value)
+
+
+def parse_date(value: Any) -> date | None:
+    """A date, or a text that begins with one as 2026-11-24 or 24.11.2026; None for what is no date."""
+    if isinstance(value, date):
+        return value.date() if isinstance(value, datetime) else value
+    found = _DATE.match(str(value))
+    if found is None:
+        return None
+    try:
+        return date(*(int(part) for part in (found[1] or found[6], found[2] or found[5], found[3] or found[4])))
+    except ValueError:
+        return None
 
 
 class _Owners:
@@ -334,8 +355,13 @@ def _subquery(connection: Connection, key: str, query: str, required: Sequence[s
     names = list(connection.execute(select(literal_column("*")).select_from(unnamed).where(false())).keys())
     if missing := [name for name in required if name not in [n.lower() for n in names]]:
         raise InputError(
-            f"[database] {key} has no column {' and '.join(missing)}; it returns {', '.join(names)}.",
-            f"Name the columns in the query: SELECT ... AS {missing[0]}.",
+            _(
+                "[database] {key} has no column {missing}; it returns {names}.",
+                key=key,
+                missing=" and ".join(missing),
+                names=", ".join(names),
+            ),
+            _("Name the columns in the query: SELECT ... AS {missing}.", missing=missing[0]),
         )
     return sql_text(escaped).columns(*(column(name) for name in names)).subquery("q")
 

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 
 from get_tags_train.csvfiles import DELIMITERS, ID_HEADERS, MOST_CELL_CHARACTERS, TEXT_HEADERS, of_cell, read_text
 from get_tags_train.errors import InputError
+from get_tags_train.words import _
 
 Format = Literal["txt", "csv", "jsonl"]
 _CHUNK_BYTES = 1 << 20
@@ -28,7 +29,9 @@ class Texts:
     def __init__(self, one: str) -> None:
         """Of one text. Raises InputError where it is blank."""
         if not one.strip():
-            raise InputError("There is no text.", "Give it as an argument, with --file, or through standard input.")
+            raise InputError(
+                _("There is no text."), _("Give it as an argument, with --file, or through standard input.")
+            )
         self._texts: Iterable[Text] = [Text("1", one)]
         self._count = 1
 
@@ -45,7 +48,9 @@ class Texts:
         ending = path.suffix.lower().removeprefix(".")
         kind = format or (ending if ending in get_args(Format) else "txt")
         if columns and kind == "txt":
-            raise InputError(f"--column was given, and {name} is plain text.", "Add --input-format csv or jsonl.")
+            raise InputError(
+                _("--column was given, and {name} is plain text.", name=name), _("Add --input-format csv or jsonl.")
+            )
         if kind == "txt":
             return cls(read_text(path))
         encoding = _encoding(path, name)
@@ -55,7 +60,7 @@ class Texts:
         )
         texts._count = sum(1 for _ in texts._texts)
         if not texts._count:
-            raise InputError(f"{name} has no texts in it.", "Check that it is the file you mean.")
+            raise InputError(_("{name} has no texts in it.", name=name), _("Check that it is the file you mean."))
         return texts
 
     def __len__(self) -> int:
@@ -86,8 +91,14 @@ class _Rows:
                 if any(map(str.strip, cells)):
                     if len(cells) != self.width:
                         raise InputError(
-                            f"{self.name}, line {line}: {len(cells)} cells, and the header has {self.width}.",
-                            "Put a text that contains the delimiter in double quotes, as Excel does.",
+                            _(
+                                "{name}, line {line}: {count} cells, and the header has {width}.",
+                                name=self.name,
+                                line=line,
+                                count=len(cells),
+                                width=self.width,
+                            ),
+                            _("Put a text that contains the delimiter in double quotes, as Excel does."),
                         )
                     number += 1
                     own = str(number) if self.id_at is None else of_cell(cells[self.id_at].strip())
@@ -116,17 +127,27 @@ class _Lines:
         try:
             value = json.loads(content)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{self.name}, line {line} is no JSON: {error}.", 'Write {"text": "..."}.') from error
+            raise InputError(
+                _("{name}, line {line} is no JSON: {error}.", name=self.name, line=line, error=error),
+                _('Write {"text": "..."}.'),
+            ) from error
         if isinstance(value, str) and not self.columns:
             return Text(str(number), value)
         if not isinstance(value, dict):
-            raise InputError(f"{self.name}, line {line} is no JSON object.", 'Write {"text": "..."}.')
+            raise InputError(
+                _("{name}, line {line} is no JSON object.", name=self.name, line=line), _('Write {"text": "..."}.')
+            )
         wanted = self.columns or [next((key for key in value if key.lower() in TEXT_HEADERS), "text")]
         parts = [value.get(key) for key in wanted]
         if absent := [key for key, part in zip(wanted, parts, strict=True) if not isinstance(part, str | None)]:
-            raise InputError(f"{self.name}, line {line}: {absent[0]} is no text.", _hint(value))
+            raise InputError(
+                _("{name}, line {line}: {absent} is no text.", name=self.name, line=line, absent=absent[0]),
+                _hint(value),
+            )
         if all(key not in value for key in wanted):
-            raise InputError(f"{self.name}, line {line} has no {wanted[0]}.", _hint(value))
+            raise InputError(
+                _("{name}, line {line} has no {wanted}.", name=self.name, line=line, wanted=wanted[0]), _hint(value)
+            )
         own = next((value[key] for key in value if key.lower() in ID_HEADERS), number)
         return Text(str(own), "\n".join(part for part in parts if part))
 
@@ -136,7 +157,10 @@ def _records(reader: Any, name: str) -> Iterator[list[str]]:
     try:
         yield from reader
     except csv.Error as error:
-        raise InputError(f"{name}, line {reader.line_num}: {error}.", "Check the quotes before that line.") from error
+        raise InputError(
+            _("{name}, line {line}: {reason}.", name=name, line=reader.line_num, reason=error),
+            _("Check the quotes before that line."),
+        ) from error
 
 
 def _open_csv(path: Path, name: str, encoding: str, columns: Sequence[str]) -> _Rows:
@@ -151,14 +175,14 @@ def _open_csv(path: Path, name: str, encoding: str, columns: Sequence[str]) -> _
     lower = [cell.lower() for cell in header]
     wanted = [column.strip().lower() for column in columns] or [c for c in lower if c in TEXT_HEADERS][:1] or ["text"]
     if absent := [column for column in wanted if column not in lower]:
-        raise InputError(f"{name} has no column {absent[0]}.", _hint(header))
+        raise InputError(_("{name} has no column {absent}.", name=name, absent=absent[0]), _hint(header))
     text_at = [lower.index(column) for column in wanted]
     id_at = next((at for at, cell in enumerate(lower) if cell in ID_HEADERS and at not in text_at), None)
     return _Rows(path, name, encoding, delimiter, text_at, id_at, width)
 
 
 def _hint(names: Iterable[str]) -> str:
-    return f"Name the one with the text: --column NAME. There are: {', '.join(names) or 'none'}."
+    return _("Name the one with the text: --column NAME. There are: {names}.", names=", ".join(names) or "none")
 
 
 def _chunks(stream: BinaryIO, name: str) -> Iterator[bytes]:
@@ -171,8 +195,13 @@ def _chunks(stream: BinaryIO, name: str) -> Iterator[bytes]:
             length += len(chunk)
         if length > MOST_CELL_CHARACTERS:
             raise InputError(
-                f"{name}, line {line} is longer than {MOST_CELL_CHARACTERS:,} bytes.",
-                "Check that it is the file you mean.",
+                _(
+                    "{name}, line {line} is longer than {bytes:,} bytes.",
+                    name=name,
+                    line=line,
+                    bytes=MOST_CELL_CHARACTERS,
+                ),
+                _("Check that it is the file you mean."),
             )
         yield chunk
 
@@ -184,7 +213,7 @@ def _encoding(path: Path, name: str) -> str:
             start = stream.read(2)
         if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             with path.open("rb") as stream:
-                for _ in _chunks(stream, name):
+                for _chunk in _chunks(stream, name):
                     pass
             return "utf-16"
         for encoding in ("utf-8-sig", "cp1250"):
@@ -198,7 +227,11 @@ def _encoding(path: Path, name: str) -> str:
                 continue
             return encoding
     except FileNotFoundError:
-        raise InputError(f"There is no file {name}.", "Check its name and folder.") from None
+        raise InputError(_("There is no file {name}.", name=name), _("Check its name and folder.")) from None
     except OSError as error:
-        raise InputError(f"{name} cannot be read: {error.strerror}.", "Check the path and its rights.") from error
-    raise InputError(f"{name} is not text in UTF-8 or cp1250.", "Save it as UTF-8; in Excel: CSV UTF-8.")
+        raise InputError(
+            _("{name} cannot be read: {reason}.", name=name, reason=error.strerror), _("Check the path and its rights.")
+        ) from error
+    raise InputError(
+        _("{name} is not text in UTF-8 or cp1250.", name=name), _("Save it as UTF-8; in Excel: CSV UTF-8.")
+    )

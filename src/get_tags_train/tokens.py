@@ -15,6 +15,7 @@ from transformers.utils import logging as transformers_logging
 from get_tags_train.errors import GetTagsError
 from get_tags_train.folders import write_json
 from get_tags_train.text import CEDILLA_TO_COMMA, INVISIBLE
+from get_tags_train.words import _
 
 MAX_CONTEXT_LENGTH = 512
 
@@ -33,10 +34,11 @@ def load_tokenizer(base_model: str) -> PreTrainedTokenizerFast:
     except Exception as error:  # a damaged folder fails in many ways inside the library
         raise base_model_error(base_model, error) from error
     if not knows_words(loaded):
-        raise base_model_error(base_model, ValueError("it has no tokenizer"))
+        raise base_model_error(base_model, ValueError(_("it has no tokenizer")))
     if not loaded.is_fast:
         raise GetTagsError(
-            f"The tokenizer of {base_model} has no fast form (tokenizer.json).", "Choose another base model."
+            _("The tokenizer of {base_model} has no fast form (tokenizer.json).", base_model=base_model),
+            _("Choose another base model."),
         )
     backend = Tokenizer.from_str(loaded.backend_tokenizer.to_str())
     backend.no_truncation()
@@ -104,14 +106,21 @@ def _from_json(state: dict[str, Any]) -> normalizers.Normalizer:
 def base_model_error(base_model: str, error: Exception) -> GetTagsError:
     """Why a base model cannot be had, and how to get it."""
     first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    message = f"The base model {base_model} cannot be loaded: {first_line}"
+    message = _(
+        "The base model {base_model} cannot be loaded: {first_line}", base_model=base_model, first_line=first_line
+    )
     if Path(base_model).is_dir():
-        return GetTagsError(message, "A file of that folder is missing or damaged: get it anew, or name another one.")
+        return GetTagsError(
+            message, _("A file of that folder is missing or damaged: get it anew, or name another one.")
+        )
     return GetTagsError(
         message,
-        "It is neither a model folder nor to be had from the Hugging Face hub. On a machine with a network run "
-        f"'hf download {base_model} --local-dir FOLDER', copy the folder here, and point to it: "
-        "--base-model FOLDER, or base_model under [training] in get-tags.toml.",
+        _(
+            "It is neither a model folder nor to be had from the Hugging Face hub. On a machine with "
+            "a network run 'hf download {base_model} --local-dir FOLDER', copy the folder here, and "
+            "point to it: --base-model FOLDER, or base_model under [training] in get-tags.toml.",
+            base_model=base_model,
+        ),
     )
 
 

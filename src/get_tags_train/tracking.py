@@ -10,6 +10,7 @@ from accelerate.tracking import GeneralTracker, MLflowTracker, TensorBoardTracke
 
 from get_tags_train.errors import InputError
 from get_tags_train.events import EpochFinished, Event, OnEvent, StageProgress
+from get_tags_train.words import _
 
 _PACKAGES = {"tensorboard": ("tensorboard", "tensorboardX"), "mlflow": ("mlflow",)}
 
@@ -19,8 +20,15 @@ def check_tracker(report_to: str) -> None:
     packages = _PACKAGES.get(report_to, ())
     if packages and not any(find_spec(package) for package in packages):
         raise InputError(
-            f'report_to = "{report_to}" needs the package {packages[0]}, which is not installed.',
-            f'Install it into the same environment (pip install {packages[0]}), or set report_to = "none".',
+            _(
+                'report_to = "{report_to}" needs the package {packages}, which is not installed.',
+                report_to=report_to,
+                packages=packages[0],
+            ),
+            _(
+                'Install it into the same environment (pip install {packages}), or set report_to = "none".',
+                packages=packages[0],
+            ),
         )
 
 

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from get_tags_train import __version__
-from get_tags_train.base_model import identity, load_for_tags
+from get_tags_train import __version__, provenance
+from get_tags_train.base_model import calibrate, identity, load_for_tags
 from get_tags_train.batches import Examples, choose_examples, is_tokenised_for, open_documents, tokenise_again
+from get_tags_train.calibration import THRESHOLD, UNCHANGED, Calibration, fit_calibration, tune_thresholds
 from get_tags_train.checkpoints import Checkpoints, Progress
 from get_tags_train.dataset import PreparedData, file_sha256
 from get_tags_train.device import choose_precision, prepared_device
@@ -35,6 +36,7 @@ from get_tags_train.speed import fastest_batch_size, longest_documents, seconds_
 from get_tags_train.tokens import fingerprint, load_tokenizer, save_tokenizer
 from get_tags_train.tracking import tracked
 from get_tags_train.undisturbed import StopRequest, awake
+from get_tags_train.words import _, _n, documents
 from get_tags_train.workspace import PLAN, open_workspace
 
 CHECKPOINTS = "checkpoints"
@@ -97,12 +99,14 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Trained:
-    """What came of it."""
+    """What came of it; `thresholds` are the scores from which each tag counts as named."""
 
     model: PreTrainedModel
     examples: Examples
     progress: Progress
     processes: int
+    calibration: Calibration
+    thresholds: list[float]
 
 
 def train(
@@ -153,10 +157,11 @@ def train(
             _tokenise_if_needed(run, on_event)
         processes.share({} if is_trained else run.as_task())
         if not is_trained:
-            with awake("a model is being trained"):
+            with awake(_("a model is being trained")):
                 trained = _fit(run, processes, on_event)
             processes.part()
             _write_model(run, trained, {"resumed": workspace.resumed, "seconds": round(perf_counter() - started, 3)})
+        provenance.keep(folder, data, left_out, Path(settings.base_model))
         remove_folder(folder / CHECKPOINTS)
         (folder / _TOKENISED_AGAIN).unlink(missing_ok=True)
         return workspace.publish()
@@ -182,7 +187,7 @@ def _fit(run: _Run, processes: Processes, on_event: OnEvent) -> _Trained:
     checkpoints = Checkpoints(run.folder / CHECKPOINTS, plan, keep=_KEPT_CHECKPOINTS)
     checkpoint = checkpoints.newest()
     for name in checkpoints.damaged:
-        on_event(Notice(f"The checkpoint {name} is damaged: it is passed over.", "warning"))
+        on_event(Notice(_("The checkpoint {name} is damaged: it is passed over.", name=name), "warning"))
     if processes.is_main:
         _check_disk(run.folder, model)
     with StopRequest() as stop, prepared_device(run.device, deterministic=training.deterministic):
@@ -190,7 +195,14 @@ def _fit(run: _Run, processes: Processes, on_event: OnEvent) -> _Trained:
         batch_size = checkpoint.progress.batch_size if checkpoint else training.batch_size
         if batch_size == "auto":
             batch_size = fastest_batch_size(learner, examples.rows, documents.lengths, processes)
-            on_event(Notice(f"Batch size: {batch_size}, the smallest that is about as fast as this machine gets."))
+            on_event(
+                Notice(
+                    _(
+                        "Batch size: {batch_size}, the smallest that is about as fast as this machine gets.",
+                        batch_size=batch_size,
+                    )
+                )
+            )
         selecting = documents.tagged(np.flatnonzero(run.selecting))
         course = Course(examples.rows, selecting, documents.lengths, training, batch_size, run.top_k)
         done = checkpoint.progress.step if checkpoint else 0
@@ -198,7 +210,7 @@ def _fit(run: _Run, processes: Processes, on_event: OnEvent) -> _Trained:
         with tracked(on_event, report_to, name=run.name, logs_dir=logs_dir(run.home), step=done) as on_event:
             fitting = Fitting(course, learner, checkpoints, processes, on_event)
             if checkpoint:
-                on_event(Notice(f"Continuing the training {run.name} from step {done}."))
+                on_event(Notice(_("Continuing the training {name} from step {done}.", name=run.name, done=done)))
                 fitting.resume(checkpoint)
             longest = longest_documents(course.rows, course.lengths, batch_size)
             _tell_duration(course, seconds_per_token(learner, longest, course.lengths), fitting.progress, on_event)
@@ -208,20 +220,53 @@ def _fit(run: _Run, processes: Processes, on_event: OnEvent) -> _Trained:
     progress = fitting.progress
     if progress.step < course.steps:
         raise InterruptedByUser(
-            f"The training was interrupted; it is saved as of step {progress.step} of {course.steps}.",
-            f"It goes on from there: get-tags train --source cached --data {run.data.name}, all else the same.",
+            _(
+                "The training was interrupted; it is saved as of step {step} of {steps}.",
+                step=progress.step,
+                steps=course.steps,
+            ),
+            _(
+                "It goes on from there: get-tags train --source cached --data {name}, all else the same.",
+                name=run.data.name,
+            ),
         )
+    calibration, thresholds = _calibrate(model, learner, selecting if processes.is_main else selecting[:0])
+    if progress.physical_tokens < learner.most_tokens:
+        said = _(
+            "Memory held {tokens:,} tokens at once: batches were computed in parts that add up to the same.",
+            tokens=progress.physical_tokens,
+        )
+        on_event(Notice(said))
     on_event(StageFinished("train", perf_counter() - started))
-    return _Trained(model, examples, progress, processes.count)
+    return _Trained(model, examples, progress, processes.count, calibration, thresholds)
+
+
+def _calibrate(
+    model: PreTrainedModel, learner: Learner, selecting: NDArray[np.int64]
+) -> tuple[Calibration, list[float]]:
+    """Make the model's scores chances, and choose each tag's threshold, by the documents that select."""
+    if not len(selecting):
+        return UNCHANGED, [THRESHOLD] * int(model.config.num_labels or 0)
+    logits, labels = learner.judge(selecting)
+    calibration = fit_calibration(logits, labels)
+    calibrate(model, calibration)
+    thresholds = tune_thresholds(calibration.scale * logits + calibration.shift)
+    return calibration, [round(threshold, 4) for threshold in thresholds.tolist()]
 
 
 def _tell_duration(course: Course, seconds_per_token: float, progress: Progress, on_event: OnEvent) -> None:
     seconds = seconds_per_token * (course.tokens - progress.useful_tokens)
     on_event(
         Notice(
-            f"{len(course.rows):,} documents, {course.tokens // course.training.epochs:,} tokens, "
-            f"{course.training.epochs} epochs: about {_duration(seconds)} on this device "
-            f"({1 / seconds_per_token:,.0f} tokens a second)."
+            _(
+                "{documents}, {tokens:,} tokens, {epochs}: about {duration} on this "
+                "device ({speed:,.0f} tokens a second).",
+                documents=documents(len(course.rows)),
+                tokens=course.tokens // course.training.epochs,
+                epochs=_n("{count} epoch", "{count} epochs", course.training.epochs),
+                duration=_duration(seconds),
+                speed=1 / seconds_per_token,
+            )
         )
     )
 
@@ -241,9 +286,17 @@ def _check_disk(folder: Path, model: PreTrainedModel) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise GetTagsError(
-            f"The disk of {folder} has {free / 2**30:.1f} GB free; the training's checkpoints and the model take "
-            f"{needed / 2**30:.1f} GB.",
-            "Free some space (get-tags data, get-tags models), or put the home on another disk: --home, GET_TAGS_HOME.",
+            _(
+                "The disk of {folder} has {free:.1f} GB free; the training's checkpoints and the model "
+                "take {needed:.1f} GB.",
+                folder=folder,
+                free=free / 2**30,
+                needed=needed / 2**30,
+            ),
+            _(
+                "Free some space (get-tags data, get-tags models), or put the home on another disk: "
+                "--home, GET_TAGS_HOME."
+            ),
         )
 
 
@@ -272,7 +325,11 @@ def _facts(run: _Run, trained: _Trained) -> dict[str, Any]:
         "examples": len(examples.rows),
         "left_out": int(run.left_out.sum()),
         "selecting": int(run.selecting.sum()),
-        "tags": [{"tag": t, "documents": n} for t, n in zip(examples.tags, examples.counts, strict=True)],
+        "tags": [
+            {"tag": tag, "documents": documents, "threshold": threshold}
+            for tag, documents, threshold in zip(examples.tags, examples.counts, trained.thresholds, strict=True)
+        ],
+        "calibration": trained.calibration._asdict(),
         "device": run.device,
         "precision": choose_precision(run.training.precision, run.device),
         "processes": trained.processes,
@@ -292,7 +349,9 @@ def _tokenise_if_needed(run: _Run, on_event: OnEvent) -> None:
     """Where another tokenizer made the data, read their text again, into a file that goes when the model is there."""
     path = run.folder / _TOKENISED_AGAIN
     if not is_tokenised_for(run.data, run.tokenizer):
-        on_event(Notice(f"{run.data.name} was tokenised for another base model: tokenising its text again."))
+        on_event(
+            Notice(_("{name} was tokenised for another base model: tokenising its text again.", name=run.data.name))
+        )
         if not path.exists():
             tokenise_again(run.data, run.tokenizer, path)
 

@@ -11,6 +11,7 @@ from get_tags_train.dataset import PreparedData, hash_numbers
 from get_tags_train.errors import GetTagsError
 from get_tags_train.folders import replacing
 from get_tags_train.text import text_hash
+from get_tags_train.words import _
 
 FILE = "trained_texts.npy"
 
@@ -49,7 +50,10 @@ def _stored(folder: Path) -> NDArray[np.uint64] | None:
         if hashes.dtype != np.uint64 or hashes.ndim != 1:
             raise ValueError("it holds no hashes")
     except Exception as error:  # a damaged file fails in many ways inside numpy
-        raise GetTagsError(f"{path} cannot be read: {error}.", "The model folder is damaged: copy it anew.") from error
+        raise GetTagsError(
+            _("{path} cannot be read: {error}.", path=path, error=error),
+            _("The model folder is damaged: copy it anew."),
+        ) from error
     return hashes
 
 

@@ -1,25 +1,23 @@
-"""Asks what no flag answered."""
+"""Asks what no flag answered; each question says what it means and what is recommended."""
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import questionary
-from prompt_toolkit.application import create_app_session
-from prompt_toolkit.output import create_output
-
+from get_tags_train import continuing
+from get_tags_train.asking import MOST_CHOICES, Choice, agree, can_ask, choose, prompts, tell, type_path, type_value
 from get_tags_train.csvfiles import read_ids
 from get_tags_train.dataset import PreparedData
 from get_tags_train.errors import GetTagsError, InputError
-from get_tags_train.folders import folder_bytes
-from get_tags_train.home import data_dir, data_names, find_data
-from get_tags_train.inventory import trainings_of, unfinished_work
-from get_tags_train.pipeline import why_not_continued
+from get_tags_train.folders import folder_bytes, write_json
+from get_tags_train.home import data_names, find_data, last_source_path
 from get_tags_train.settings import SITE_FILE, Settings, Source, problem
-from get_tags_train.workspace import differences
+from get_tags_train.words import N_, _, _n, documents, number, tags_of
+
+__all__ = ["QUESTIONS", "can_ask", "prompts"]
 
 _EXAMPLE = "demo"
 _AUTO = "auto"
@@ -36,33 +34,32 @@ class _Question(NamedTuple):
 
 
 QUESTIONS = [
-    _Question("training", "epochs", "Epochs", "How many times training goes through all documents."),
     _Question(
-        "training", "batch_size", "Batch size", "Documents per training step; larger is faster and needs memory."
+        "training",
+        "epochs",
+        N_("Epochs"),
+        N_("Times training goes through all documents; the default was found by validation."),
+    ),
+    _Question(
+        "training",
+        "batch_size",
+        N_("Batch size"),
+        N_("Documents per training step; more is faster, as far as memory allows."),
     ),
     _Question(
         "training",
         "context_length",
-        "Context length",
-        "How much of each document the model reads, in tokens (about 0.6 words).",
-        limit_reason=": a BERT reads no more",
+        N_("Context length"),
+        N_("How much of each document the model reads, in tokens (about 0.6 words each)."),
+        limit_reason=N_("a BERT reads no more"),
     ),
     _Question(
-        "evaluation", "top_k", "k for evaluation", "Predictions that the final score counts; the model is the same."
+        "evaluation",
+        "top_k",
+        N_("k for evaluation"),
+        N_("Of the first k tags named, how many are right? It changes nothing in the model."),
     ),
 ]
-
-
-def can_ask() -> bool:
-    """Whether somebody sits at a terminal."""
-    return bool(sys.stdin and sys.stdin.isatty() and (sys.stdout.isatty() or sys.stderr.isatty()))
-
-
-def prompts() -> AbstractContextManager[Any]:
-    """Where the prompts are drawn: on standard error where standard output is a file or a pipe."""
-    if sys.stdout.isatty() or not sys.stderr.isatty():
-        return nullcontext()
-    return create_app_session(output=create_output(stdout=sys.stderr))
 
 
 def ask_source(settings: Settings, chosen: Source | None, *, only_extraction: bool = False) -> Source | None:
@@ -85,38 +82,43 @@ def ask_settings(settings: Settings, answered: Mapping[str, Mapping[str, Any]]) 
         section, key = question.section, question.key
         if key in answered.get(section, {}):
             continue
-        default = getattr(getattr(settings, section), key)
-        questionary.print(question.explanation)
-        text = questionary.text(
-            f"{question.prompt} (recommended: {default}):", default=str(default), validate=_checker(question)
-        ).unsafe_ask()
+        default = str(getattr(getattr(settings, section), key))
+        tell(_(question.explanation))
+        asked = _("{question} (recommended: {default}):", question=_(question.prompt), default=default)
+        text = type_value(asked, default, _checker(question))
         answers.setdefault(section, {})[key] = text if text == _AUTO else int(text)
     return answers
 
 
-def confirm_start() -> bool:
-    """The last question before the long work."""
-    return bool(questionary.confirm("Start?", default=True).unsafe_ask())
+def remember(home: Path, source: Source) -> None:
+    """Keep the source that was chosen, as the next run's default."""
+    write_json(last_source_path(home), {"kind": source.kind, "ids": str(source.ids_path) if source.ids_path else None})
+
+
+def confirm_start(*, expected: bool) -> bool:
+    """The last question before the long work; where something is missing, a no is `expected`."""
+    return agree(_("Start?") if expected else _("Start all the same?"), default=expected)
 
 
 def confirm_deploy(model_name: str) -> bool:
     """The question after the evaluation."""
-    return bool(questionary.confirm(f"Make {model_name} live now?", default=False).unsafe_ask())
+    return agree(_("Make {name} live now?", name=model_name), default=False)
 
 
 def confirm_despite(model_name: str) -> bool:
     """The second question, where something speaks against it."""
-    return bool(questionary.confirm(f"Make {model_name} live all the same?", default=False).unsafe_ask())
+    return agree(_("Make {name} live all the same?", name=model_name), default=False)
 
 
 def confirm_removal(path: Path) -> bool:
     """Before anything is deleted."""
-    return bool(questionary.confirm(f"Remove {path} for good?", default=False).unsafe_ask())
+    return agree(_("Remove {path} for good?", path=path), default=False)
 
 
 def confirm_adding(examples: int, path: Path) -> bool:
     """Before examples are written into somebody's file of samples."""
-    return bool(questionary.confirm(f"Add these {examples} examples to {path}?", default=True).unsafe_ask())
+    asked = _n("Add this example to {path}?", "Add these {count} examples to {path}?", examples, path=path)
+    return agree(asked, default=True)
 
 
 def _ask_kind(settings: Settings, *, only_extraction: bool) -> Source | None:
@@ -124,109 +126,57 @@ def _ask_kind(settings: Settings, *, only_extraction: bool) -> Source | None:
     has_database = bool(settings.database.url)
     if only_extraction and not has_database:
         raise InputError(
-            "No database is set.",
-            f"Set url under [database] in {settings.home / SITE_FILE}; or try the example: get-tags train --demo.",
+            _("No database is set."),
+            _(
+                "Set url under [database] in {path}; or try the example: get-tags train --demo.",
+                path=settings.home / SITE_FILE,
+            ),
         )
     names = data_names(settings.home)
-    continued = _continued(settings)
+    continued = continuing.extractions(settings)
     if not only_extraction:
-        _say_unfinished_trainings(settings, names)
+        asked = {question.key: question.prompt for question in QUESTIONS if question.section == "training"}
+        continuing.say_trainings(settings, names, asked)
     if not has_database:
-        questionary.print(f"No database is set yet. To set one, write into {settings.home / SITE_FILE}:")
-        questionary.print(
-            '  [database]\n  url = "mssql+pyodbc://USER@SERVER/DATABASE?driver=ODBC+Driver+18+for+SQL+Server"'
-        )
-    not_set = None if has_database else "no database is set"
-    choices = [questionary.Choice(title, source) for source, title in continued.items()]
+        tell(_("No database is set yet. To set one, write into {path}:", path=settings.home / SITE_FILE))
+        tell('[database]\nurl = "mssql+pyodbc://USER@SERVER/DATABASE?driver=ODBC+Driver+18+for+SQL+Server"')
+    choices = [Choice(title, source) for source, title in continued.items()]
+    choices += _sources(names, continued, has_database=has_database, only_extraction=only_extraction)
+    tell(_("All of the database, the documents of a list, or earlier data (starts at once)."))
+    last = Source(_last(settings.home).get("kind", "database"))
+    picked: Source | str = choose(_("Where do the documents come from?"), choices, next(iter(continued), last))
+    return picked if isinstance(picked, Source) else None
+
+
+def _sources(
+    names: list[str], continued: Mapping[Source, str], *, has_database: bool, only_extraction: bool
+) -> list[Choice]:
+    not_set = "" if has_database else _("no database is set")
+    choices = []
     if Source("database") not in continued:  # to which it would be the same
-        choices.append(questionary.Choice("Database: extract all documents", Source("database"), disabled=not_set))
-    choices.append(
-        questionary.Choice("ids.csv: extract the documents whose ids it names", Source("ids"), disabled=not_set)
-    )
+        choices.append(Choice(_("Database: extract all documents"), Source("database"), not_set))
+    choices.append(Choice(_("ids.csv: extract the documents whose ids it names"), Source("ids"), not_set))
     if not only_extraction:
-        none_there = None if names else "none there yet"
-        choices.append(
-            questionary.Choice(f"Prepared data of an earlier run ({len(names)})", Source("cached"), disabled=none_there)
-        )
-    if not has_database and not only_extraction:
-        choices.append(questionary.Choice("The built-in example, to try everything with", _EXAMPLE))
-    picked = questionary.select("Where do the documents come from?", choices=choices).unsafe_ask()
-    return None if picked == _EXAMPLE else cast(Source, picked)
-
-
-def _continued(settings: Settings) -> dict[Source, str]:
-    """Say which extractions have not finished; those that go on under these settings, by the source that does it."""
-    found: dict[Source, str] = {}
-    for work in unfinished_work(settings.home, data_dir(settings.home)):
-        read, listed = work.read_so_far()
-        so_far = f"{read:,} of {listed:,} documents read" if listed else "nothing read yet"
-        questionary.print(
-            f"The extraction of {work.name} has not finished: {_origin(work.plan)}, begun {work.begun:%Y-%m-%d %H:%M}, "
-            f"{so_far}."
-        )
-        source = Source("ids", settings.home / "ids.csv") if work.plan.get("kind") == "ids" else Source("database")
-        reason = "a run is at work on it" if work.is_running else _obstacle(settings, source, work.plan)
-        if reason:
-            questionary.print(f"  It cannot be continued now: {reason}.")
-        elif source not in found:  # of several that are alike, a run takes the newest
-            found[source] = f"Continue the extraction of {work.name} ({so_far})"
-        if not work.is_running:
-            questionary.print(f"  To be rid of it: get-tags data remove {work.folder.name}")
-    return found
-
-
-def _obstacle(settings: Settings, source: Source, plan: Mapping[str, Any]) -> str:
-    """Why these settings do not continue an extraction of this plan; '' where they do."""
-    if source.ids_path and not source.ids_path.exists():
-        return f"there is no {source.ids_path}; if its ids are in another file, choose ids.csv and name that"
-    try:
-        return "; ".join(why_not_continued(settings.model_copy(update={"source": source}), plan))
-    except GetTagsError as error:
-        return error.message.rstrip(".")
-
-
-def _origin(plan: Mapping[str, Any]) -> str:
-    return f"{'ids of a file, in ' if plan.get('kind') == 'ids' else ''}{plan.get('database')}"
-
-
-def _say_unfinished_trainings(settings: Settings, names: Sequence[str]) -> None:
-    """Those of the newest data, with the answers that continue them."""
-    try:
-        trainings = trainings_of(settings.home, PreparedData(find_data(settings.home, names[0]))) if names else []
-    except GetTagsError:
-        return  # damaged data, which nobody trains on
-    asked = {question.key: question.prompt.lower() for question in QUESTIONS if question.section == "training"}
-    now = settings.training.deciding()
-    for work in trainings:
-        was = work.plan.get("settings", {})
-        answers = {key: was[key] for key in asked if key in was}
-        questionary.print(
-            f"The training {work.name} of the newest data has not finished, begun {work.begun:%Y-%m-%d %H:%M}."
-        )
-        if differing := differences({"": was}, {"": now | answers}):
-            questionary.print(f"  It cannot be continued with these settings: {'; '.join(differing)}.")
-        elif work.is_running:
-            questionary.print("  A run is at work on it.")
-        else:
-            same = ", ".join(f"{asked[key]} {value}" for key, value in answers.items())
-            questionary.print(f"  The same answers continue it: prepared data {names[0]}, {same}.")
+        none_there = "" if names else _("none there yet")
+        title = _("Prepared data of an earlier run ({count})", count=len(names))
+        choices.append(Choice(title, Source("cached"), none_there))
+        if not has_database:
+            choices.append(Choice(_("The built-in example, to try everything with"), _EXAMPLE))
+    return choices
 
 
 def _ask_ids(settings: Settings) -> Path:
-    default = settings.home / "ids.csv"
-    question = questionary.path(
-        "File with the ids of the documents:",
-        default=str(default) if default.exists() else "",
-        validate=_problem_of_ids,
-    )
-    return Path(question.unsafe_ask()).expanduser()
+    tell(_("A CSV file with one column, the ids of the documents; Tab completes a name."))
+    named = [Path(str(_last(settings.home).get("ids"))), settings.home / "ids.csv"]
+    default = next((str(path) for path in named if path.is_file()), "")
+    return type_path(_("File with the ids of the documents:"), default, _problem_of_ids)
 
 
 def _ask_data(settings: Settings) -> str:
     names = data_names(settings.home)
     find_data(settings.home, None)  # says what to do where there are none
-    choices = [questionary.Choice(_data_line(settings.home, name), name) for name in names]
-    return str(questionary.select("Which prepared data? (newest first)", choices=choices).unsafe_ask())
+    choices = [Choice(_data_line(settings.home, name), name) for name in names[:MOST_CHOICES]]
+    return str(choose(_("Which prepared data? (newest first)"), choices))
 
 
 def _data_line(home: Path, name: str) -> str:
@@ -234,12 +184,19 @@ def _data_line(home: Path, name: str) -> str:
     try:
         manifest = PreparedData(folder).manifest
     except GetTagsError:
-        return f"{name}  (damaged)"
+        return _("{name}  (damaged)", name=name)
     date = datetime.fromisoformat(manifest.created)
-    size = folder_bytes(folder) / 1e6
-    return (
-        f"{name}  {date:%Y-%m-%d %H:%M}  {manifest.documents_kept:,} documents, {manifest.tags:,} tags, {size:,.0f} MB"
-    )
+    size = f"{number(folder_bytes(folder) / 1e6, ',.0f')} MB"
+    return f"{name}  {date:%Y-%m-%d %H:%M}  {documents(manifest.documents_kept)}, {tags_of(manifest.tags)}, {size}"
+
+
+def _last(home: Path) -> dict[str, Any]:
+    """The source of the last run that was answered here; {} where there is none."""
+    with suppress(OSError, ValueError):
+        kept = json.loads(last_source_path(home).read_text(encoding="utf-8"))
+        if isinstance(kept, dict) and kept.get("kind") in ("database", "ids", "cached"):
+            return kept
+    return {}
 
 
 def _checker(question: _Question) -> Callable[[str], bool | str]:
@@ -247,11 +204,12 @@ def _checker(question: _Question) -> Callable[[str], bool | str]:
         if text == _AUTO and not problem(question.section, question.key, _AUTO):
             return True
         try:
-            number = int(text)
+            value = int(text)
         except ValueError:
-            return "Please type a whole number."
-        reason = problem(question.section, question.key, number)
-        return f"{reason}{question.limit_reason}." if reason else True
+            return _("Please type a whole number.")
+        if reason := problem(question.section, question.key, value):
+            return ": ".join(filter(None, [reason, question.limit_reason and _(question.limit_reason)])) + "."
+        return True
 
     return check
 

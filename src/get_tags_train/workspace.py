@@ -10,6 +10,7 @@ from get_tags_train.errors import GetTagsError
 from get_tags_train.events import Notice, OnEvent
 from get_tags_train.folders import locked, read_json, remove_folder, rename, try_lock, write_json
 from get_tags_train.home import PARTIAL, locks_dir, unfinished
+from get_tags_train.words import _
 
 PLAN = "plan.json"
 
@@ -51,7 +52,7 @@ def open_workspace(
 
     Unfinished work of another plan stays as it is, and a notice says what differs.
     """
-    busy = GetTagsError("Another run is just starting in this home.", "Try again in a moment.")
+    busy = GetTagsError(_("Another run is just starting in this home."), _("Try again in a moment."))
     with locked(locks_dir(home) / "claims.lock", lambda: busy, timeout_seconds=30):
         for folder in unfinished(parent):
             if (lock := _lock(home, folder)) is None:
@@ -89,18 +90,25 @@ def differences(theirs: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]
     for key in {**plan, **theirs}:
         value, other = plan.get(key), theirs.get(key)
         if isinstance(value, dict) and isinstance(other, dict):
-            differing += [f"{k} was {other.get(k)} and is {v}" for k, v in value.items() if other.get(k) != v]
+            differing += [
+                _("{key} was {before} and is {now}", key=k, before=other.get(k), now=v)
+                for k, v in value.items()
+                if other.get(k) != v
+            ]
         elif other != value:
-            differing.append(f"{key.removesuffix('_sha256').replace('_', ' ')} changed")
+            differing.append(_("{what} changed", what=key.removesuffix("_sha256").replace("_", " ")))
     return differing
 
 
 def _not_continued(folder: Path, theirs: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
     group = "models" if folder.parent.name == "_models" else "data"
     differing = "; ".join(differences(theirs, plan))
-    return (
-        f"The unfinished {folder.name} is not continued: {differing}. It is continued by a run with what it "
-        f"had; to be rid of it: get-tags {group} remove {folder.name}."
+    return _(
+        "The unfinished {name} is not continued: {differing}. It is continued by a run with what "
+        "it had; to be rid of it: get-tags {group} remove {name}.",
+        name=folder.name,
+        differing=differing,
+        group=group,
     )
 
 

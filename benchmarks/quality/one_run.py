@@ -1,0 +1,276 @@
+"""One run: train one variant (or a reference) with one seed on one set, and write its scores of other documents."""
+
+import json
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sets import RealSet
+from variants import VARIANTS, Variant
+
+from get_tags_train.base_model import load_for_tags
+from get_tags_train.batches import Batch, Documents, split_by_tokens
+from get_tags_train.device import prepared_device
+from get_tags_train.fitting import Course
+from get_tags_train.learner import Learner
+from get_tags_train.metrics import precision_at_k
+from get_tags_train.processes import Processes
+from get_tags_train.settings import TrainingSettings, load_settings
+
+LINEAR, TRAINER = "linear", "trainer"
+_SCORED_TOKENS = 8_192
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every run of a set shares."""
+
+    base_model: str
+    context_length: int
+    epochs: int
+    results: Path
+
+
+def path_of(plan: Plan, name: str, variant: str, seed: int) -> Path:
+    """Where a run writes its scores."""
+    safe = re.sub(r"[^a-z0-9.-]+", "_", variant)
+    return plan.results / f"{name}-{plan.context_length}-{safe}-{seed}.npz"
+
+
+def run(plan: Plan, data: RealSet, variant: str, seed: int) -> None:
+    """Train, score, write."""
+    torch.set_num_threads(1)
+    started = time.process_time()
+    if variant == LINEAR:
+        logits, notes = _linear(data, seed)
+    elif variant == TRAINER:
+        logits, notes = _trainer(plan, data, seed)
+    else:
+        logits, notes = _ours(plan, data, VARIANTS[variant], seed)
+    seconds = {"seconds": round(notes.pop("ended", time.process_time()) - started, 1)}
+    path = path_of(plan, data.name, variant, seed)
+    precision = precision_at_k(data.labels[data.test], logits[data.test], 5)
+    facts = {"set": data.name, "variant": variant, "seed": seed, "context": plan.context_length, **seconds, **notes}
+    facts |= {"train": len(data.train), "test": len(data.test), "P@k": [round(p, 4) for p in precision]}
+    rows = np.concatenate([data.selecting, data.test])
+    np.savez_compressed(path, rows=rows, logits=logits[rows], facts=json.dumps(facts))
+    with (plan.results / "runs.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(facts) + "\n")
+
+
+def _settings(plan: Plan, variant: Variant, seed: int) -> TrainingSettings:
+    values = {"base_model": plan.base_model, "context_length": plan.context_length, "epochs": plan.epochs, "seed": seed}
+    training = load_settings(Path(tempfile.gettempdir()), overrides={"training": values}, environ={}).training
+    return training.model_copy(update=variant.settings)  # unchecked: the product knows fewer losses
+
+
+class _Taught(Documents):
+    """Documents whose labels are partly what a teacher says of them."""
+
+    teacher: NDArray[np.float32]
+    share: float
+
+    def batch(self, rows: NDArray[np.int64]) -> Batch:
+        """The documents at these places in the data."""
+        batch = super().batch(rows)
+        taught = (1 - self.share) * batch.labels + self.share * torch.from_numpy(self.teacher[rows])
+        return batch._replace(labels=taught)
+
+
+class _Learner(Learner):
+    """The product's learner with what a variant changes."""
+
+    def change(self, variant: Variant) -> None:
+        """Take over the variant's rates."""
+        self._groups_by_depth(variant)
+        self._decay, self._averages = variant.average, dict[str, torch.Tensor]()
+
+    def _groups_by_depth(self, variant: Variant) -> None:
+        if variant.pooler_rate is None and variant.layer_decay == 1:
+            return
+        layers = self._model.config.num_hidden_layers
+        groups, rates, names = [], [], []
+        for name, parameter in self._named.items():
+            rate = self._training.learning_rate
+            if ".pooler." in name:
+                rate = variant.pooler_rate or self._training.head_learning_rate
+            elif not name.startswith(f"{self._model.base_model_prefix}."):
+                rate = self._training.head_learning_rate
+            else:
+                layer = re.search(r"\.layer\.(\d+)\.", name)
+                rate *= variant.layer_decay ** (layers - 1 - int(layer[1]) if layer else layers)
+            decay = self._training.weight_decay * (parameter.ndim > 1)
+            groups.append({"params": [parameter], "weight_decay": decay})
+            rates.append(rate)
+            names.append(name)
+        self._optimizer = torch.optim.AdamW(groups, fused=True)
+        self._peak_rates, self._names = rates, names
+
+    def average(self) -> None:
+        """Count the weights of now into their moving average."""
+        if self._decay:
+            for name, weight in self._model.named_parameters():
+                before = self._averages.setdefault(name, weight.detach().clone())
+                before.lerp_(weight.detach(), 1 - self._decay)
+
+    def best_weights(self) -> dict[str, torch.Tensor]:
+        """A copy of the weights, averaged ones where there are any."""
+        return {name: weight.clone() for name, weight in (self.weights() | self._averages).items()}
+
+    def score(self, rows: NDArray[np.int64], weights: dict[str, torch.Tensor]) -> NDArray[np.float32]:
+        """Logits of documents in float32, (documents, tags), with these weights."""
+        kept = {name: weight.clone() for name, weight in self.weights().items()}
+        self._model.load_state_dict(weights)
+        result = np.zeros((len(rows), self._model.num_labels), np.float32)
+        place = {row: n for n, row in enumerate(rows.tolist())}
+        self._model.eval()
+        with torch.inference_mode():
+            for part in split_by_tokens(rows, self._documents.lengths, _SCORED_TOKENS):
+                batch = self._documents.batch(part)
+                logits = self._model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
+                result[[place[row] for row in part.tolist()]] = logits.numpy()
+        self._model.load_state_dict(kept)
+        return result
+
+
+def _ours(plan: Plan, data: RealSet, variant: Variant, seed: int) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    """The product's learner over the product's course, best epoch by the selecting documents."""
+    training = _settings(plan, variant, seed)
+    documents, examples = data.documents(plan.base_model, plan.context_length)
+    model = load_for_tags(plan.base_model, examples, training)
+    if variant.hidden_dropout is not None:
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = variant.hidden_dropout
+    if variant.teacher:
+        documents.__class__ = _Taught
+        documents.teacher, documents.share = _teacher(data, seed), variant.teacher
+    learner = _Learner(model, documents, training, Processes("cpu"), "cpu")
+    learner.change(variant)
+    course = Course(data.train, data.selecting, documents.lengths, training, int(training.batch_size), 5)
+    epochs, best, ended = list[list[float]](), (-1.0, learner.best_weights()), 0.0
+    with prepared_device("cpu", deterministic=False):
+        for number, rows in enumerate(course.batches(0)):
+            learner.step(number, rows, course.rate(number))
+            learner.average()
+            if (number + 1) % course.steps_per_epoch == 0:
+                ended = time.process_time()
+                weights = learner.best_weights()
+                scored = learner.score(data.selecting, weights)
+                precision = precision_at_k(data.labels[data.selecting], scored, 5)
+                epochs.append([round(p, 4) for p in precision])
+                if sum(precision) >= best[0]:
+                    best = (sum(precision), weights)
+    logits = np.zeros((len(data.texts), len(data.tags)), np.float32)
+    other = np.concatenate([data.selecting, data.test])
+    logits[other] = learner.score(other, best[1])
+    return logits, {"epochs": epochs, "ended": ended, "tokens": course.tokens}
+
+
+def _linear(data: RealSet, seed: int) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    """TF-IDF of words and pairs of them, and one-vs-rest LinearSVC, over whole texts."""
+    logits = np.zeros((len(data.texts), len(data.tags)), np.float32)
+    other = np.concatenate([data.selecting, data.test])
+    logits[other] = _svc(data, data.train, other, seed)
+    return logits, {}
+
+
+def _svc(data: RealSet, train: NDArray[np.int64], other: NDArray[np.int64], seed: int) -> NDArray[np.float32]:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.svm import LinearSVC
+
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+    features = words.fit_transform([data.texts[row] for row in train])
+    known = np.flatnonzero(data.labels[train].any(axis=0))
+    model = OneVsRestClassifier(LinearSVC(random_state=seed)).fit(features, data.labels[train][:, known].astype(int))
+    result = np.full((len(other), len(data.tags)), -1.0, np.float32)
+    result[:, known] = model.decision_function(words.transform([data.texts[row] for row in other]))
+    return result
+
+
+def _teacher(data: RealSet, seed: int) -> NDArray[np.float32]:
+    """Probabilities by the linear model for each training document, trained on the other four fifths of them."""
+    from sklearn.linear_model import LogisticRegression
+
+    folds = np.random.default_rng(seed).permutation(len(data.train)) % 5
+    decisions = np.zeros((len(data.train), len(data.tags)), np.float32)
+    for fold in range(5):
+        decisions[folds == fold] = _svc(data, data.train[folds != fold], data.train[folds == fold], seed)
+    scale = LogisticRegression(C=1e6).fit(decisions.reshape(-1, 1), data.labels[data.train].ravel())
+    teacher = np.zeros((len(data.texts), len(data.tags)), np.float32)
+    teacher[data.train] = scale.predict_proba(decisions.reshape(-1, 1))[:, 1].reshape(decisions.shape)
+    return teacher
+
+
+def _trainer(plan: Plan, data: RealSet, seed: int) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    """transformers' Trainer with its defaults, but for time bf16, batches alike in length, no dropout in attention."""
+    import datasets
+    from transformers import (
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
+        DataCollatorWithPadding,
+        Trainer,
+        TrainingArguments,
+        set_seed,
+    )
+
+    tokenizer = AutoTokenizer.from_pretrained(plan.base_model)
+    encoded = tokenizer(data.texts, truncation=True, max_length=plan.context_length)
+    columns = {name: encoded[name] for name in ("input_ids", "attention_mask")}
+    columns |= {"length": [len(row) for row in encoded["input_ids"]], "labels": list(data.labels.astype(np.float32))}
+    everything = datasets.Dataset.from_dict(columns)
+    padder = DataCollatorWithPadding(tokenizer)
+
+    def collate(rows: list[dict[str, Any]]) -> Any:
+        labels = torch.tensor(np.array([row.pop("labels") for row in rows]), dtype=torch.float32)
+        return {**padder([{k: v for k, v in row.items() if k != "length"} for row in rows]), "labels": labels}
+
+    set_seed(seed)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        plan.base_model,
+        num_labels=len(data.tags),
+        problem_type="multi_label_classification",
+        dtype=torch.float32,
+        attention_probs_dropout_prob=0.0,
+    )
+    with tempfile.TemporaryDirectory() as output:
+        arguments = TrainingArguments(
+            output_dir=output,
+            num_train_epochs=plan.epochs,
+            use_cpu=True,
+            bf16=True,
+            train_sampling_strategy="group_by_length",
+            remove_unused_columns=False,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            logging_strategy="no",
+            seed=seed,
+        )
+        trainer = Trainer(
+            model=model, args=arguments, train_dataset=everything.select(data.train), data_collator=collate
+        )
+        trainer.train()
+    ended = time.process_time()
+    logits = np.zeros((len(data.texts), len(data.tags)), np.float32)
+    other = np.concatenate([data.selecting, data.test])
+    model.eval()
+    for rows in _slices(other[np.argsort([columns["length"][row] for row in other])], 32):
+        batch = collate([dict(everything[int(row)]) for row in rows])
+        batch.pop("labels")
+        with torch.inference_mode():
+            logits[rows] = model(**batch).logits.float().numpy()
+    return logits, {"ended": ended}
+
+
+def _slices(rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

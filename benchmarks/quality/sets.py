@@ -1,0 +1,86 @@
+"""The real sets of ../shared/data as arrays: clean texts, tags of the training documents, the part of each."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from get_tags_train.batches import Documents, Examples, _Lists
+from get_tags_train.encoding import CleanTextEncoder
+from get_tags_train.shingles import shingle
+from get_tags_train.text import clean_text, normalise_tag
+from get_tags_train.tokens import load_tokenizer
+from get_tags_train.twins import group_texts
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+# Where a set has no validation split, this share of its training documents selects.
+_SELECTING = 0.1
+
+
+@dataclass(frozen=True)
+class RealSet:
+    """Documents of one set: places of those that train, select and test in `texts`.
+
+    labels: (documents, tags of the training documents); true_counts: (documents,) tags, unknown ones included;
+    groups: (test documents,) near-duplicates share a number.
+    """
+
+    name: str
+    texts: list[str]
+    tags: list[str]
+    labels: NDArray[np.bool_]
+    true_counts: NDArray[np.int64]
+    train: NDArray[np.int64]
+    selecting: NDArray[np.int64]
+    test: NDArray[np.int64]
+    unknown_tags: int
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """Which test documents are nearly the same."""
+        return group_texts(shingle([self.texts[row] for row in self.test]))
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(tags,) training documents of each."""
+        counts: NDArray[np.int64] = self.labels[self.train].sum(axis=0)
+        return counts
+
+    def documents(self, base_model: str, context_length: int) -> tuple[Documents, Examples]:
+        """The documents as the product's learner reads them."""
+        tokenizer = load_tokenizer(base_model)
+        examples = Examples(self.train, self.tags, self.counts.tolist(), np.arange(len(self.tags)))
+        numbers = pa.array([np.flatnonzero(row).astype(np.int32) for row in self.labels], pa.list_(pa.int32()))
+        input_ids = CleanTextEncoder(tokenizer)(pa.array(self.texts))
+        lists = (_Lists([numbers]), _Lists([input_ids]))
+        pad, length = tokenizer.pad_token_id, context_length
+        return Documents(*lists, examples, pad_token_id=pad, context_length=length), examples
+
+
+def read(name: str, train_limit: int = 0, test_limit: int = 0) -> RealSet:
+    """One set; of a larger one only so many documents of each split, drawn by a fixed chance (0: all)."""
+    frame = pd.read_parquet(DATA / name / "documents.parquet")
+    frame["text"] = [clean_text(text) for text in frame["text"]]
+    frame["tags"] = [sorted({normalise_tag(tag) for tag in row}) for row in frame["tags"]]
+    frame = frame.drop_duplicates("text", keep="last").reset_index(drop=True)  # the test split comes last
+    chance = np.random.default_rng(6)
+    places = {split: chance.permutation(np.flatnonzero(frame["split"] == split)) for split in ("train", "test")}
+    selecting = np.flatnonzero(frame["split"] == "validation")
+    train, test = places["train"], np.sort(places["test"][: test_limit or None])
+    if not len(selecting):
+        most = train_limit or len(train)
+        selecting, train = train[: int(most * _SELECTING)], train[int(most * _SELECTING) :]
+    elif train_limit:
+        selecting = chance.permutation(selecting)[: train_limit // 4]
+    train = np.sort(train[: train_limit or None])
+    tags = sorted({tag for row in frame["tags"][train] for tag in row})
+    place = {tag: n for n, tag in enumerate(tags)}
+    labels = np.zeros((len(frame), len(tags)), bool)
+    for row, own in enumerate(frame["tags"]):
+        labels[row, [place[tag] for tag in own if tag in place]] = True
+    unknown = {tag for row in frame["tags"][test] for tag in row} - place.keys()
+    true_counts = np.array([len(row) for row in frame["tags"]], np.int64)
+    return RealSet(name, frame["text"].tolist(), tags, labels, true_counts, train, selecting, test, len(unknown))

@@ -1,0 +1,77 @@
+"""What is tried: settings of the product, and changes to its learner that it does not have."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.nn.functional import log_softmax, logsigmoid
+
+from get_tags_train.losses import LOSSES, Loss, bce, zlpr
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to train: settings under [training], and what only this benchmark knows."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    pooler_rate: float | None = None  # None: that of the head
+    layer_decay: float = 1.0  # rate of each layer below the last, relative to the one above it
+    average: float = 0.0  # decay of the moving average of weights
+    teacher: float = 0.0  # share of the linear model's scores in the labels
+    hidden_dropout: float | None = None
+
+
+def softmax(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy against the true tags in equal shares: (documents,)."""
+    return -(log_softmax(logits, 1) * labels).sum(1) / labels.sum(1)
+
+
+def asymmetric(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Ridnik et al., Asymmetric Loss For Multi-Label Classification (2021), with its own 4, 0 and .05: (documents,)."""
+    shifted = (torch.sigmoid(logits) - 0.05).clamp(min=0)
+    others = torch.log((1 - shifted).clamp(min=1e-8)) * shifted**4
+    return -(labels * logsigmoid(logits) + (1 - labels) * others).mean(dim=1)
+
+
+def with_bce(other: Loss) -> Loss:
+    """A loss and the binary cross-entropy, added up over tags."""
+    return lambda logits, labels: logits.shape[1] * bce(logits, labels) + other(logits, labels)
+
+
+LOSSES |= {"softmax": softmax, "asymmetric": asymmetric, "bce+zlpr": with_bce(zlpr), "bce+softmax": with_bce(softmax)}
+
+# Settings as they were before this benchmark, whatever the defaults are now.
+BEFORE = {"loss": "bce", "learning_rate": 1e-4, "head_learning_rate": 1e-2}
+_FINER = {"pooler_rate": 1e-3}
+
+VARIANTS = {
+    "defaults": Variant(),
+    "before": Variant(BEFORE),
+    "pooler 1e-4": Variant(BEFORE, pooler_rate=1e-4),
+    "pooler 1e-3": Variant(BEFORE, **_FINER),
+    "zlpr": Variant(BEFORE | {"loss": "zlpr"}),
+    "zlpr, pooler 1e-3": Variant(BEFORE | {"loss": "zlpr"}, **_FINER),
+    "softmax": Variant(BEFORE | {"loss": "softmax"}),
+    "asymmetric": Variant(BEFORE | {"loss": "asymmetric"}),
+    "bce + zlpr": Variant(BEFORE | {"loss": "bce+zlpr"}),
+    "bce + zlpr, pooler 1e-3": Variant(BEFORE | {"loss": "bce+zlpr"}, **_FINER),
+    "bce + softmax, pooler 1e-3": Variant(BEFORE | {"loss": "bce+softmax"}, **_FINER),
+    "rate 2e-4": Variant(BEFORE | {"learning_rate": 2e-4}),
+    "rate 3e-4": Variant(BEFORE | {"learning_rate": 3e-4}),
+    "rate 3e-4, pooler 1e-3": Variant(BEFORE | {"learning_rate": 3e-4}, **_FINER),
+    "head 3e-3": Variant(BEFORE | {"head_learning_rate": 3e-3}),
+    "head 3e-2": Variant(BEFORE | {"head_learning_rate": 3e-2}),
+    "rate 3e-4, head 3e-2": Variant(BEFORE | {"learning_rate": 3e-4, "head_learning_rate": 3e-2}),
+    "rate 2e-4, batch 8": Variant(BEFORE | {"learning_rate": 2e-4, "batch_size": 8}),
+    "rate 2e-4, bce + zlpr": Variant(BEFORE | {"learning_rate": 2e-4, "loss": "bce+zlpr"}),
+    "rate 2e-4, zlpr": Variant(BEFORE | {"learning_rate": 2e-4, "loss": "zlpr"}),
+    "head 3e-2, pooler 1e-3": Variant(BEFORE | {"head_learning_rate": 3e-2}, **_FINER),
+    "batch 8": Variant(BEFORE | {"batch_size": 8}),
+    "batch 8, pooler 1e-3": Variant(BEFORE | {"batch_size": 8}, **_FINER),
+    "no dropout": Variant(BEFORE, hidden_dropout=0.0),
+    "no dropout, pooler 1e-3": Variant(BEFORE, hidden_dropout=0.0, **_FINER),
+    "layer decay .9": Variant(BEFORE, layer_decay=0.9),
+    "average .98": Variant(BEFORE, average=0.98),
+    "linear teacher .3": Variant(BEFORE, teacher=0.3),
+    "linear teacher .5, pooler 1e-3": Variant(BEFORE, teacher=0.5, **_FINER),
+}

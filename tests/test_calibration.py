@@ -1,0 +1,101 @@
+"""Calibration and thresholds, worked by hand where that can be done."""
+
+import numpy as np
+import pytest
+
+from get_tags_train.calibration import UNCHANGED, Calibration, fit_calibration, tune_thresholds
+from get_tags_train.metrics import rank
+
+
+def logit(share: float) -> float:
+    return float(np.log(share / (1 - share)))
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def drawn(documents: int, scale: float, shift: float, tags: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """Logits, and labels drawn with the chances of `scale * logits + shift`."""
+    chance = np.random.default_rng(3)
+    logits = chance.normal(-2, 2, (documents, tags))
+    return logits, chance.random(logits.shape) < sigmoid(scale * logits + shift)
+
+
+def test_two_scores_become_the_shares_that_were_true() -> None:
+    """1,000 pairs at each of two logits, of which 200 and 600 are true: a line through two points."""
+    logits = np.repeat([[-2.0], [2.0]], 1_000, axis=0)
+    labels = np.zeros((2_000, 1), bool)
+    labels[:200] = labels[1_000:1_600] = True
+    scale, shift = fit_calibration(logits, labels)
+    assert scale == pytest.approx((logit(0.6) - logit(0.2)) / 4, abs=0.01)
+    assert shift == pytest.approx((logit(0.6) + logit(0.2)) / 2, abs=0.01)
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (0.4, -1.0), (2.5, 0.5)])
+def test_the_map_that_labels_were_drawn_by_is_found(scale: float, shift: float) -> None:
+    found = fit_calibration(*drawn(5_000, scale, shift))
+    assert found.scale == pytest.approx(scale, rel=0.05)
+    assert found.shift == pytest.approx(shift, abs=0.1)
+
+
+def test_without_documents_nothing_changes() -> None:
+    assert fit_calibration(np.zeros((0, 4)), np.zeros((0, 4), bool)) == pytest.approx(UNCHANGED)
+
+
+def test_one_document_does_not_turn_everything_over() -> None:
+    """Its only tag had a score of .95; without the prior every tag of every document would get 0 from then on."""
+    scale, shift = fit_calibration(np.array([[3.0, -3.0]]), np.array([[False, False]]))
+    assert 0.1 < scale < 1
+    assert -1.5 < shift < 0
+
+
+def test_a_model_that_ranks_worse_than_chance_is_left_alone() -> None:
+    logits, labels = drawn(500, 1.0, 0.0)
+    assert fit_calibration(-3 * logits, labels) == UNCHANGED
+
+
+def test_far_logits_do_no_harm() -> None:
+    scale, shift = fit_calibration(np.array([[1e4, -1e4]] * 50), np.array([[True, False]] * 50))
+    assert np.isfinite([scale, shift]).all()
+
+
+def test_a_positive_scale_and_one_shift_keep_every_ranking() -> None:
+    logits, labels = drawn(200, 0.4, -1.0)
+    scale, shift = fit_calibration(logits, labels)
+    assert (rank(scale * logits + shift, 5) == rank(logits, 5)).all()
+
+
+def test_a_calibration_is_a_pair() -> None:
+    assert Calibration(2.0, 1.0) == (2.0, 1.0)
+
+
+def logits_of(*scores: float, documents: int) -> np.ndarray:
+    """One tag with these scores in turn: (documents, 1)."""
+    score = np.array(scores)[np.arange(documents) % len(scores)]
+    return np.log(score / (1 - score))[:, None]
+
+
+def test_the_threshold_is_half_of_the_best_f1_by_hand() -> None:
+    """Of 4,000 documents 2,000 have a score of .9 and 2,000 of .2: 1,800 and 400 true ones are to be expected.
+
+    Naming the first: 2 * 1,800 / (2,000 + 2,200); naming all: 2 * 2,200 / (4,000 + 2,200), which is less.
+    """
+    assert tune_thresholds(logits_of(0.9, 0.2, documents=4_000)) == pytest.approx([0.5 * 2 * 1_800 / 4_200])
+
+
+def test_a_tag_that_is_hard_to_tell_is_named_at_a_lower_score() -> None:
+    easy, hard = logits_of(0.99, 0.01, documents=2_000), logits_of(0.3, 0.1, documents=2_000)
+    of_easy, of_hard = tune_thresholds(np.hstack([easy, hard]))
+    assert of_hard < 0.25 < 0.45 < of_easy < 0.5
+
+
+def test_a_rare_tag_goes_by_all_tags_together() -> None:
+    common = np.hstack([logits_of(0.9, 0.05, documents=2_000)] * 3)
+    thresholds = tune_thresholds(np.hstack([common, logits_of(1e-6, documents=2_000)]))
+    assert thresholds[3] == pytest.approx(thresholds[0], abs=0.01)
+
+
+def test_a_few_documents_are_enough_for_thresholds_that_make_sense() -> None:
+    thresholds = tune_thresholds(logits_of(0.8, 0.1, 0.02, documents=3))
+    assert 0.2 < thresholds[0] < 0.5
