@@ -9,6 +9,7 @@ from get_tags_train.folders import read_json
 from get_tags_train.words import _
 
 FACTS = "get_tags.json"
+_LISTS = ("tags", "probes", "evaluations")  # of objects, wherever they are
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -22,7 +23,10 @@ def read_facts(folder: Path) -> dict[str, Any]:
             _("{folder} cannot be read: {error}.", folder=folder / FACTS, error=error),
             _("The model folder is damaged."),
         ) from error
-    if not isinstance(facts, dict):
+    if not isinstance(facts, dict) or not all(
+        isinstance(facts.get(key, []), list) and all(isinstance(entry, dict) for entry in facts.get(key, []))
+        for key in _LISTS
+    ):
         raise GetTagsError(
             _("{path} holds no facts of a model.", path=folder / FACTS), _("The model folder is damaged.")
         )
