@@ -150,6 +150,7 @@ class TagModel:
         rows, width = len(encoded), int(lengths.max())
         if self._device == "cpu":
             rows, width = _few_shapes(rows, width)
+            width = min(width, self.context_length)  # the model may have no position beyond
         # A row that is there for the shape alone has one token of padding to look at.
         lengths = np.append(lengths, np.zeros(rows - len(encoded), lengths.dtype))
         mask = np.arange(width) < lengths[:, None]
