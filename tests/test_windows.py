@@ -248,7 +248,7 @@ LIGHT = [
 
 def test_its_own_tests_pass_under_a_windows_python() -> None:
     tests = [path for name in LIGHT if (path := ROOT / "tests" / f"test_{name}.py").exists()]
-    options = ["-q", "-p", "no:cacheprovider", "--timeout=300", "-m", "not server and not wine", r"--basetemp=C:\t"]
+    options = ["-p", "no:cacheprovider", "--timeout=300", "-m", "not server and not wine", r"--basetemp=C:\t"]
     packages = ";".join(map(windows_path, (windows.PACKAGES, ROOT / "src")))
     variables = {"PYTHONPATH": packages, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     arguments = ["-m", "pytest", *options, "--rootdir", windows_path(ROOT), *map(windows_path, tests)]
