@@ -13,6 +13,7 @@ from huggingface_hub import ModelCard
 
 from get_tags_train import plots, report
 from get_tags_train.dataset import PreparedData
+from get_tags_train.errors import GetTagsError
 from get_tags_train.evaluate import Evaluation, Rivals, evaluate
 from get_tags_train.events import Event, Notice
 from get_tags_train.examples import HELD_OUT, ExampleSet
@@ -84,6 +85,17 @@ def test_a_model_that_was_not_scored_yet_has_its_pages(model: Path) -> None:
     page = (model / "report.html").read_text(encoding="utf-8")
     assert "Documents by their tokens" in page
     assert "Evaluations" not in page
+
+
+@pytest.mark.parametrize(
+    "damage", [{"data": {"summary": {"figures": {}}}}, {"evaluations": [{"top_k": 2}]}, {"epochs": [{}]}]
+)
+def test_facts_that_lack_something_are_said_to_be_damaged(model: Path, damage: dict[str, Any]) -> None:
+    page = (model / "report.html").read_bytes()
+    write_json(model / "get_tags.json", read_facts(model) | damage)
+    with pytest.raises(GetTagsError, match=r"get_tags.json lacks something"):
+        report.write_pages(model)
+    assert (model / "report.html").read_bytes() == page
 
 
 def test_evaluations_of_an_earlier_version_are_still_shown(model: Path) -> None:

@@ -390,12 +390,13 @@ def models_show(
     """Show how a model was made and how it scored; default: the newest."""
     from get_tags_train import listings
     from get_tags_train.home import find_model
-    from get_tags_train.modelfacts import read_facts
+    from get_tags_train.modelfacts import reading
 
     job = Job.of(home, config, json_)
     folder = find_model(job.home, job.settings().live_dir, model)
-    shown = read_facts(folder)
-    job.console.result(shown, listings.model_lines(folder, shown))
+    with reading(folder) as shown:
+        lines = listings.model_lines(folder, shown)
+    job.console.result(shown, lines)
 
 
 @models_app.command("verify")

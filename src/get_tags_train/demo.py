@@ -6,7 +6,6 @@ tag: documents also share sentences, speak in passing of what they are not tagge
 
 import functools
 import html
-import json
 import random
 import re
 import sqlite3
@@ -34,7 +33,7 @@ from get_tags_train.demo_topics import (
     Topic,
 )
 from get_tags_train.errors import InputError
-from get_tags_train.folders import locked, remove_folder, rename, replacing, write_json, write_text
+from get_tags_train.folders import locked, read_json, remove_folder, rename, replacing, write_json, write_text
 from get_tags_train.home import PARTIAL, locks_dir
 from get_tags_train.settings import SITE_FILE
 from get_tags_train.text import CEDILLA_TO_COMMA, join_title
@@ -118,7 +117,7 @@ def _refuse_foreign_files(home: Path) -> tuple[list[str], int] | None:
     list_path = home / LIST_FILE
     hint = "The example overwrites nothing: give --home another folder."
     try:
-        content = json.loads(list_path.read_text(encoding="utf-8"))
+        content = read_json(list_path)
         listed, seed = content["files"], content["seed"]
         if not isinstance(listed, list) or not isinstance(seed, int):
             raise TypeError

@@ -2,11 +2,11 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -126,32 +126,39 @@ def deploy(
     json_: JsonOption = False,
 ) -> None:
     """Make a model live, after a look at how it compares with the live one; default: the newest."""
-    from get_tags_train import tables
     from get_tags_train.home import find_model
 
     job = Job.of(home, config, json_)
     settings = job.settings()
     folder = find_model(settings.home, settings.live_dir, model)
 
-    from get_tags_train import deciding, wizard
+    from get_tags_train import deciding
     from get_tags_train import deploy as stage
+    from get_tags_train.modelfacts import reading
     from get_tags_train.running_api import RunningApi
 
     on_event = session.start_log("deploy", [settings.serve.token])
     evaluation = deciding.against_live(settings, folder, on_event)
     if evaluation is not None:
-        job.console.show(tables.comparison_lines(evaluation))
-        ask = wizard.can_ask()
-        if not yes and not deciding.agreed(evaluation, folder.name, ask=ask, say=job.console.say):
-            if ask:
-                raise typer.Exit(InterruptedByUser.exit_code)
-            reason = _(
-                "{name} is not made live: it is worse than the live model, or tags would be lost.", name=folder.name
-            )
-            raise GetTagsError(reason, _("To do it all the same, add --yes."))
+        with reading(folder):  # where it may have been kept
+            _compare(job, evaluation, folder.name, yes=yes)
     keep_versions, api = settings.deploy.keep_versions, RunningApi.of(settings)
     live = stage.deploy(folder, settings.live_dir, keep_versions=keep_versions, on_event=on_event, api=api)
     job.console.result({"deployed": True, "live": str(live)}, [_("Live: {live}", live=live)])
+
+
+def _compare(job: Job, evaluation: Mapping[str, Any], name: str, *, yes: bool) -> None:
+    """Show how a model compares with the live one, and stop where that speaks against it and nobody wants it so."""
+    from get_tags_train import deciding, tables, wizard
+
+    job.console.show(tables.comparison_lines(evaluation))
+    ask = wizard.can_ask()
+    if yes or deciding.agreed(evaluation, name, ask=ask, say=job.console.say):
+        return
+    if ask:
+        raise typer.Exit(InterruptedByUser.exit_code)
+    reason = _("{name} is not made live: it is worse than the live model, or tags would be lost.", name=name)
+    raise GetTagsError(reason, _("To do it all the same, add --yes."))
 
 
 @live_app.command()
