@@ -31,9 +31,11 @@ class Outline(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.fetched: list[str] = []
+        self.attributes: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.attributes |= {name for name, _ in attrs}
         self.fetched += [value or "" for name, value in attrs if name in {"src", "href", "xlink:href", "srcset"}]
 
 
@@ -65,6 +67,29 @@ def test_the_page_is_one_file_and_texts_stay_texts(model: Path) -> None:
     assert not re.search(r"@import|url\(|https?://", page)
     assert "&lt;script&gt;" in page
     assert outline.tags.count("svg") >= 8
+
+
+def evil(value: Any, key: str = "") -> Any:
+    """The facts of a model with markup in every string but dates and the few codes that are looked up."""
+    if isinstance(value, dict):
+        return {name: evil(each, name) for name, each in value.items()}
+    if isinstance(value, list):
+        return [evil(each, key) for each in value]
+    is_code = key in {"rival", "date", "created", "sha256", "samples_sha256"}
+    return value + EVIL + '" onload="x' if isinstance(value, str) and not is_code else value
+
+
+def test_whatever_a_model_says_of_itself_stays_text(model: Path, tmp_path: Path) -> None:
+    live = Path(shutil.copytree(model, tmp_path / "live"))
+    facts = read_facts(live)
+    write_json(live / "get_tags.json", {**facts, "tags": [*facts["tags"], {"tag": "vechi", "documents": 3}]})
+    report.record(model, scored(model, live=live), silent)
+    write_json(model / "get_tags.json", evil(read_facts(model)))
+    report.write_pages(model)
+    outline = Outline()
+    outline.feed((model / "report.html").read_text(encoding="utf-8"))
+    assert "script" not in outline.tags
+    assert outline.attributes & {"onload", "onclick", "href", "src"} == set()
 
 
 def test_the_page_speaks_of_the_live_model(model: Path, tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def _unanswered(flags: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def _train(settings: "Settings", deploy: bool | None, *, ask: bool) -> None:
     from get_tags_train import deciding, pipeline, tables, wizard
 
-    on_event = session.start_log("train", _secrets(settings))
+    on_event = session.start_log("train", reads_database=settings.source.kind != "cached")
     left = False
 
     def should_deploy(result: pipeline.RunResult) -> bool:
@@ -186,7 +186,7 @@ def extract(
         with wizard.prompts():
             chosen = wizard.ask_source(job.settings(flags), chosen, only_extraction=True)
     settings = job.settings(flags, source=_complete(chosen, job.home))
-    on_event = session.start_log("extract", _secrets(settings))
+    on_event = session.start_log("extract", reads_database=True)
     result = asdict(pipeline.extract(settings, on_event))
     keep_newest(settings.home, settings.live_dir, settings.keep, on_event)
     job.console.result({"data": result}, [tables.data_facts(result)])
@@ -486,15 +486,6 @@ def _complete(source: "Source | None", home: Path) -> "Source":
     if source is None:
         return Source("database")
     return source._replace(ids_path=home / "ids.csv") if source.kind == "ids" and not source.ids_path else source
-
-
-def _secrets(settings: "Settings") -> list[str]:
-    """What may not be shown; prepared data are trained on without any database, so nothing of it is looked up."""
-    if settings.source.kind == "cached":
-        return []
-    from get_tags_train.database import secrets_of
-
-    return secrets_of(settings)
 
 
 def _planned_demo(home: Path) -> Mapping[str, Mapping[str, Any]]:

@@ -3,7 +3,7 @@
 import errno
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,18 +27,21 @@ class Session:
 
     console: Console
     home: Path | None = None
+    settings: "Settings | None" = None
     log_path: Path | None = None
     secrets: Sequence[str] = ()
 
     def begin(self, *, as_json: bool) -> None:
         """Start anew, for another command line."""
-        self.console, self.home, self.log_path, self.secrets = Console(as_json=as_json), None, None, ()
+        self.console = Console(as_json=as_json)
+        self.home = self.settings = self.log_path = None
+        self.secrets = ()
 
     def fail(self, message: str, hint: str, *, traceback: bool = False) -> None:
         """Show an error, without secrets, and keep it in the log."""
         if traceback and self.log_path is None and self.home is not None:
             with suppress(GetTagsError):
-                self.start_log("error", self.secrets)
+                self.start_log("error", reads_database=True)  # it may have, so its secrets may be in what is shown
         if self.log_path is not None:
             from get_tags_train.logfile import logger
 
@@ -47,13 +50,23 @@ class Session:
             message = message.replace(secret, "***")
         self.console.error(message, hint, self.log_path)
 
-    def start_log(self, command: str, secrets: Sequence[str] = ()) -> OnEvent:
-        """Open the run's log; returns the listener for its events."""
+    def start_log(self, command: str, *, reads_database: bool = False, is_needed: bool = True) -> OnEvent:
+        """Open the run's log, which holds none of the secrets; returns the listener for its events.
+
+        Commands that change something or run long have one. The rest (lists, doctor, a single text) show all they
+        find, and find the same when they are run again. Raises GetTagsError where the home cannot be written and it
+        `is_needed`.
+        """
         from get_tags_train.logfile import logged, start_log
         from get_tags_train.settings import default_home
 
-        self.secrets = tuple(filter(None, secrets))  # an empty one would be found between all letters
-        self.log_path = start_log(self.home or default_home(), command, secrets)
+        if self.settings is not None:
+            from get_tags_train.database import secrets_of
+
+            secrets = [self.settings.serve.token, *secrets_of(self.settings, ask_keyring=reads_database)]
+            self.secrets = tuple(filter(None, secrets))  # an empty one would be found between all letters
+        with nullcontext() if is_needed else suppress(GetTagsError):
+            self.log_path = start_log(self.home or default_home(), command, self.secrets)
         return logged(self.console.on_event)
 
 
@@ -174,7 +187,8 @@ class Job:
         for layer in layers:
             for section, values in layer.items():
                 merged.setdefault(section, {}).update(values)
-        return load_settings(self.home, config_path=self.config_path, overrides=merged, **source)
+        session.settings = load_settings(self.home, config_path=self.config_path, overrides=merged, **source)
+        return session.settings
 
 
 def overrides(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -73,7 +73,8 @@ def predict(
         on_device = choose_device(settings.training.device)
         precision = choose_precision(settings.training.precision, on_device)
         loaded = TagModel.load(folder, device=on_device, precision=precision)
-        on_event = job.console.on_event if len(texts) > 1 else ignored
+        # Whoever may only read a home may ask its model.
+        on_event = ignored if len(texts) == 1 else session.start_log("predict", is_needed=False)
         results = stage.name_each(loaded, texts, top_n=top_n, min_score=min_score, on_event=on_event)
         if out is not None:
             from get_tags_train.folders import write_pieces
@@ -137,7 +138,7 @@ def deploy(
     from get_tags_train.modelfacts import reading
     from get_tags_train.running_api import RunningApi
 
-    on_event = session.start_log("deploy", [settings.serve.token])
+    on_event = session.start_log("deploy")
     evaluation = deciding.against_live(settings, folder, on_event)
     if evaluation is not None:
         with reading(folder):  # where it may have been kept
@@ -169,7 +170,7 @@ def rollback(home: HomeOption = None, config: ConfigOption = None, json_: JsonOp
 
     job = Job.of(home, config, json_)
     settings = job.settings()
-    on_event = session.start_log("rollback", [settings.serve.token])
+    on_event = session.start_log("rollback")
     live = stage.rollback(settings.live_dir, on_event, RunningApi.of(settings))
     job.console.result({"deployed": True, "live": str(live)}, [_("Live: {live}", live=live)])
 
@@ -209,7 +210,7 @@ def serve(
     from get_tags_train.follower import Follower
     from get_tags_train.model import TagModel
 
-    on_event = session.start_log("serve", [settings.serve.token])
+    on_event = session.start_log("serve")
     on_device = choose_device(settings.training.device)
     precision = choose_precision(settings.training.precision, on_device)
     follower = Follower(

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from get_tags_train.commandline import ConfigOption, HomeOption, Job, JsonOption, YesOption
+from get_tags_train.commandline import ConfigOption, HomeOption, Job, JsonOption, YesOption, session
 from get_tags_train.errors import InputError, InterruptedByUser
+from get_tags_train.events import Notice
 from get_tags_train.words import _, _n
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def samples_add(
         job.console.show(listings.proposal_lines(proposals))
         if not wizard.confirm_adding(len(proposals), found.path):
             raise typer.Exit(InterruptedByUser.exit_code)
+    on_event = session.start_log("samples")
     backup = collect.add(found, proposals)
     result = {
         "path": str(found.path),
@@ -97,6 +99,7 @@ def samples_add(
         path=found.path,
         backup=backup,
     )
+    on_event(Notice(said))
     job.console.result(result, [*(listings.proposal_lines(proposals) if yes else []), said])
 
 
