@@ -76,7 +76,7 @@ def train(
 ) -> None:
     """Choose data, train, evaluate and, if wanted, make the model live."""
     from get_tags_train import pipeline
-    from get_tags_train.settings import default_home
+    from get_tags_train.startup import default_home
 
     job = Job.of(home or (default_home() / "demo" if demo else None), config, json_)
     flags = overrides(
@@ -250,7 +250,7 @@ def doctor(home: HomeOption = None, config: ConfigOption = None, json_: JsonOpti
 @app.command()
 def demo(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
     """Write the built-in example into a home folder; default: the folder demo in the default home."""
-    from get_tags_train.settings import default_home
+    from get_tags_train.startup import default_home
 
     job = Job.of(home or default_home() / "demo", config, json_)
     _write_demo(job)
@@ -491,7 +491,7 @@ def _complete(source: "Source | None", home: Path) -> "Source":
 def _planned_demo(home: Path) -> Mapping[str, Mapping[str, Any]]:
     """The settings of the example that is yet to be written."""
     from get_tags_train.demo import SETTINGS
-    from get_tags_train.settings import SITE_FILE
+    from get_tags_train.startup import SITE_FILE
 
     return {} if (home / SITE_FILE).exists() else SETTINGS
 

@@ -58,7 +58,7 @@ class Session:
         `is_needed`.
         """
         from get_tags_train.logfile import logged, start_log
-        from get_tags_train.settings import default_home
+        from get_tags_train.startup import default_home
 
         if self.settings is not None:
             from get_tags_train.database import secrets_of
@@ -99,7 +99,7 @@ class Commands(TyperGroup):
 
 def _speak(argv: Sequence[str]) -> None:
     """Choose the language before anything is said: help is shown, and errors happen, before settings are read."""
-    from get_tags_train.settings import chosen_language, default_home
+    from get_tags_train.startup import chosen_language, default_home
 
     places = {}
     for flag in ("--home", "--config"):
@@ -169,7 +169,7 @@ class Job:
 
     @classmethod
     def of(cls, home: Path | None, config_path: Path | None, as_json: bool) -> "Job":
-        from get_tags_train.settings import default_home
+        from get_tags_train.startup import default_home
 
         session.home = home.expanduser().absolute() if home else default_home()
         session.console.as_json = as_json

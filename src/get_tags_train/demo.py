@@ -35,7 +35,7 @@ from get_tags_train.demo_topics import (
 from get_tags_train.errors import InputError
 from get_tags_train.folders import locked, read_json, remove_folder, rename, replacing, write_json, write_text
 from get_tags_train.home import PARTIAL, locks_dir
-from get_tags_train.settings import SITE_FILE
+from get_tags_train.startup import SITE_FILE
 from get_tags_train.text import CEDILLA_TO_COMMA, join_title
 from get_tags_train.words import _
 

@@ -3,7 +3,6 @@
 import os
 import tomllib
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -11,10 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from get_tags_train.errors import InputError
 from get_tags_train.reasons import reason
-from get_tags_train.words import LANGUAGES, _
+from get_tags_train.startup import ENV_PREFIX, SITE_FILE
+from get_tags_train.words import _
 
-SITE_FILE = "get-tags.toml"
-ENV_PREFIX = "GET_TAGS_"
 # Variables that carry the prefix without being a setting.
 OTHER_VARIABLES = ("GET_TAGS_HOME", "GET_TAGS_REPOSITORY", "GET_TAGS_TEST_")
 
@@ -291,24 +289,6 @@ def defaults_path() -> Path:
     """The shipped defaults: inside the installed package, else in the checkout's configs folder."""
     packaged = Path(__file__).with_name("defaults.toml")
     return packaged if packaged.is_file() else Path(__file__).parents[2] / "configs" / "defaults.toml"
-
-
-def default_home(environ: Mapping[str, str] = os.environ) -> Path:
-    """GET_TAGS_HOME, else C:\\allan on Windows and ~/allan elsewhere."""
-    if named := environ.get("GET_TAGS_HOME"):
-        return Path(named).expanduser().absolute()
-    return Path("C:/allan") if os.name == "nt" else Path.home() / "allan"
-
-
-def chosen_language(home: Path, config_path: Path | None, environ: Mapping[str, str] = os.environ) -> str:
-    """[display] language, before the settings are read and whatever else is wrong with them: auto, ro or en."""
-    chosen: object = environ.get(f"{ENV_PREFIX}DISPLAY_LANGUAGE")
-    for path in (config_path, home / SITE_FILE):
-        if chosen is None and path is not None:
-            with suppress(OSError, ValueError):
-                display = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("display")
-                chosen = display.get("language") if isinstance(display, dict) else None
-    return str(chosen) if chosen in LANGUAGES else "auto"
 
 
 def load_settings(

@@ -13,7 +13,8 @@ from get_tags_train.dataset import PreparedData
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.folders import folder_bytes, read_json, write_json
 from get_tags_train.home import data_names, find_data, last_source_path
-from get_tags_train.settings import SITE_FILE, Settings, Source, SourceKind, problem
+from get_tags_train.settings import Settings, Source, SourceKind, problem
+from get_tags_train.startup import SITE_FILE
 from get_tags_train.words import N_, _, _n, documents, number, tags_of
 
 __all__ = ["QUESTIONS", "can_ask", "prompts"]
