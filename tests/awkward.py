@@ -347,7 +347,7 @@ def targets() -> list[Target]:
     from get_tags_train import csvfiles, demo, held_out, report, samples, trained_texts, wizard
     from get_tags_train.checkpoints import Checkpoints
     from get_tags_train.dataset import PreparedData
-    from get_tags_train.settings import load_settings
+    from get_tags_train.layers import load_settings
     from get_tags_train.textfiles import Texts
 
     data = commands(

@@ -15,7 +15,7 @@ from get_tags_train import demo
 from get_tags_train.csvfiles import read_ids, read_samples
 from get_tags_train.demo_topics import TOPICS
 from get_tags_train.errors import InputError
-from get_tags_train.settings import load_settings
+from get_tags_train.layers import load_settings
 from get_tags_train.text import clean_text, join_title, normalise_tag
 
 

@@ -13,7 +13,8 @@ from get_tags_train.demo import write_demo
 from get_tags_train.errors import InterruptedByUser
 from get_tags_train.events import StageProgress
 from get_tags_train.home import data_dir, last_source_path, live_model, locks_dir, model_names, models_dir
-from get_tags_train.settings import Source, load_settings
+from get_tags_train.layers import load_settings
+from get_tags_train.settings import Source
 
 ENTER, DOWN, CTRL_C = "\r", "\x1b[B", "\x03"
 YES, NO = "y" + ENTER, "n" + ENTER

@@ -12,12 +12,14 @@ import typer
 from typer.core import TyperGroup
 
 from get_tags_train.console import Console
-from get_tags_train.errors import GetTagsError, InterruptedByUser
+from get_tags_train.errors import GetTagsError, InputError, InterruptedByUser
 from get_tags_train.events import OnEvent
 from get_tags_train.helptexts import complaint, translate
 from get_tags_train.words import _, english, speak
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from get_tags_train.settings import Settings
 
 
@@ -181,7 +183,7 @@ class Job:
 
     def settings(self, *layers: Mapping[str, Mapping[str, Any]], **source: Any) -> "Settings":
         """The settings with these flags and answers over all others."""
-        from get_tags_train.settings import load_settings
+        from get_tags_train.layers import load_settings
 
         merged: dict[str, dict[str, Any]] = {}
         for layer in layers:
@@ -195,3 +197,25 @@ def overrides(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The flags that were given, by section and key."""
     given = {name: {key: v for key, v in section.items() if v is not None} for name, section in sections.items()}
     return {name: section for name, section in given.items() if section}
+
+
+def someone_to_ask(otherwise: str) -> "ModuleType":
+    """The wizard, where somebody is there to ask. Raises InputError whose hint is what to do `otherwise`."""
+    from get_tags_train import wizard
+
+    if not wizard.can_ask():
+        raise InputError(_("There is no terminal to ask in."), otherwise)
+    return wizard
+
+
+def refuse_flags_before(ctx: typer.Context, home: Path | None, config: Path | None, json_: bool) -> None:
+    """Raise InputError where a flag stands before the subcommand, which would not hear of it."""
+    if home or config or json_:
+        raise InputError(
+            _("--home, --config and --json stand after the subcommand."),
+            _(
+                "Write: get-tags {info_name} {invoked_subcommand} ... --home DIR",
+                info_name=ctx.info_name,
+                invoked_subcommand=ctx.invoked_subcommand,
+            ),
+        )

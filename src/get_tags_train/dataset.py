@@ -159,7 +159,7 @@ class PreparedData:
         self.tag_ids = [entry.ids for entry in listed]
         for name, entry in self.manifest.files.items():
             path = folder / name
-            if path.parent != folder or not path.is_file() or path.stat().st_size != entry["bytes"]:
+            if path.parent != folder or not path.is_file() or path.stat().st_size != entry.get("bytes"):
                 raise _damaged(folder, _("{name} is missing or has another size", name=name))
         self._is_checked = False
 
@@ -219,7 +219,7 @@ class PreparedData:
     def verify_files(self) -> None:
         """Compare the files with the manifest's checksums. Raises GetTagsError naming the one that differs."""
         for name, entry in self.manifest.files.items():
-            if file_sha256(self.folder / name) != entry["sha256"]:
+            if file_sha256(self.folder / name) != entry.get("sha256"):
                 raise _damaged(self.folder, _("{name} has changed since it was written", name=name))
 
     def verify(self) -> None:
