@@ -175,6 +175,13 @@ def test_names_of_lines_do_not_lie_on_each_other() -> None:
     assert min(np.diff(heights)) >= 15
 
 
+def test_a_long_name_of_a_line_has_room() -> None:
+    line = plots.Line("etichetele cele mai frecvente", "model", [0.5, 0.5])
+    drawn = plots.curves([line], title="t", x_title="k", highest=1.0)
+    (start,) = re.findall(r'class="name model" x="([\d.]+)"', drawn)
+    assert float(start) + 6 * len("etichetele cele mai frecvente 0.500") <= 640
+
+
 def test_a_plot_of_one_point_and_one_of_nothing_but_zeros() -> None:
     assert "<circle" in plots.curves([plots.Line("loss", "model", [0.0])], title="t", x_title="epoch")
     assert "<rect" in plots.bars({"a": 0, "b": 0}, title="t")
