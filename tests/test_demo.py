@@ -153,7 +153,9 @@ def test_a_file_of_someone_else_is_never_overwritten(tmp_path: Path, name: str) 
     assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
 
 
-@pytest.mark.parametrize("content", ["not JSON", "[]", '{"files": "demo.db"}', '{"files": [], "seed": null}'])
+@pytest.mark.parametrize(
+    "content", ["not JSON", "[]", "[" * 3000, '{"files": "demo.db"}', '{"files": [], "seed": null}']
+)
 def test_a_list_of_someone_else_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "demo.json").write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=r"demo\.json was not written by the example"):

@@ -268,7 +268,7 @@ def test_only_the_source_is_offered_again(keys, home):
     assert wizard.ask_source(load_settings(home), None) == Source("database")
 
 
-@pytest.mark.parametrize("kept", ["", "[]", '{"kind": "floppy"}', '{"kind": 3}', "\x00"])
+@pytest.mark.parametrize("kept", ["", "[]", "[" * 3000, '{"kind": "floppy"}', '{"kind": 3}', "\x00"])
 def test_a_damaged_memory_of_the_source_is_none(keys, home, kept):
     wizard.remember(home, Source("ids"))
     last_source_path(home).write_text(kept)
