@@ -20,10 +20,11 @@ from get_tags_train.base_model import load_for_tags
 from get_tags_train.batches import Batch, Documents, split_by_tokens
 from get_tags_train.device import prepared_device
 from get_tags_train.fitting import Course
+from get_tags_train.layers import load_settings
 from get_tags_train.learner import Learner
 from get_tags_train.metrics import precision_at_k
 from get_tags_train.processes import Processes
-from get_tags_train.settings import TrainingSettings, load_settings
+from get_tags_train.settings import TrainingSettings
 
 LINEAR, TRAINER = "linear", "trainer"
 _SCORED_TOKENS = 8_192

@@ -11,7 +11,7 @@ from get_tags_train.words import between, number
 
 _WIDTH, _HEIGHT = 640, 320
 _LEFT, _TOP, _BOTTOM = 44, 14, 44
-_LABELS = 150  # room for the names of lines, on the right
+_LETTER = 6.8  # room for a letter of a name, at the page's 13 pixels
 _LINE_OF_TEXT = 17
 _ROW = 30
 _NAMES = 190  # room for the names of rows, on the left
@@ -32,7 +32,8 @@ def curves(lines: Sequence[Line], *, title: str, x_title: str, highest: float | 
     """Lines over 1, 2, ...; the vertical axis begins at 0 and ends at `highest`, or at the highest value."""
     count = max(len(line.values) for line in lines)
     top = highest or _round_up(max(max(line.values) for line in lines))
-    right = _WIDTH - _LABELS
+    names = [f"{line.name} {number(line.values[-1], '.3f')}" for line in lines]
+    right = _WIDTH - 12 - _LETTER * max(map(len, names))
 
     def x(place: int) -> float:
         return _LEFT + (right - _LEFT) * ((place - 1) / (count - 1) if count > 1 else 0.5)
@@ -57,8 +58,8 @@ def curves(lines: Sequence[Line], *, title: str, x_title: str, highest: float | 
         parts += [Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="3.2"/>').format(line.style, *p) for p in points]
     places = _apart([y(line.values[-1]) for line in lines])
     parts += [
-        _text(right + 12, place + 4, f"{line.name} {number(line.values[-1], '.3f')}", "start", f"name {line.style}")
-        for line, place in zip(lines, places, strict=True)
+        _text(right + 12, place + 4, name, "start", f"name {line.style}")
+        for line, name, place in zip(lines, names, places, strict=True)
     ]
     return _svg(parts, _HEIGHT, title)
 
