@@ -103,9 +103,9 @@ def train_ours(folder: str, texts: list[str]) -> dict[str, float]:
     from get_tags_train.device import prepared_device
     from get_tags_train.encoding import CleanTextEncoder
     from get_tags_train.fitting import Course
+    from get_tags_train.layers import load_settings
     from get_tags_train.learner import Learner
     from get_tags_train.processes import Processes
-    from get_tags_train.settings import load_settings
     from get_tags_train.tokens import load_tokenizer
 
     values = {"base_model": folder, "batch_size": BATCH, "context_length": CONTEXT, "epochs": 1}

@@ -14,6 +14,10 @@ echo set-up: no Python 3.11 or newer, 64-bit, was found. 1>&2
 echo set-up: Get it from https://www.python.org/downloads/windows/ ("Windows installer (64-bit)", with "Add python.exe to PATH" 1>&2
 echo set-up: ticked), or with the command: winget install Python.Python.3.13 1>&2
 echo set-up: Then close this window and start again. "python" alone may only open the Microsoft Store: that is no Python. 1>&2
+echo instalare: Python 3.11 sau mai nou, 64-bit, nu este instalat. 1>&2
+echo instalare: Se ia de la https://www.python.org/downloads/windows/ ("Windows installer (64-bit)", cu "Add python.exe to PATH" 1>&2
+echo instalare: bifat), sau cu comanda: winget install Python.Python.3.13 1>&2
+echo instalare: Apoi, un nou start din alt terminal. Simplul "python" poate deschide doar Microsoft Store: acela nu este Python. 1>&2
 exit /b 1
 
 :found

@@ -2,7 +2,7 @@
 
 Exit code 0 when it is ready; all it says goes to standard error. A finished environment holds a marker, written
 last and removed before any change: without it, whatever is there was interrupted and is made again. Standard library
-only, so that any Python from 3.11 on can run it.
+only, and the two modules of ours that need no more, so that any Python from 3.11 on can run it.
 """
 
 import sys
@@ -28,6 +28,11 @@ from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "src"))
+
+from get_tags_train.startup import chosen_language, default_home  # noqa: E402 - only there once it is named above
+from get_tags_train.words import N_, _, speak  # noqa: E402
+
 MARKER = "get-tags-ready.json"
 LOCK = "get-tags-setup.lock"
 LOG = "get-tags-setup.log"
@@ -37,7 +42,7 @@ REPOSITORY = "GET_TAGS_REPOSITORY"
 # PyTorch's own index: on Windows the registry's torch is CPU-only. "registry" is the build that pip takes by itself.
 TORCH_INDEX = "https://download.pytorch.org/whl"
 REGISTRY = "registry"
-OLD_DRIVER = (
+OLD_DRIVER = N_(
     "The NVIDIA driver is too old for this GPU and torch; training will run on the CPU, many times slower. "
     "Install the newest driver, then run the same command again."
 )
@@ -78,7 +83,7 @@ class Marker:
 
 def say(text: str) -> None:
     """One line for people; standard output belongs to the command that runs after this one."""
-    print(f"set-up: {text}", file=sys.stderr, flush=True)
+    print(_("set-up: {text}", text=text), file=sys.stderr, flush=True)
 
 
 # What is there, and what it needs
@@ -173,7 +178,7 @@ def wanted_torch(installed: str) -> str:
     capabilities = output_of([tool, "--query-gpu=compute_cap", "--format=csv,noheader"]) or ""
     build = choose_torch(overview, capabilities)
     if build is None:
-        say(OLD_DRIVER)
+        say(_(OLD_DRIVER))
     return build or REGISTRY
 
 
@@ -219,7 +224,7 @@ def output_of(command: list[str]) -> str | None:
 
 def set_up(root: Path, *, dev: bool, run_pip: RunPip | None = None) -> Step:
     """Make or mend the environment, and return what was needed."""
-    step, _ = plan(root, dev=dev)
+    step, recipe = plan(root, dev=dev)
     if step is not Step.NOTHING:
         with only_one(root / ".venv" / LOCK):
             # Another set-up may have done the work while this one waited.
@@ -234,21 +239,31 @@ def make(root: Path, recipe: Recipe, step: Step, run_pip: RunPip) -> None:
     marker_path = root / ".venv" / MARKER
     marker_path.unlink(missing_ok=True)
     if step is Step.REBUILD:
-        say(f"making the environment {root / '.venv'}; this downloads packages and takes some minutes, once ...")
+        say(
+            _(
+                "making the environment {folder}; this downloads packages and takes some minutes, once ...",
+                folder=root / ".venv",
+            )
+        )
         remake_venv(root)
     else:
-        say(f"bringing the environment {root / '.venv'} up to date ...")
+        say(_("bringing the environment {folder} up to date ...", folder=root / ".venv"))
     for arguments in installs(root, recipe):
         run_pip(root, arguments)
     python = venv_python_version(root)
     if python is None:
-        raise SetupError(f"{venv_python(root)} does not start. Remove the folder .venv and run the same command again.")
+        raise SetupError(
+            _(
+                "{python} does not start. Remove the folder .venv and run the same command again.",
+                python=venv_python(root),
+            )
+        )
     name_source_in_ascii(root, python)
     marker = Marker(recipe, python, list_contents(root, python))
     written_path = marker_path.with_suffix(".tmp")
     written_path.write_text(json.dumps(asdict(marker)), encoding="utf-8")
     written_path.replace(marker_path)
-    say("the environment is ready.")
+    say(_("the environment is ready."))
 
 
 def remake_venv(root: Path) -> None:
@@ -256,8 +271,12 @@ def remake_venv(root: Path) -> None:
     if importlib.util.find_spec("ensurepip") is None:
         version = "{}.{}".format(*sys.version_info[:2])
         raise SetupError(
-            f"this Python ({sys.executable}) can't make environments. On Debian and Ubuntu, "
-            f"`apt-get install python{version}-venv`, then run the same command again."
+            _(
+                "this Python ({python}) can't make environments. On Debian and Ubuntu, "
+                "`apt-get install python{version}-venv`, then run the same command again.",
+                python=sys.executable,
+                version=version,
+            )
         )
     for entry in (root / ".venv").iterdir():
         if entry.is_dir() and not entry.is_symlink():
@@ -268,7 +287,14 @@ def remake_venv(root: Path) -> None:
         venv.EnvBuilder(with_pip=True, symlinks=sys.platform != "win32").create(root / ".venv")
     except subprocess.CalledProcessError as error:
         reason = (error.stdout or b"").decode(errors="replace").strip()
-        raise SetupError(f"could not make {root / '.venv'} with {sys.executable}. {reason}") from error
+        raise SetupError(
+            _(
+                "could not make {folder} with {python}. {reason}",
+                folder=root / ".venv",
+                python=sys.executable,
+                reason=reason,
+            )
+        ) from error
 
 
 def installs(root: Path, recipe: Recipe) -> list[list[str]]:
@@ -309,12 +335,19 @@ def pip_install(root: Path, arguments: Sequence[str]) -> None:
     free_gb = shutil.disk_usage(root).free / 1e9
     if free_gb < 1:
         raise SetupError(
-            f"the disk of {root} is full ({free_gb:.1f} GB free). Free some 8 GB, then run the same command again."
+            _(
+                "the disk of {folder} is full ({free:.1f} GB free). Free some 8 GB, then run the same command again.",
+                folder=root,
+                free=free_gb,
+            )
         )
     raise SetupError(
-        f"pip could not install the packages; its last lines, above, say why ({log_path} has all of them). If it "
-        "reached no server, check the network and the proxy (HTTPS_PROXY). Then run the same command again: what was "
-        "downloaded is kept."
+        _(
+            "pip could not install the packages; its last lines, above, say why ({log_path} has all of them). If it "
+            "reached no server, check the network and the proxy (HTTPS_PROXY). Then run the same command again: what "
+            "was downloaded is kept.",
+            log_path=log_path,
+        )
     )
 
 
@@ -335,7 +368,7 @@ def only_one(lock_path: Path) -> Iterator[None]:
     lock_path.parent.mkdir(exist_ok=True)
     with lock_path.open("a") as stream:
         if not try_lock(stream):
-            say("another set-up is at work in this folder; waiting for it to end ...")
+            say(_("another set-up is at work in this folder; waiting for it to end ..."))
             while not try_lock(stream):
                 time.sleep(0.2)
         os.set_inheritable(stream.fileno(), True)
@@ -377,7 +410,7 @@ def remember(root: Path) -> None:
             ) as key,
         ):
             with contextlib.suppress(OSError):
-                noted, _ = winreg.QueryValueEx(key, REPOSITORY)
+                noted = winreg.QueryValueEx(key, REPOSITORY)[0]
                 if Path(noted, "scripts", "setup_env.py").is_file():
                     return
             winreg.SetValueEx(key, REPOSITORY, 0, winreg.REG_SZ, str(root))
@@ -390,8 +423,9 @@ def remember(root: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Set up this checkout and return the exit code."""
+    speak(chosen_language(default_home(), None))
     if arguments not in ([], ["--dev"]):
-        say("usage: python scripts/setup_env.py [--dev]")
+        say(_("usage: python scripts/setup_env.py [--dev]"))
         return 2
     try:
         set_up(ROOT, dev=bool(arguments))
@@ -400,11 +434,11 @@ def main(arguments: list[str]) -> int:
         say(str(error))
         return 1
     except OSError as error:
-        hint = "Check the free space, close programs that use the folder .venv, and run the same command again."
+        hint = _("Check the free space, close programs that use the folder .venv, and run the same command again.")
         say(f"{error.filename or ROOT}: {error.strerror or error}. {hint}")
         return 1
     except KeyboardInterrupt:
-        say("interrupted; the same command starts again.")
+        say(_("interrupted; the same command starts again."))
         return 130
     return 0
 

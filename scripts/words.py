@@ -23,7 +23,10 @@ PACKAGE = ROOT / "src" / "get_tags_train"
 PO_PATH = PACKAGE / "locale" / "ro" / "LC_MESSAGES" / "get_tags_train.po"
 MO_PATH = PO_PATH.with_suffix(".mo")
 KEYWORDS = {"_": None, "N_": None, "_n": (1, 2)}
-METHODS = [("**.py", "words:extract"), ("**.jinja", "jinja2.ext:babel_extract")]
+FOLDERS = {
+    PACKAGE: [("**.py", "words:extract"), ("**.jinja", "jinja2.ext:babel_extract")],
+    ROOT / "scripts": [("setup_env.py", "words:extract")],
+}
 OPTIONS = {"**.jinja": {"extensions": "jinja2.ext.i18n", "trimmed": "true"}}
 _NOISE = re.compile(
     rb'"(POT-Creation-Date|PO-Revision-Date|Project-Id-Version|Report-Msgid-Bugs-To|Last-Translator|Language-Team'
@@ -60,10 +63,9 @@ def source_messages() -> Catalog:
     catalogue = Catalog(locale="ro")
     # Babel looks a method up by module and name; this file is a script, and so is its own module.
     sys.modules.setdefault("words", sys.modules[__name__])
-    for name, _line, message, _comments, _context in extract_from_dir(
-        PACKAGE, [(pattern, method) for pattern, method in METHODS], OPTIONS, keywords=KEYWORDS
-    ):
-        catalogue.add(message, locations=[(f"src/get_tags_train/{name.replace(chr(92), '/')}", 0)])
+    for folder, methods in FOLDERS.items():
+        for name, _line, message, _comments, _context in extract_from_dir(folder, methods, OPTIONS, keywords=KEYWORDS):
+            catalogue.add(message, locations=[((folder / name).relative_to(ROOT).as_posix(), 0)])
     return catalogue
 
 

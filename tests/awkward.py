@@ -19,7 +19,8 @@ from get_tags_train.errors import GetTagsError
 FAULT = "Something went wrong that should not"
 SECONDS = 30
 DATA, PARTIAL = "_cache/_data/tags_v1", "_cache/_data/tags_v2.partial"
-MODEL = "_models/tags_v1-20260101-000000"
+MODEL, OLDER = "_models/tags_v1-20260101-000000", "_models/tags_v1-20251231-000000"
+LIVE, LAST_SOURCE = f"_live/versions/{Path(MODEL).name}", "_cache/last_source.json"
 CHECKPOINT = "_models/tags_v1-20260102-000000.partial/checkpoints/checkpoint-000000003"
 CSV_TEXT = 'id;text;labels\n1;Contract de vânzare;a;b\n2;"Hotărâre, nr. 2\nşi ţară";b|c\n'
 WORDS: list[Any] = [
@@ -63,10 +64,12 @@ class Target(NamedTuple):
     path: str
     read: Callable[[Path], object]
     fix: Callable[[Path], None] | None = None
+    why: str = ""
 
     @property
     def name(self) -> str:
-        return self.path + (" (checksums made to agree)" if self.fix else "")
+        notes = [self.why, "checksums made to agree" if self.fix else ""]
+        return " ".join([self.path, *(f"({note})" for note in notes if note)])
 
 
 def commands(*lines: Sequence[str]) -> Callable[[Path], object]:
@@ -88,6 +91,16 @@ def commands(*lines: Sequence[str]) -> Callable[[Path], object]:
                 raise AssertionError(f"{' '.join(line)}: {codes[-1]} {err.getvalue()[-300:]} {log[-1500:]}")
         if any(codes):
             raise GetTagsError("refused")
+
+    return run
+
+
+def with_live(name: str, read: Callable[[Path], object]) -> Callable[[Path], object]:
+    """The reader, on a home where this version is live, whatever the file before it has led to."""
+
+    def run(home: Path) -> None:
+        (home / "_live" / "current").write_text(name, encoding="utf-8")
+        read(home)
 
     return run
 
@@ -140,8 +153,13 @@ def _put(good: bytes, chance: random.Random, what: bytes) -> bytes:
 
 
 def _shuffled_json(good: bytes, chance: random.Random) -> bytes:
-    """A JSON file with one value, anywhere in it, exchanged or left out; any other file with a word added."""
+    """A JSON file, or a line of one, with one value exchanged or left out; any other file with a word added."""
     word = chance.choice(WORDS)
+    lines = good.splitlines(keepends=True)
+    if len(lines) > 1 and all(line.startswith(b"{") for line in lines):
+        place = chance.randrange(len(lines))
+        lines[place] = _shuffled_json(lines[place], chance) + b"\n"
+        return b"".join(lines)
     try:
         value = json.loads(good)
     except ValueError:
@@ -246,13 +264,15 @@ def trials(target: Target, home: Path, numbers: range) -> Iterator[tuple[str, Ou
 
 
 def make_home(home: Path, small_home: Path) -> None:
-    """A home with one of everything: data, a model that is live, an extraction and a training that never finished."""
+    """A home with one of everything: data, two models of which one is live, unfinished extraction and training."""
     import numpy as np
     import torch
     from databases import silent
 
+    from get_tags_train import demo, evaluate, report
     from get_tags_train.checkpoints import Checkpoints, Progress
     from get_tags_train.deploy import deploy
+    from get_tags_train.examples import HELD_OUT, ExampleSet
     from get_tags_train.folders import write_json
 
     shutil.copytree(small_home / "_cache" / "_data", home / "_cache" / "_data")
@@ -273,6 +293,8 @@ def make_home(home: Path, small_home: Path) -> None:
         "in.jsonl": '{"id": 1, "text": "unu"}\n"doi"\n{"text": "trei", "title": null}\n',
     }.items():
         (home / name).write_text(text, encoding="utf-8")
+    write_json(home / LAST_SOURCE, {"kind": "ids", "ids_path": str(home / "ids.csv"), "data_name": None})
+    write_json(home / demo.LIST_FILE, {"seed": 1, "files": []})
     write_json(home / PARTIAL / "plan.json", {"kind": "database", "database": "sqlite:///demo.db"})
     write_json(home / PARTIAL / "piece-00000.json", {"start": 0, "stop": 10, "documents": 10, "seconds": {}})
     (home / PARTIAL / "piece-00000.arrow").write_bytes(b"")
@@ -282,6 +304,19 @@ def make_home(home: Path, small_home: Path) -> None:
             Progress(step=step), {"w": torch.ones(3)}, {"m": torch.ones(3)}
         )
     write_json((home / CHECKPOINT).parents[1] / "plan.json", {"data": "x", "settings": {"epochs": 3}})
+    shutil.copytree(home / MODEL, home / OLDER)
+    facts = json.loads((home / OLDER / "get_tags.json").read_bytes())
+    facts["files"].popitem()  # so that it is another model
+    write_json(home / OLDER / "get_tags.json", facts)
+    tags = [entry["tag"] for entry in facts["tags"]]
+    test_set = ExampleSet.of_documents(
+        HELD_OUT, [f"Textul {n}" for n in range(9)], [[tags[n % len(tags)]] for n in range(9)]
+    )
+    deploy(home / OLDER, home / "_live", keep_versions=2, on_event=silent)
+    for live in (None, home / OLDER):
+        rivals = evaluate.Rivals(live=live)
+        found = evaluate.evaluate(home / MODEL, test_set, top_k=2, device="cpu", on_event=silent, rivals=rivals)
+        report.record(home / MODEL, found, silent)
     deploy(home / MODEL, home / "_live", keep_versions=2, on_event=silent)
 
 
@@ -309,18 +344,21 @@ def forged(name: str) -> Callable[[Path], None]:
 
 def targets() -> list[Target]:
     """Every file that is read, with what reads it."""
-    from get_tags_train import csvfiles, held_out, samples, trained_texts
+    from get_tags_train import csvfiles, demo, held_out, report, samples, trained_texts, wizard
     from get_tags_train.checkpoints import Checkpoints
     from get_tags_train.dataset import PreparedData
-    from get_tags_train.settings import load_settings
+    from get_tags_train.layers import load_settings
     from get_tags_train.textfiles import Texts
 
     data = commands(
         ["data"], ["data", "show", "tags_v1"], ["data", "verify", "tags_v1"], ["data", "diff", "tags_v1", "tags_v1"]
     )
-    facts = commands(["models"], ["models", "show"], ["models", "verify"], ["predict", "un text"], ["deploy", "--yes"])
+    model, older = Path(MODEL).name, Path(OLDER).name
+    shown = [["models", word, model] for word in ("show", "verify")]
+    facts = with_live(older, commands(["models"], *shown, ["deploy", model, "--yes"]))
     loads = commands(["predict", "un text", "--model", f"HOME/{MODEL}"], ["models", "verify"])
-    live = commands(["models"], ["predict", "un text"], ["rollback"], ["deploy", "--yes"])
+    live = commands(["models"], ["history"], ["predict", "un text"], ["rollback"], ["deploy", "--yes"])
+    compared = with_live(model, commands(["models", "show", "live"], ["history"], ["evaluate", older]))
 
     def resumed(home: Path) -> None:
         from get_tags_train.inventory import unfinished_work
@@ -344,6 +382,12 @@ def targets() -> list[Target]:
             Target(name, lambda home, name=name: [*Texts.of_file(home / name)])
             for name in ("in.txt", "in.csv", "in.jsonl")
         ),
+        *(
+            Target(name, commands(["predict", "--file", f"HOME/{name}", "--out", "HOME/out.csv"]), why="predict")
+            for name in ("in.txt", "in.csv", "in.jsonl")
+        ),
+        Target(LAST_SOURCE, wizard.remembered),
+        Target(demo.LIST_FILE, commands(["demo"])),
         Target(f"{DATA}/manifest.json", data),
         Target(f"{DATA}/tags.json", data),
         Target(f"{DATA}/tags.json", data, forged("tags.json")),
@@ -357,7 +401,10 @@ def targets() -> list[Target]:
         ),
         Target(f"{MODEL}/trained_texts.npy", lambda home: trained_texts.seen(home / MODEL, ["un text"])),
         *(Target(f"{CHECKPOINT}/{name}", newest) for name in ("state.json", "weights.safetensors")),
+        Target(f"{MODEL}/get_tags.json", lambda home: report.write_pages(home / MODEL), why="report"),
+        Target(f"{LIVE}/get_tags.json", compared),
         Target("_live/current", live),
+        Target("_live/current", commands(["doctor"]), why="doctor"),
         Target("_live/history.jsonl", live),
     ]
 

@@ -19,7 +19,7 @@ _FORKS = """
 import os, signal, sys, time
 from pathlib import Path
 from get_tags_train import database, earlier, encoding, pipeline, prepare, source
-from get_tags_train.settings import load_settings
+from get_tags_train.layers import load_settings
 from get_tags_train.tokens import load_tokenizer
 prepare.PIECE_DOCUMENTS = 40
 settings = load_settings(Path(sys.argv[1]), environ={})

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[1]
 # From the ground to the faces: a module imports only what stands above it here.
 ORDER = [
     "words", "reasons", "errors", "events", "background", "demo_topics", "metrics", "intervals", "calibration", "text",
-    "settings", "folders", "home", "logfile", "csvfiles", "textfiles", "tokens", "encoding", "cleaning",
-    "dataset", "figures", "modelfacts", "trained_texts", "provenance",
+    "demo_corpus", "startup", "settings", "layers", "folders", "home", "logfile", "csvfiles", "textfiles", "tokens",
+    "encoding", "cleaning", "dataset", "figures", "modelfacts", "trained_texts", "provenance",
     "shingles", "twins", "samples", "examples", "held_out", "leaks", "collect",
     "cores", "model", "probes", "device", "database", "workspace",
     "processes", "undisturbed", "pieces", "source", "earlier", "finish", "prepare",
@@ -27,24 +27,24 @@ ORDER = [
     "predict", "together", "follower", "serve", "history", "running_api", "deploy", "inventory", "retention",
     "doctor", "demo", "outlook", "pipeline",
     "tables", "listings", "progress", "console", "asking", "continuing", "wizard", "deciding",
-    "helptexts", "commandline", "samples_commands", "live_commands", "cli", "__main__",
+    "helptexts", "commandline", "samples_commands", "inventory_commands", "live_commands", "cli", "__main__",
 ]  # fmt: skip
 
 # Libraries that only these modules use.
 OWNERS = {
     "rich": {"console", "progress", "tables"},
-    "typer": {"cli", "commandline", "helptexts", "live_commands", "samples_commands"},
+    "typer": {"cli", "commandline", "helptexts", "inventory_commands", "live_commands", "samples_commands"},
     "questionary": {"asking"},
     "prompt_toolkit": {"asking"},
     "sqlalchemy": {"database", "source"},
 }
 FACES = {
-    "cli", "commandline", "live_commands", "samples_commands", "asking", "wizard", "console", "progress", "tables",
-    "listings",
+    "cli", "commandline", "inventory_commands", "live_commands", "samples_commands", "asking", "wizard", "console",
+    "progress", "tables", "listings",
 }  # fmt: skip
 HEAVY = ["torch", "transformers", "datasets", "pandas", "sklearn", "sqlalchemy", "pyarrow", "questionary"]
 # What is imported inside functions: the stages, by those who choose one.
-IMPORT_IN_FUNCTIONS = {"cli", "commandline", "live_commands", "samples_commands", "pipeline"}
+IMPORT_IN_FUNCTIONS = {"cli", "commandline", "inventory_commands", "live_commands", "samples_commands", "pipeline"}
 REGISTRY_HOSTS = r"pypi\.org|pythonhosted\.org|huggingface\.co|hf\.co|anaconda\.(?:org|com)|hf-mirror"
 
 
@@ -121,7 +121,7 @@ def test_imports_stand_at_the_top(module: str) -> None:
     assert [found for found in imports(module) if found.in_function] == []
 
 
-LIGHT = {"words", "reasons", "errors", "events", "background", "settings", "home"}
+LIGHT = {"words", "startup", "reasons", "errors", "events", "background", "settings", "layers", "home"}
 LIGHT |= {"console", "progress", "tables", "listings", "helptexts"}
 
 

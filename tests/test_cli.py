@@ -439,3 +439,40 @@ def test_predict_finds_a_broken_file_before_it_loads_a_model(get_tags, home, tmp
     result = get_tags("predict", "--model", model_names(home)[0], "--home", home, "--file", tmp_path / "in.jsonl")
     assert (result.code, result.out) == (2, "")
     assert "line 2: text is no text" in result.err
+
+
+@pytest.mark.parametrize(
+    ("line", "log"),
+    [
+        (["predict", "--file", "IN", "--out", "OUT"], "predict"),
+        (["predict", "un text"], None),
+        (["samples", "add", "--count", "1", "--yes"], "samples"),
+        (["samples"], None),
+        (["evaluate"], "evaluate"),
+        (["deploy", "--yes"], "deploy"),
+        (["data", "verify"], None),
+        (["models"], None),
+        (["doctor"], None),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_changes_something_or_runs_long_leaves_a_log(get_tags, home, tmp_path, line, log):
+    copy = shutil.copytree(home, tmp_path / "home")
+    shutil.rmtree(copy / "_logs")
+    get_tags("deploy", "--yes", "--home", copy)
+    shutil.rmtree(copy / "_logs")
+    (tmp_path / "IN").write_text("id,text\n1,contract\n2,impozit\n", encoding="utf-8")
+    words = [tmp_path / word if word in {"IN", "OUT"} else word for word in line]
+    extra = ["--input-format", "csv"] if "IN" in line else []
+    get_tags(*words, *extra, "--home", copy)
+    left = [path.name.split("-")[-1] for path in copy.glob("_logs/*")]
+    assert left == ([f"{log}.log"] if log else [])
+
+
+def test_who_may_only_read_a_home_may_ask_its_model(get_tags, home, tmp_path):
+    copy = shutil.copytree(home, tmp_path / "home")
+    get_tags("deploy", "--yes", "--home", copy)
+    shutil.rmtree(copy / "_logs")
+    (copy / "_logs").write_text("no folder")  # root may write anywhere
+    (tmp_path / "in.csv").write_text("id,text\n1,contract\n2,impozit\n", encoding="utf-8")
+    assert get_tags("predict", "--file", tmp_path / "in.csv", "--home", copy).code == 0

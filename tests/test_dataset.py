@@ -151,6 +151,19 @@ def test_a_manifest_that_is_none(folder: Path, content: str) -> None:
         PreparedData(folder)
 
 
+@pytest.mark.parametrize("source", [{"context_length": "C:\\Windows"}, {"context_length": 2**70}, {"kind": []}])
+def test_a_manifest_with_an_absurd_source_is_damaged(folder: Path, source: dict[str, Any]) -> None:
+    edit_json(folder / "manifest.json", lambda manifest: {**manifest, "source": manifest["source"] | source})
+    with pytest.raises(InputError, match="damaged"):
+        PreparedData(folder)
+
+
+def test_a_manifest_that_does_not_know_a_files_size_is_damaged(folder: Path) -> None:
+    edit_json(folder / "manifest.json", lambda manifest: {**manifest, "files": {"tags.json": {}}})
+    with pytest.raises(InputError, match="damaged"):
+        PreparedData(folder)
+
+
 def test_a_newer_format_is_refused(folder: Path) -> None:
     edit_json(folder / "manifest.json", lambda manifest: {**manifest, "format": FORMAT + 1, "unheard_of": 1})
     with pytest.raises(

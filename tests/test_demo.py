@@ -15,7 +15,7 @@ from get_tags_train import demo
 from get_tags_train.csvfiles import read_ids, read_samples
 from get_tags_train.demo_topics import TOPICS
 from get_tags_train.errors import InputError
-from get_tags_train.settings import load_settings
+from get_tags_train.layers import load_settings
 from get_tags_train.text import clean_text, join_title, normalise_tag
 
 
@@ -153,7 +153,9 @@ def test_a_file_of_someone_else_is_never_overwritten(tmp_path: Path, name: str) 
     assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
 
 
-@pytest.mark.parametrize("content", ["not JSON", "[]", '{"files": "demo.db"}', '{"files": [], "seed": null}'])
+@pytest.mark.parametrize(
+    "content", ["not JSON", "[]", "[" * 3000, '{"files": "demo.db"}', '{"files": [], "seed": null}']
+)
 def test_a_list_of_someone_else_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "demo.json").write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=r"demo\.json was not written by the example"):

@@ -513,6 +513,33 @@ def test_a_lost_history_loses_no_version(live: Path, models: list[Path]) -> None
     assert (live / "versions" / models[0].name).is_dir()
 
 
+@pytest.mark.parametrize("written", [b"\xbc\xff", b"../../_models", b"/", b"..", b"a\0b", b"x" * 5000])
+def test_a_damaged_current_is_said_and_the_next_deploy_mends_it(live: Path, models: list[Path], written: bytes) -> None:
+    put(models[0], live)
+    put(models[1], live)
+    (live / "current").write_bytes(written)
+    with pytest.raises(InputError, match="which is not in") as caught:
+        live_model(live)
+    assert "get-tags deploy" in caught.value.hint
+    put(models[2], live)
+    assert_live(live, models[2])
+    assert {model.name for model in models[:3]} <= names_in(live / "versions")
+
+
+def test_a_history_that_names_folders_elsewhere_leads_nowhere(live: Path, models: list[Path]) -> None:
+    put(models[0], live)
+    elsewhere = shutil.copytree(models[1], live.parent / "elsewhere")
+    forged = [
+        {"time": "2026-01-01", "action": "deploy", "name": models[0].name, "versions": [name, models[0].name]}
+        for name in ("../../elsewhere", str(elsewhere), "..")
+    ]
+    with (live / "history.jsonl").open("a", encoding="utf-8") as history:
+        history.writelines(json.dumps(line) + "\n" for line in [*forged, 7, None, [], {"versions": ["x"]}])
+    with pytest.raises(InputError, match="no version before the live one"):
+        rollback(live)
+    assert_live(live, models[0])
+
+
 def test_a_model_that_answers_otherwise_than_when_it_was_made_is_refused(live: Path, models: list[Path]) -> None:
     put(models[0], live)
     facts = read_facts(models[1])

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from get_tags_train.cli import app
-from get_tags_train.settings import load_settings
+from get_tags_train.layers import load_settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

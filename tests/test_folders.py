@@ -19,6 +19,7 @@ from get_tags_train.folders import (
     copy_folder,
     folder_bytes,
     locked,
+    read_json,
     remove_folder,
     rename,
     replacing,
@@ -184,3 +185,12 @@ def test_a_lock_is_free_again_after_an_error(tmp_path: Path) -> None:
     lock = try_lock(tmp_path / "x.lock")
     assert lock is not None
     lock.release()
+
+
+def test_json_that_could_not_be_written_again_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(r'{"whole pair": "\ud83d\ude00"}', encoding="utf-8")
+    assert read_json(path) == {"whole pair": "😀"}
+    path.write_text(r'{"half": ["\uD83D"]}', encoding="utf-8")
+    with pytest.raises(ValueError, match="surrogates"):
+        read_json(path)

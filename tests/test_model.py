@@ -1,6 +1,7 @@
 """A model folder of ours gives the same scores here as in plain transformers."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import transformers
 from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from get_tags_train.errors import GetTagsError
+from get_tags_train.folders import write_json
 from get_tags_train.model import TagModel
 from get_tags_train.tokens import load_tokenizer, save_tokenizer
 
@@ -142,6 +144,19 @@ def test_a_folder_without_one_of_its_files_is_an_error_that_names_it(
         TagModel(folder)
     assert str(folder) in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("config.json", {"num_attention_heads": -1}), ("tokenizer_config.json", {"model_max_length": "C:\\Windows"})],
+)
+def test_a_folder_whose_numbers_make_no_sense_cannot_be_loaded(
+    model_folder: Path, tmp_path: Path, name: str, values: dict[str, object]
+) -> None:
+    folder = Path(shutil.copytree(model_folder, tmp_path / "model"))
+    write_json(folder / name, json.loads((folder / name).read_bytes()) | values)
+    with pytest.raises(GetTagsError, match="cannot be loaded"):
+        TagModel(folder)
 
 
 @pytest.mark.parametrize("torn", ["config.json", "model.safetensors", "tokenizer.json"])

@@ -13,6 +13,7 @@ from huggingface_hub import ModelCard
 
 from get_tags_train import plots, report
 from get_tags_train.dataset import PreparedData
+from get_tags_train.errors import GetTagsError
 from get_tags_train.evaluate import Evaluation, Rivals, evaluate
 from get_tags_train.events import Event, Notice
 from get_tags_train.examples import HELD_OUT, ExampleSet
@@ -30,9 +31,11 @@ class Outline(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.fetched: list[str] = []
+        self.attributes: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.attributes |= {name for name, _ in attrs}
         self.fetched += [value or "" for name, value in attrs if name in {"src", "href", "xlink:href", "srcset"}]
 
 
@@ -66,6 +69,29 @@ def test_the_page_is_one_file_and_texts_stay_texts(model: Path) -> None:
     assert outline.tags.count("svg") >= 8
 
 
+def evil(value: Any, key: str = "") -> Any:
+    """The facts of a model with markup in every string but dates and the few codes that are looked up."""
+    if isinstance(value, dict):
+        return {name: evil(each, name) for name, each in value.items()}
+    if isinstance(value, list):
+        return [evil(each, key) for each in value]
+    is_code = key in {"rival", "date", "created", "sha256", "samples_sha256"}
+    return value + EVIL + '" onload="x' if isinstance(value, str) and not is_code else value
+
+
+def test_whatever_a_model_says_of_itself_stays_text(model: Path, tmp_path: Path) -> None:
+    live = Path(shutil.copytree(model, tmp_path / "live"))
+    facts = read_facts(live)
+    write_json(live / "get_tags.json", {**facts, "tags": [*facts["tags"], {"tag": "vechi", "documents": 3}]})
+    report.record(model, scored(model, live=live), silent)
+    write_json(model / "get_tags.json", evil(read_facts(model)))
+    report.write_pages(model)
+    outline = Outline()
+    outline.feed((model / "report.html").read_text(encoding="utf-8"))
+    assert "script" not in outline.tags
+    assert outline.attributes & {"onload", "onclick", "href", "src"} == set()
+
+
 def test_the_page_speaks_of_the_live_model(model: Path, tmp_path: Path) -> None:
     live = Path(shutil.copytree(model, tmp_path / "live"))
     facts = read_facts(live)
@@ -84,6 +110,17 @@ def test_a_model_that_was_not_scored_yet_has_its_pages(model: Path) -> None:
     page = (model / "report.html").read_text(encoding="utf-8")
     assert "Documents by their tokens" in page
     assert "Evaluations" not in page
+
+
+@pytest.mark.parametrize(
+    "damage", [{"data": {"summary": {"figures": {}}}}, {"evaluations": [{"top_k": 2}]}, {"epochs": [{}]}]
+)
+def test_facts_that_lack_something_are_said_to_be_damaged(model: Path, damage: dict[str, Any]) -> None:
+    page = (model / "report.html").read_bytes()
+    write_json(model / "get_tags.json", read_facts(model) | damage)
+    with pytest.raises(GetTagsError, match=r"get_tags.json lacks something"):
+        report.write_pages(model)
+    assert (model / "report.html").read_bytes() == page
 
 
 def test_evaluations_of_an_earlier_version_are_still_shown(model: Path) -> None:

@@ -4,7 +4,9 @@ import csv
 import json
 import os
 import pickle
+import re
 import shutil
+import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -15,7 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import get_tags_train
 from get_tags_train import trained_texts
+from get_tags_train.cli import app
 from get_tags_train.csvfiles import as_cell, of_cell, read_columns, write_csv
 from get_tags_train.errors import GetTagsError
 from get_tags_train.model import TagModel, TagScore
@@ -113,6 +117,88 @@ def test_secrets_stand_nowhere(demo_home: Path, tmp_path: Path) -> None:
     assert list((home / "_logs").glob("*-extract.log"))
 
 
+def run(*line: str | Path) -> int | str | None:
+    with pytest.raises(SystemExit) as end:
+        app(args=[str(word) for word in line], prog_name="get-tags")
+    return end.value.code
+
+
+@pytest.fixture
+def secret_home(
+    small_home: Path, small_model: Path, demo_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A home with data and a model whose settings hold a password in the URL, one beside it, and a token."""
+    home = tmp_path / "home"
+    shutil.copytree(small_home / "_cache" / "_data", home / "_cache" / "_data")
+    shutil.copytree(small_model, home / "_models" / small_model.name)
+    shutil.copy(demo_home / "test_samples_tags.csv", home)
+    url, odbc, token, env = SECRETS
+    monkeypatch.setenv("GET_TAGS_SERVE_TOKEN", token)
+    monkeypatch.setenv("GET_TAGS_DATABASE_PASSWORD", env)
+    (home / "get-tags.toml").write_text(
+        f"[database]\nurl = 'postgresql+psycopg://user:{url.replace('#', '%23')}@127.0.0.1:9/db?password={odbc}'\n"
+        f"[training]\nbase_model = '{demo_home / 'demo_bert'}'\n[evaluation]\nbaseline = false\n",
+        encoding="utf-8",
+    )
+    return home
+
+
+def assert_kept(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """None of the secrets stands on the screen or in any file but the settings."""
+    said = "".join(capfd.readouterr()).encode()
+    written = b"".join(p.read_bytes() for p in home.rglob("*") if p.is_file() and p.name != "get-tags.toml")
+    for secret in (*SECRETS, SECRETS[0].replace("#", "%23")):
+        assert secret.encode() not in said
+        assert secret.encode() not in written
+
+
+def test_a_training_keeps_no_secret(secret_home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    line = ["train", "--yes", "--source", "cached", "--epochs", "1", "--context-length", "16", "--deploy"]
+    assert run(*line, "--home", secret_home) == 0
+    assert run("evaluate", "--home", secret_home, "--json") == 0
+    assert len(list((secret_home / "_models").glob("*/report.html"))) == 2
+    assert_kept(secret_home, capfd)
+
+
+def test_serving_keeps_no_secret(secret_home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("deploy", "--home", secret_home) == 0
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        assert run("serve", "--port", str(taken.getsockname()[1]), "--home", secret_home) == 1
+    assert list((secret_home / "_logs").glob("*-serve.log"))
+    assert_kept(secret_home, capfd)
+
+
+@pytest.mark.parametrize(
+    ("line", "where"),
+    [
+        (["train", "--yes"], "get_tags_train.pipeline.run"),
+        (["train", "--yes", "--source", "cached"], "get_tags_train.pipeline.run"),
+        (["serve"], "get_tags_train.follower.Follower"),
+        (["doctor"], "get_tags_train.doctor.examine"),
+        (["samples"], "get_tags_train.samples.Samples.read"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_fault_says_no_secret_and_leaves_a_traceback(
+    secret_home: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    line: list[str],
+    where: str,
+) -> None:
+    def fault(*_: object, **__: object) -> None:
+        raise RuntimeError(f"cannot connect: {SECRETS}, {SECRETS[0].replace('#', '%23')}")
+
+    monkeypatch.setattr(where, fault)
+    assert run(*line, "--home", secret_home) == 1
+    (log,) = (secret_home / "_logs").iterdir()
+    content = log.read_text(encoding="utf-8")
+    assert "Traceback" in content
+    assert "cannot connect" in content
+    assert_kept(secret_home, capfd)
+
+
 COMMANDS = """
 import json, os, sys
 from get_tags_train.cli import app
@@ -138,6 +224,12 @@ def test_no_csv_file_begins_a_formula(tmp_path: Path, formula: str) -> None:
     assert [row.cells for row in read_columns(path, ("id", "text"))] == [[formula] * 2, ["-5", "+40.5"]]
     predicted = "".join(lines([Named(formula, [TagScore(formula, 0.5)])], "csv"))
     assert f"'{formula}" in predicted.partition("\r\n")[2].replace('""', '"')
+
+
+def test_csv_files_are_written_in_one_place() -> None:
+    package = Path(get_tags_train.__file__).parent
+    writers = {p.stem for p in package.glob("*.py") if re.search(r"csv\.(Dict)?[wW]riter|to_csv", p.read_text("utf-8"))}
+    assert writers == {"csvfiles"}
 
 
 @given(st.text())

@@ -24,10 +24,11 @@ from get_tags_train.errors import GetTagsError
 from get_tags_train.events import Event, Notice
 from get_tags_train.folders import write_json
 from get_tags_train.follower import Follower
+from get_tags_train.layers import load_settings
 from get_tags_train.model import TagModel
 from get_tags_train.modelfacts import FACTS, read_facts
 from get_tags_train.serve import make_app, serve
-from get_tags_train.settings import ServeSettings, load_settings
+from get_tags_train.settings import ServeSettings
 
 TEXT = "Angajatorul a desfăcut contractul de muncă fără preaviz."
 

@@ -11,7 +11,9 @@ from pydantic.fields import FieldInfo
 
 from get_tags_train import settings as module
 from get_tags_train.errors import InputError
-from get_tags_train.settings import Settings, Source, default_home, defaults_path, describe, load_settings, problem
+from get_tags_train.layers import defaults_path, load_settings
+from get_tags_train.settings import Settings, Source, describe, problem
+from get_tags_train.startup import default_home
 
 SECTIONS = {
     "database": module.DatabaseSettings,

@@ -1,5 +1,6 @@
 """Set-up: what an environment needs is judged rightly, and whatever stopped the last set-up, the next one mends it."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -285,6 +286,24 @@ def test_failure_is_told_on_standard_error_without_traceback(monkeypatch, capsys
     assert not captured.out
     assert captured.err.startswith("set-up: ")
     assert captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("home", "variables", "said"),
+    [
+        ("", {"GET_TAGS_DISPLAY_LANGUAGE": "ro"}, "instalare: utilizare"),
+        ("", {"LC_ALL": "ro_RO.UTF-8"}, "instalare: utilizare"),
+        ('[display]\nlanguage = "ro"\n', {}, "instalare: utilizare"),
+        ('[display]\nlanguage = "en"\n', {"LC_ALL": "ro_RO.UTF-8"}, "set-up: usage"),
+    ],
+)
+def test_set_up_speaks_as_get_tags_will_and_needs_nothing_installed(tmp_path, home, variables, said):
+    (tmp_path / "get-tags.toml").write_text(home)
+    without_packages = [sys.executable, "-I", "-S", ROOT / "scripts" / "setup_env.py", "--what"]
+    environment = os.environ | {"GET_TAGS_HOME": str(tmp_path)} | variables
+    done = subprocess.run(without_packages, capture_output=True, text=True, encoding="utf-8", env=environment)
+    assert done.returncode == 2
+    assert done.stderr.startswith(said)
 
 
 def test_constraints_pin_all_that_pyproject_asks_for():

@@ -18,7 +18,8 @@ from sqlalchemy.types import TypeEngine
 
 from get_tags_train import source
 from get_tags_train.errors import GetTagsError, InputError
-from get_tags_train.settings import DatabaseSettings, load_settings
+from get_tags_train.layers import load_settings
+from get_tags_train.settings import DatabaseSettings
 from get_tags_train.source import (
     DECLARED_TYPES,
     TAGS_UNREADABLE,

@@ -269,7 +269,7 @@ import numpy as np
 from get_tags_train import train
 from get_tags_train.dataset import PreparedData
 from get_tags_train.events import Notice, StageProgress
-from get_tags_train.settings import load_settings
+from get_tags_train.layers import load_settings
 from get_tags_train.tokens import load_tokenizer
 
 homes, data, training = Path(sys.argv[1]), PreparedData(Path(sys.argv[2])), json.loads(sys.argv[3])

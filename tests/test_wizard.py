@@ -13,7 +13,8 @@ from get_tags_train.demo import write_demo
 from get_tags_train.errors import InterruptedByUser
 from get_tags_train.events import StageProgress
 from get_tags_train.home import data_dir, last_source_path, live_model, locks_dir, model_names, models_dir
-from get_tags_train.settings import Source, load_settings
+from get_tags_train.layers import load_settings
+from get_tags_train.settings import Source
 
 ENTER, DOWN, CTRL_C = "\r", "\x1b[B", "\x03"
 YES, NO = "y" + ENTER, "n" + ENTER
@@ -267,7 +268,7 @@ def test_only_the_source_is_offered_again(keys, home):
     assert wizard.ask_source(load_settings(home), None) == Source("database")
 
 
-@pytest.mark.parametrize("kept", ["", "[]", '{"kind": "floppy"}', '{"kind": 3}', "\x00"])
+@pytest.mark.parametrize("kept", ["", "[]", "[" * 3000, '{"kind": "floppy"}', '{"kind": 3}', "\x00"])
 def test_a_damaged_memory_of_the_source_is_none(keys, home, kept):
     wizard.remember(home, Source("ids"))
     last_source_path(home).write_text(kept)

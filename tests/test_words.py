@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from get_tags_train import logfile, words
 from get_tags_train.cli import app
 from get_tags_train.events import Event, Notice
-from get_tags_train.settings import chosen_language
+from get_tags_train.startup import chosen_language
 from get_tags_train.words import _, _n, documents, english, named, number, system_language
 
 PACKAGE = Path(words.__file__).parent

@@ -13,16 +13,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sets import RealSet
+from starts import fit_head
 from variants import VARIANTS, Variant
 
 from get_tags_train.base_model import load_for_tags
 from get_tags_train.batches import Batch, Documents, split_by_tokens
 from get_tags_train.device import prepared_device
 from get_tags_train.fitting import Course
+from get_tags_train.layers import load_settings
 from get_tags_train.learner import Learner
 from get_tags_train.metrics import precision_at_k
 from get_tags_train.processes import Processes
-from get_tags_train.settings import TrainingSettings, load_settings
+from get_tags_train.settings import TrainingSettings
 
 LINEAR, TRAINER = "linear", "trainer"
 _SCORED_TOKENS = 8_192
@@ -93,13 +95,15 @@ class _Learner(Learner):
         self._decay, self._averages = variant.average, dict[str, torch.Tensor]()
 
     def _groups_by_depth(self, variant: Variant) -> None:
-        if variant.pooler_rate is None and variant.layer_decay == 1:
+        if variant.pooler_rate is None and variant.layer_decay == 1 and variant.embedding_rate is None:
             return
         layers = self._model.config.num_hidden_layers
         groups, rates, names = [], [], []
         for name, parameter in self._named.items():
             rate = self._training.learning_rate
-            if ".pooler." in name:
+            if "word_embeddings" in name and variant.embedding_rate:
+                rate = variant.embedding_rate
+            elif ".pooler." in name:
                 rate = variant.pooler_rate or self._training.head_learning_rate
             elif not name.startswith(f"{self._model.base_model_prefix}."):
                 rate = self._training.head_learning_rate
@@ -145,6 +149,8 @@ def _ours(plan: Plan, data: RealSet, variant: Variant, seed: int) -> tuple[NDArr
     training = _settings(plan, variant, seed)
     documents, examples = data.documents(plan.base_model, plan.context_length)
     model = load_for_tags(plan.base_model, examples, training)
+    if variant.start:
+        variant.start(model)
     if variant.hidden_dropout is not None:
         for module in model.modules():
             if isinstance(module, torch.nn.Dropout):
@@ -152,6 +158,8 @@ def _ours(plan: Plan, data: RealSet, variant: Variant, seed: int) -> tuple[NDArr
     if variant.teacher:
         documents.__class__ = _Taught
         documents.teacher, documents.share = _teacher(data, seed), variant.teacher
+    if variant.head_penalty:
+        fit_head(model, documents, data.train, variant.head_penalty)
     learner = _Learner(model, documents, training, Processes("cpu"), "cpu")
     learner.change(variant)
     course = Course(data.train, data.selecting, documents.lengths, training, int(training.batch_size), 5)

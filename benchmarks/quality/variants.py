@@ -1,9 +1,11 @@
 """What is tried: settings of the product, and changes to its learner that it does not have."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from starts import append_mean_layer, attend_evenly
 from torch.nn.functional import log_softmax, logsigmoid
 
 from get_tags_train.losses import LOSSES, Loss, bce, zlpr
@@ -19,6 +21,9 @@ class Variant:
     average: float = 0.0  # decay of the moving average of weights
     teacher: float = 0.0  # share of the linear model's scores in the labels
     hidden_dropout: float | None = None
+    embedding_rate: float | None = None  # of the word pieces; None: that of the encoder
+    start: Callable[[Any], None] | None = None  # what the model is changed to before its first step
+    head_penalty: float = 0.0  # of the regression that the last layer starts from; 0: it starts by chance
 
 
 def softmax(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -43,6 +48,7 @@ LOSSES |= {"softmax": softmax, "asymmetric": asymmetric, "bce+zlpr": with_bce(zl
 # Settings as they were before this benchmark, whatever the defaults are now.
 BEFORE = {"loss": "bce", "learning_rate": 1e-4, "head_learning_rate": 1e-2}
 _FINER = {"pooler_rate": 1e-3}
+_SLOW_HEAD = {"head_learning_rate": 1e-3}
 
 VARIANTS = {
     "defaults": Variant(),
@@ -72,6 +78,22 @@ VARIANTS = {
     "no dropout, pooler 1e-3": Variant(BEFORE, hidden_dropout=0.0, **_FINER),
     "layer decay .9": Variant(BEFORE, layer_decay=0.9),
     "average .98": Variant(BEFORE, average=0.98),
+    "embeddings 1e-3": Variant(BEFORE, embedding_rate=1e-3),
+    "embeddings 3e-3": Variant(BEFORE, embedding_rate=3e-3),
+    "embeddings 1e-2": Variant(BEFORE, embedding_rate=1e-2),
+    "fitted": Variant(BEFORE, head_penalty=3),
+    "fitted, alone": Variant(BEFORE | {"learning_rate": 1e-9, "head_learning_rate": 1e-9}, head_penalty=3),
+    "fitted, head 1e-3": Variant(BEFORE | _SLOW_HEAD, head_penalty=3),
+    "fitted, pooler 1e-3": Variant(BEFORE, head_penalty=3, **_FINER),
+    "fitted, rate 3e-4, head 1e-3": Variant(BEFORE | _SLOW_HEAD | {"learning_rate": 3e-4}, head_penalty=3),
+    "mean layer": Variant(BEFORE, start=append_mean_layer),
+    "mean layer, pooler 1e-3": Variant(BEFORE, start=append_mean_layer, **_FINER),
+    "no query": Variant(BEFORE, start=attend_evenly),
+    "no query, no dropout": Variant(BEFORE, start=attend_evenly, hidden_dropout=0.0),
+    "no query, pooler 1e-3": Variant(BEFORE, start=attend_evenly, **_FINER),
+    "no query, rate 2e-4": Variant(BEFORE | {"learning_rate": 2e-4}, start=attend_evenly),
+    "no query, batch 8": Variant(BEFORE | {"batch_size": 8}, start=attend_evenly),
+    "no query, fitted, head 1e-3": Variant(BEFORE | _SLOW_HEAD, start=attend_evenly, head_penalty=3),
     "linear teacher .3": Variant(BEFORE, teacher=0.3),
     "linear teacher .5, pooler 1e-3": Variant(BEFORE, teacher=0.5, **_FINER),
 }

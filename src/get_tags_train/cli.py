@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,13 +17,14 @@ from get_tags_train.commandline import (
     Job,
     JsonOption,
     ModelArgument,
-    NameArgument,
     TopKOption,
     YesOption,
     overrides,
     session,
+    someone_to_ask,
 )
-from get_tags_train.errors import GetTagsError, InputError, InterruptedByUser
+from get_tags_train.errors import InputError, InterruptedByUser
+from get_tags_train.inventory_commands import data_app, models_app
 from get_tags_train.live_commands import live_app
 from get_tags_train.samples_commands import samples_app
 from get_tags_train.words import _
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from get_tags_train.settings import Settings, Source, SourceKind
 
-_SHOWN = 10  # of a list that may be long
-
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
@@ -43,8 +41,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Retrain the model that tags documents: from a database to a live model.",
 )
-data_app = typer.Typer(help="List, show, compare, verify and remove prepared data.", invoke_without_command=True)
-models_app = typer.Typer(help="List, show, verify and remove models.", invoke_without_command=True)
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
 app.add_typer(samples_app, name="samples")
@@ -76,7 +72,7 @@ def train(
 ) -> None:
     """Choose data, train, evaluate and, if wanted, make the model live."""
     from get_tags_train import pipeline
-    from get_tags_train.settings import default_home
+    from get_tags_train.startup import default_home
 
     job = Job.of(home or (default_home() / "demo" if demo else None), config, json_)
     flags = overrides(
@@ -140,7 +136,7 @@ def _unanswered(flags: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def _train(settings: "Settings", deploy: bool | None, *, ask: bool) -> None:
     from get_tags_train import deciding, pipeline, tables, wizard
 
-    on_event = session.start_log("train", _secrets(settings))
+    on_event = session.start_log("train", reads_database=settings.source.kind != "cached")
     left = False
 
     def should_deploy(result: pipeline.RunResult) -> bool:
@@ -186,7 +182,7 @@ def extract(
         with wizard.prompts():
             chosen = wizard.ask_source(job.settings(flags), chosen, only_extraction=True)
     settings = job.settings(flags, source=_complete(chosen, job.home))
-    on_event = session.start_log("extract", _secrets(settings))
+    on_event = session.start_log("extract", reads_database=True)
     result = asdict(pipeline.extract(settings, on_event))
     keep_newest(settings.home, settings.live_dir, settings.keep, on_event)
     job.console.result({"data": result}, [tables.data_facts(result)])
@@ -250,7 +246,7 @@ def doctor(home: HomeOption = None, config: ConfigOption = None, json_: JsonOpti
 @app.command()
 def demo(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
     """Write the built-in example into a home folder; default: the folder demo in the default home."""
-    from get_tags_train.settings import default_home
+    from get_tags_train.startup import default_home
 
     job = Job.of(home or default_home() / "demo", config, json_)
     _write_demo(job)
@@ -259,206 +255,10 @@ def demo(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption
     )
 
 
-@data_app.callback()
-def data(ctx: typer.Context, home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
-    """List prepared data, newest first; show, compare, verify and remove them."""
-    if ctx.invoked_subcommand is None:
-        data_list(home, config, json_)
-    elif home or config or json_:
-        raise InputError(_("--home, --config and --json stand after the subcommand."), _after(ctx))
-
-
-@data_app.command("list")
-def data_list(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
-    """List prepared data, newest first."""
-    from get_tags_train import inventory, listings
-
-    job = Job.of(home, config, json_)
-    listed = inventory.list_data(job.home)
-    job.console.result(listed, listings.data_listing(job.home, listed))
-
-
-@data_app.command("show")
-def data_show(
-    name: Annotated[str | None, typer.Argument(help="tags_vX; default: the newest.")] = None,
-    home: HomeOption = None,
-    config: ConfigOption = None,
-    json_: JsonOption = False,
-) -> None:
-    """Show where prepared data came from, and how their tags and lengths are spread."""
-    from get_tags_train import figures, listings
-    from get_tags_train.dataset import PreparedData
-    from get_tags_train.home import find_data
-
-    job = Job.of(home, config, json_)
-    data = PreparedData(find_data(job.home, name))
-    shown = asdict(data.manifest) | {"path": str(data.folder), "figures": asdict(figures.measure(data))}
-    job.console.result(shown, listings.data_lines(shown))
-
-
-@data_app.command("diff")
-def data_diff(
-    old: Annotated[str, typer.Argument(help="The earlier tags_vX.")],
-    new: Annotated[str, typer.Argument(help="The later tags_vX.")],
-    csv: Annotated[
-        Path | None, typer.Option("--csv", help="Also write each id with what happened to it into this file.")
-    ] = None,
-    home: HomeOption = None,
-    config: ConfigOption = None,
-    json_: JsonOption = False,
-) -> None:
-    """Compare two prepared data: documents and tags that came, went and changed."""
-    from get_tags_train import figures, listings
-    from get_tags_train.csvfiles import write_csv
-    from get_tags_train.dataset import PreparedData
-    from get_tags_train.home import find_data
-
-    job = Job.of(home, config, json_)
-    difference = figures.compare(*(PreparedData(find_data(job.home, name)) for name in (old, new)))
-    if csv is not None:
-        write_csv(csv.expanduser(), chain([("id", "what")], difference.rows()))
-    result = {"old": old, "new": new, **difference.as_json(shown=_SHOWN), "csv": str(csv) if csv else None}
-    job.console.result(result, listings.difference_lines(result))
-
-
-@data_app.command("verify")
-def data_verify(
-    name: Annotated[str | None, typer.Argument(help="tags_vX; default: the newest.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
-    home: HomeOption = None,
-    config: ConfigOption = None,
-    json_: JsonOption = False,
-) -> None:
-    """Read prepared data whole and compare with their checksums; exit code 1 where any are damaged."""
-    from get_tags_train import inventory, listings
-    from get_tags_train.home import data_names, find_data
-
-    job = Job.of(home, config, json_)
-    if every and name:
-        raise InputError(_("--all and {name} were both given.", name=name), _("Give one of them."))
-    one = find_data(job.home, name).name
-    found = inventory.verify_data(job.home, data_names(job.home) if every else [one])
-    damaged = [entry for entry in found if "damaged" in entry]
-    if damaged and not every:
-        raise GetTagsError(damaged[0]["damaged"], damaged[0]["hint"])
-    job.console.result({"data": found} if every else found[0], listings.verified_lines(found))
-    if damaged:
-        raise typer.Exit(1)
-
-
-@data_app.command("remove")
-def data_remove(
-    name: NameArgument,
-    yes: YesOption = False,
-    home: HomeOption = None,
-    config: ConfigOption = None,
-    json_: JsonOption = False,
-) -> None:
-    """Remove prepared data for good, or an unfinished extraction; not what a training still needs."""
-    from get_tags_train import inventory
-    from get_tags_train.home import data_dir
-
-    job = Job.of(home, config, json_)
-    folder = inventory.find_removable(data_dir(job.home), name)
-    inventory.refuse_needed(job.home, folder)
-    _remove(job, folder, yes=yes)
-
-
-@models_app.callback()
-def models(ctx: typer.Context, home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
-    """List models, newest first; show, verify and remove them."""
-    if ctx.invoked_subcommand is None:
-        models_list(home, config, json_)
-    elif home or config or json_:
-        raise InputError(_("--home, --config and --json stand after the subcommand."), _after(ctx))
-
-
-@models_app.command("list")
-def models_list(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
-    """List models, newest first, with their last evaluation."""
-    from get_tags_train import inventory, listings
-
-    job = Job.of(home, config, json_)
-    listed = inventory.list_models(job.home, job.settings().live_dir)
-    job.console.result(listed, listings.models_listing(job.home, listed))
-
-
-@models_app.command("show")
-def models_show(
-    model: ModelArgument = None, home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False
-) -> None:
-    """Show how a model was made and how it scored; default: the newest."""
-    from get_tags_train import listings
-    from get_tags_train.home import find_model
-    from get_tags_train.modelfacts import read_facts
-
-    job = Job.of(home, config, json_)
-    folder = find_model(job.home, job.settings().live_dir, model)
-    shown = read_facts(folder)
-    job.console.result(shown, listings.model_lines(folder, shown))
-
-
-@models_app.command("verify")
-def models_verify(
-    model: ModelArgument = None, home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False
-) -> None:
-    """Compare a model's files with their checksums; default: the newest."""
-    from get_tags_train.home import find_model
-    from get_tags_train.modelfacts import verify
-
-    job = Job.of(home, config, json_)
-    folder = find_model(job.home, job.settings().live_dir, model)
-    verify(folder)
-    job.console.result({"name": folder.name, "path": str(folder)}, [_("{folder} is whole.", folder=folder)])
-
-
-@models_app.command("remove")
-def models_remove(
-    name: NameArgument,
-    yes: YesOption = False,
-    home: HomeOption = None,
-    config: ConfigOption = None,
-    json_: JsonOption = False,
-) -> None:
-    """Remove a model for good, or an unfinished training; never the live one."""
-    from get_tags_train import inventory
-    from get_tags_train.home import models_dir
-
-    job = Job.of(home, config, json_)
-    folder = inventory.find_removable(models_dir(job.home), name)
-    inventory.refuse_live(folder, job.settings().live_dir)
-    _remove(job, folder, yes=yes)
-
-
-def _after(ctx: typer.Context) -> str:
-    return _(
-        "Write: get-tags {info_name} {invoked_subcommand} ... --home DIR",
-        info_name=ctx.info_name,
-        invoked_subcommand=ctx.invoked_subcommand,
-    )
-
-
-def _remove(job: Job, folder: Path, *, yes: bool) -> None:
-    from get_tags_train import inventory
-    from get_tags_train.events import Notice
-
-    if not yes and not _wizard([]).confirm_removal(folder):
-        raise typer.Exit(InterruptedByUser.exit_code)
-    on_event = session.start_log("remove")
-    inventory.remove(job.home, folder)
-    on_event(Notice(_("Removed {folder}.", folder=folder)))
-    job.console.result({"removed": str(folder)})
-
-
 def _wizard(flags: Sequence[str]) -> "ModuleType":
     """The wizard, where somebody is there to ask; `flags` would answer in its place."""
-    from get_tags_train import wizard
-
-    if not wizard.can_ask():
-        rest = _("Add --yes: it takes the defaults for the rest.")
-        answers = [_("Answer with flags: {flags}.", flags=", ".join(flags))] if flags else []
-        raise InputError(_("There is no terminal to ask in."), " ".join([*answers, rest]))
-    return wizard
+    answers = [_("Answer with flags: {flags}.", flags=", ".join(flags))] if flags else []
+    return someone_to_ask(" ".join([*answers, _("Add --yes: it takes the defaults for the rest.")]))
 
 
 def _source_of_flags(kind: "SourceKind | None", ids: Path | None, data_name: str | None) -> "Source | None":
@@ -487,19 +287,10 @@ def _complete(source: "Source | None", home: Path) -> "Source":
     return source._replace(ids_path=home / "ids.csv") if source.kind == "ids" and not source.ids_path else source
 
 
-def _secrets(settings: "Settings") -> list[str]:
-    """What may not be shown; prepared data are trained on without any database, so nothing of it is looked up."""
-    if settings.source.kind == "cached":
-        return []
-    from get_tags_train.database import secrets_of
-
-    return secrets_of(settings)
-
-
 def _planned_demo(home: Path) -> Mapping[str, Mapping[str, Any]]:
     """The settings of the example that is yet to be written."""
     from get_tags_train.demo import SETTINGS
-    from get_tags_train.settings import SITE_FILE
+    from get_tags_train.startup import SITE_FILE
 
     return {} if (home / SITE_FILE).exists() else SETTINGS
 

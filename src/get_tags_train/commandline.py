@@ -3,7 +3,7 @@
 import errno
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,12 +12,14 @@ import typer
 from typer.core import TyperGroup
 
 from get_tags_train.console import Console
-from get_tags_train.errors import GetTagsError, InterruptedByUser
+from get_tags_train.errors import GetTagsError, InputError, InterruptedByUser
 from get_tags_train.events import OnEvent
 from get_tags_train.helptexts import complaint, translate
 from get_tags_train.words import _, english, speak
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from get_tags_train.settings import Settings
 
 
@@ -27,18 +29,21 @@ class Session:
 
     console: Console
     home: Path | None = None
+    settings: "Settings | None" = None
     log_path: Path | None = None
     secrets: Sequence[str] = ()
 
     def begin(self, *, as_json: bool) -> None:
         """Start anew, for another command line."""
-        self.console, self.home, self.log_path, self.secrets = Console(as_json=as_json), None, None, ()
+        self.console = Console(as_json=as_json)
+        self.home = self.settings = self.log_path = None
+        self.secrets = ()
 
     def fail(self, message: str, hint: str, *, traceback: bool = False) -> None:
         """Show an error, without secrets, and keep it in the log."""
         if traceback and self.log_path is None and self.home is not None:
             with suppress(GetTagsError):
-                self.start_log("error", self.secrets)
+                self.start_log("error", reads_database=True)  # it may have, so its secrets may be in what is shown
         if self.log_path is not None:
             from get_tags_train.logfile import logger
 
@@ -47,13 +52,23 @@ class Session:
             message = message.replace(secret, "***")
         self.console.error(message, hint, self.log_path)
 
-    def start_log(self, command: str, secrets: Sequence[str] = ()) -> OnEvent:
-        """Open the run's log; returns the listener for its events."""
-        from get_tags_train.logfile import logged, start_log
-        from get_tags_train.settings import default_home
+    def start_log(self, command: str, *, reads_database: bool = False, is_needed: bool = True) -> OnEvent:
+        """Open the run's log, which holds none of the secrets; returns the listener for its events.
 
-        self.secrets = tuple(filter(None, secrets))  # an empty one would be found between all letters
-        self.log_path = start_log(self.home or default_home(), command, secrets)
+        Commands that change something or run long have one. The rest (lists, doctor, a single text) show all they
+        find, and find the same when they are run again. Raises GetTagsError where the home cannot be written and it
+        `is_needed`.
+        """
+        from get_tags_train.logfile import logged, start_log
+        from get_tags_train.startup import default_home
+
+        if self.settings is not None:
+            from get_tags_train.database import secrets_of
+
+            secrets = [self.settings.serve.token, *secrets_of(self.settings, ask_keyring=reads_database)]
+            self.secrets = tuple(filter(None, secrets))  # an empty one would be found between all letters
+        with nullcontext() if is_needed else suppress(GetTagsError):
+            self.log_path = start_log(self.home or default_home(), command, self.secrets)
         return logged(self.console.on_event)
 
 
@@ -86,7 +101,7 @@ class Commands(TyperGroup):
 
 def _speak(argv: Sequence[str]) -> None:
     """Choose the language before anything is said: help is shown, and errors happen, before settings are read."""
-    from get_tags_train.settings import chosen_language, default_home
+    from get_tags_train.startup import chosen_language, default_home
 
     places = {}
     for flag in ("--home", "--config"):
@@ -156,7 +171,7 @@ class Job:
 
     @classmethod
     def of(cls, home: Path | None, config_path: Path | None, as_json: bool) -> "Job":
-        from get_tags_train.settings import default_home
+        from get_tags_train.startup import default_home
 
         session.home = home.expanduser().absolute() if home else default_home()
         session.console.as_json = as_json
@@ -168,16 +183,39 @@ class Job:
 
     def settings(self, *layers: Mapping[str, Mapping[str, Any]], **source: Any) -> "Settings":
         """The settings with these flags and answers over all others."""
-        from get_tags_train.settings import load_settings
+        from get_tags_train.layers import load_settings
 
         merged: dict[str, dict[str, Any]] = {}
         for layer in layers:
             for section, values in layer.items():
                 merged.setdefault(section, {}).update(values)
-        return load_settings(self.home, config_path=self.config_path, overrides=merged, **source)
+        session.settings = load_settings(self.home, config_path=self.config_path, overrides=merged, **source)
+        return session.settings
 
 
 def overrides(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The flags that were given, by section and key."""
     given = {name: {key: v for key, v in section.items() if v is not None} for name, section in sections.items()}
     return {name: section for name, section in given.items() if section}
+
+
+def someone_to_ask(otherwise: str) -> "ModuleType":
+    """The wizard, where somebody is there to ask. Raises InputError whose hint is what to do `otherwise`."""
+    from get_tags_train import wizard
+
+    if not wizard.can_ask():
+        raise InputError(_("There is no terminal to ask in."), otherwise)
+    return wizard
+
+
+def refuse_flags_before(ctx: typer.Context, home: Path | None, config: Path | None, json_: bool) -> None:
+    """Raise InputError where a flag stands before the subcommand, which would not hear of it."""
+    if home or config or json_:
+        raise InputError(
+            _("--home, --config and --json stand after the subcommand."),
+            _(
+                "Write: get-tags {info_name} {invoked_subcommand} ... --home DIR",
+                info_name=ctx.info_name,
+                invoked_subcommand=ctx.invoked_subcommand,
+            ),
+        )

@@ -244,6 +244,13 @@ def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
         text.detach()
 
 
+def as_lines(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as write_csv writes them."""
+    written = io.StringIO(newline="")
+    csv.writer(written).writerows(map(as_cell, row) for row in rows)
+    return written.getvalue()
+
+
 def as_cell(value: object) -> str:
     """A value as a cell that no spreadsheet computes: an apostrophe stands before what could begin a formula."""
     text = str(value)

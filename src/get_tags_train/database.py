@@ -152,10 +152,11 @@ def describe_url(text: str) -> str:
     return f"{url.drivername}://{host}{port}/{database}"
 
 
-def secrets_of(settings: Settings) -> list[str]:
-    """All that must never be shown or logged, as it is and as URLs spell it."""
+def secrets_of(settings: Settings, *, ask_keyring: bool = True) -> list[str]:
+    """All that must never be shown or logged, as it is and as URLs spell it; the keyring may ask for a password."""
     try:
-        url = _with_password(_parse(settings.database.url), settings.database.password)
+        url = _parse(settings.database.url)
+        url = _with_password(url, settings.database.password) if ask_keyring else url
     except InputError:
         return [secret for secret in (settings.database.url, settings.database.password) if secret]
     found = [str(url.password or ""), settings.database.password]

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from get_tags_train.cleaning import letters
 from get_tags_train.errors import GetTagsError, InputError
@@ -57,6 +57,18 @@ class Manifest:
     seconds: dict[str, float]
     files: dict[str, dict[str, Any]]
     format: int = FORMAT
+
+
+class _Source(BaseModel):
+    """What is read of a manifest's source; the rest is only shown."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    kind: str = ""
+    database: str = ""
+    tokenizer: str = ""
+    context_length: int = Field(512, ge=1, le=4096)
+    unknown_token_id: int | None = None
 
 
 _MANIFEST, _TAGS = TypeAdapter(Manifest), TypeAdapter(list[_Tag])
@@ -134,7 +146,8 @@ class PreparedData:
                     ),
                     _("Extract the documents again."),
                 )
-            self.manifest = _MANIFEST.validate_python({field.name: stored[field.name] for field in fields(Manifest)})
+            manifest = _MANIFEST.validate_python({field.name: stored[field.name] for field in fields(Manifest)})
+            self.manifest = replace(manifest, source=_Source.model_validate(manifest.source).model_dump())
             datetime.fromisoformat(self.manifest.created)
             listed = _TAGS.validate_python(read_json(folder / TAGS))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -146,7 +159,7 @@ class PreparedData:
         self.tag_ids = [entry.ids for entry in listed]
         for name, entry in self.manifest.files.items():
             path = folder / name
-            if path.parent != folder or not path.is_file() or path.stat().st_size != entry["bytes"]:
+            if path.parent != folder or not path.is_file() or path.stat().st_size != entry.get("bytes"):
                 raise _damaged(folder, _("{name} is missing or has another size", name=name))
         self._is_checked = False
 
@@ -206,7 +219,7 @@ class PreparedData:
     def verify_files(self) -> None:
         """Compare the files with the manifest's checksums. Raises GetTagsError naming the one that differs."""
         for name, entry in self.manifest.files.items():
-            if file_sha256(self.folder / name) != entry["sha256"]:
+            if file_sha256(self.folder / name) != entry.get("sha256"):
                 raise _damaged(self.folder, _("{name} has changed since it was written", name=name))
 
     def verify(self) -> None:

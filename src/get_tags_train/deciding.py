@@ -11,7 +11,7 @@ from get_tags_train.device import choose_device
 from get_tags_train.errors import InputError
 from get_tags_train.events import Notice, OnEvent
 from get_tags_train.examples import ExampleSet
-from get_tags_train.modelfacts import read_facts
+from get_tags_train.modelfacts import reading
 from get_tags_train.samples import Samples
 from get_tags_train.settings import Settings
 from get_tags_train.words import N_, _
@@ -40,11 +40,12 @@ def against_live(settings: Settings, folder: Path, on_event: OnEvent) -> Mapping
     live = evaluate.find_live(folder, settings.live_dir)
     if live is None:
         return None
-    for kept in reversed(read_facts(folder).get("evaluations", [])):
-        rivals = [entry["rival_name"] for entry in kept.get("comparisons", []) if entry["rival"] == "live"]
-        if live.name in rivals:
-            found: Mapping[str, Any] = kept
-            return found
+    with reading(folder) as facts:
+        for kept in reversed(facts.get("evaluations", [])):
+            rivals = [entry["rival_name"] for entry in kept.get("comparisons", []) if entry["rival"] == "live"]
+            if live.name in rivals:
+                found: Mapping[str, Any] = kept
+                return found
     try:
         samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
         test_set = ExampleSet.of_samples(samples)

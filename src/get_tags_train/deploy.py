@@ -22,14 +22,13 @@ from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.events import Notice, OnEvent, StageFinished, StageStarted, ignored
 from get_tags_train.folders import copy_folder, locked, remove_folder, rename, write_text
 from get_tags_train.history import note, read_history, stacks
-from get_tags_train.home import PARTIAL
+from get_tags_train.home import CURRENT, PARTIAL, is_folder_name, live_name
 from get_tags_train.model import TagModel
 from get_tags_train.modelfacts import FACTS, read_facts, verify
 from get_tags_train.probes import Probe, compare, refuse_no_numbers, take_probes
 from get_tags_train.running_api import RunningApi
 from get_tags_train.words import _
 
-CURRENT = "current"
 PLAIN = "get_tags"
 NO_API = RunningApi()
 
@@ -136,8 +135,12 @@ def _keep_foreign(live_dir: Path, on_event: OnEvent) -> list[str]:
 
     A copy: the folder stays in use until ours takes its place. A kill before that leaves it there, to be kept anew.
     """
-    plain, live = live_dir / PLAIN, _current(live_dir)
-    if not plain.is_dir() or not any(plain.iterdir()) or (live and _same_model(plain, live_dir / "versions" / live)):
+    plain, live = live_dir / PLAIN, live_name(live_dir)
+    if (
+        not plain.is_dir()
+        or not any(plain.iterdir())
+        or (is_folder_name(live) and _same_model(plain, live_dir / "versions" / live))
+    ):
         return []
     name = f"before-{_now()}"
     note(live_dir, action="keep", name=name)
@@ -157,14 +160,14 @@ def _keep_foreign(live_dir: Path, on_event: OnEvent) -> list[str]:
 def _make_live(live_dir: Path, versions: list[str], *, action: str, api: RunningApi) -> None:
     """Make the last of these versions live; the others are what a rollback goes back to."""
     name, following = versions[-1], live_dir / f"{PLAIN}.next"
-    note(live_dir, action=action, name=name, before=_current(live_dir), versions=versions)
+    note(live_dir, action=action, name=name, before=live_name(live_dir), versions=versions)
     copy_folder(live_dir / "versions" / name, following)
     try:
         with _stopped(live_dir, api):
             write_text(live_dir / CURRENT, name + "\n")
             _swap_plain(live_dir)
     except BaseException:
-        if _current(live_dir) != name:  # nothing has changed: the copy would only fill the disk
+        if live_name(live_dir) != name:  # nothing has changed: the copy would only fill the disk
             remove_folder(following)
         raise
 
@@ -189,7 +192,7 @@ def _stopped(live_dir: Path, api: RunningApi) -> Iterator[None]:
         api.start()
     except GetTagsError as error:
         raise GetTagsError(
-            _("{current} is live, but {message}", current=_current(live_dir), message=error.message), error.hint
+            _("{current} is live, but {message}", current=live_name(live_dir), message=error.message), error.hint
         ) from error
     with suppress(OSError):  # at worst the API is started once more
         marker.unlink(missing_ok=True)
@@ -200,9 +203,9 @@ def _confirm(live_dir: Path, probes: Sequence[Probe], was: list[str], api: Runni
     try:
         api.check(probes)
     except GetTagsError as error:
-        if not was or was[-1] == _current(live_dir):
+        if not was or was[-1] == live_name(live_dir):
             raise GetTagsError(
-                _("{current} is live, but: {message}", current=_current(live_dir), message=error.message), error.hint
+                _("{current} is live, but: {message}", current=live_name(live_dir), message=error.message), error.hint
             ) from error
         _make_live(live_dir, was, action="undo", api=api)
         raise GetTagsError(
@@ -228,7 +231,7 @@ def _swap_plain(live_dir: Path) -> None:
         raise GetTagsError(
             _(
                 "{current} is live for readers of {live_dir}, but the plain folder {plain} {why}.",
-                current=_current(live_dir),
+                current=live_name(live_dir),
                 live_dir=live_dir / CURRENT,
                 plain=plain,
                 why=_("is held by a program") if held else _("could not be replaced: {error}", error=error),
@@ -247,7 +250,7 @@ def _finish_interrupted(live_dir: Path, api: RunningApi) -> None:
     """Go on where an earlier run was stopped after `current`; undo what one stopped before it began."""
     for torn in live_dir.glob(f"{CURRENT}.*.tmp"):
         torn.unlink()
-    following, live = live_dir / f"{PLAIN}.next", _current(live_dir)
+    following, live = live_dir / f"{PLAIN}.next", live_name(live_dir)
     lines = read_history(live_dir)
     intended = next((line["name"] for line in reversed(lines) if line.get("versions")), "")
     if following.exists():
@@ -263,20 +266,12 @@ def _finish_interrupted(live_dir: Path, api: RunningApi) -> None:
             pass  # stopped once more, so that the start finds what it expects
 
 
-def _current(live_dir: Path) -> str:
-    """What `current` names, whether it is there or not; empty where nothing is live."""
-    try:
-        return (live_dir / CURRENT).read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        return ""
-
-
 def _stack(live_dir: Path) -> list[str]:
     """The versions one can go back to, oldest first, and the live one last: the last line that ends in it."""
-    live, all_stacks = _current(live_dir), stacks(live_dir)
+    live, all_stacks = live_name(live_dir), stacks(live_dir)
     if not live:
         return []
-    put_there_by_hand = [*(all_stacks[-1] if all_stacks else []), live]
+    put_there_by_hand = [*(all_stacks[-1] if all_stacks else []), *([live] if is_folder_name(live) else [])]
     return next((stack for stack in reversed(all_stacks) if stack[-1] == live), put_there_by_hand)
 
 
@@ -313,11 +308,11 @@ def _exclusive(live_dir: Path) -> Iterator[None]:
     was = None
     try:
         with locked(live_dir / "deploy.lock", lambda: busy):
-            was = _current(live_dir)
+            was = live_name(live_dir)
             yield
     except OSError as error:
         with suppress(OSError):
-            if was is not None and (live := _current(live_dir)) != was:
+            if was is not None and (live := live_name(live_dir)) != was:
                 raise GetTagsError(
                     _(
                         "{live} is live, but the change in {live_dir} did not come to its end: {error}.",

@@ -43,9 +43,10 @@ def remove_folder(folder: Path) -> None:
 
 
 @_retry_while_held
-def read_bytes(path: Path) -> bytes:
-    """The bytes of a file that antivirus may hold for a moment."""
-    return path.read_bytes()
+def read_bytes(path: Path, at_most: int = -1) -> bytes:
+    """The bytes of a file that antivirus may hold for a moment, or the first of them."""
+    with path.open("rb") as stream:
+        return stream.read(at_most)
 
 
 @contextmanager
@@ -106,11 +107,14 @@ def copy_folder(source: Path, target: Path) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file of ours. Raises OSError, or ValueError where it is no JSON, too deep, or of an absurd size."""
+    """A JSON file of ours. Raises OSError, or ValueError where it is no JSON, too deep, too large, or no Unicode."""
     if path.stat().st_size > MOST_JSON_BYTES:
         raise ValueError(f"{path} is larger than {MOST_JSON_BYTES:,} bytes")
     try:
-        return json.loads(read_bytes(path))
+        value = json.loads(raw := read_bytes(path))
+        if b"\\ud" in raw.lower():  # half a pair would be found out only where it is written
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except RecursionError as error:
         raise ValueError(f"{path} is nested too deeply") from error
 

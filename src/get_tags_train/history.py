@@ -8,12 +8,34 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from get_tags_train.errors import GetTagsError
+from get_tags_train.home import is_folder_name
 from get_tags_train.modelfacts import read_facts
 
 HISTORY = "history.jsonl"
+_LONGEST_LINE = 1 << 20  # bytes
+
+
+def _folder_name(name: str) -> str:
+    if not is_folder_name(name):
+        raise ValueError("no name of a folder")
+    return name
+
+
+class _Line(BaseModel):
+    """What is read of a line; what a later version adds is passed on."""
+
+    model_config = ConfigDict(extra="allow")
+
+    time: str
+    action: str
+    name: Annotated[str, AfterValidator(_folder_name)]
+    precision_at_k: dict[str, float] | None = None
+    versions: list[Annotated[str, AfterValidator(_folder_name)]] = []
 
 
 def note(live_dir: Path, *, action: str, name: str, before: str = "", versions: Sequence[str] = ()) -> None:
@@ -39,12 +61,12 @@ def note(live_dir: Path, *, action: str, name: str, before: str = "", versions: 
 
 
 def read_history(live_dir: Path) -> list[dict[str, Any]]:
-    """All lines, oldest first."""
+    """All lines, oldest first, but for what a kill cut short and what get-tags did not write."""
     lines = []
-    with suppress(FileNotFoundError):
-        for line in (live_dir / HISTORY).read_bytes().splitlines():
-            with suppress(ValueError):  # a line that a kill cut short
-                lines.append(json.loads(line))
+    with suppress(FileNotFoundError), (live_dir / HISTORY).open("rb") as history:
+        while line := history.readline(_LONGEST_LINE):
+            with suppress(ValueError):
+                lines.append(_Line.model_validate_json(line).model_dump(exclude_unset=True))
     return lines
 
 

@@ -10,6 +10,8 @@ from get_tags_train.words import _
 
 PARTIAL = ".partial"
 REMOVING = ".removing"  # what is being removed, or was when somebody pulled the plug: nothing reads it any more
+CURRENT = "current"  # the file that names what is live
+_LONGEST_NAME = 256  # bytes that a file system takes, and one more
 _VERSION = re.compile(r"tags_v(\d+)")
 
 
@@ -133,20 +135,31 @@ def find_model(home: Path, live_dir: Path, model: str | None) -> Path:
     )
 
 
+def live_name(live_dir: Path) -> str:
+    """What _live/current says, whether a version has that name or not; empty where nothing is live."""
+    try:
+        return read_bytes(live_dir / CURRENT, _LONGEST_NAME).decode("utf-8-sig", "replace").strip()
+    except FileNotFoundError:
+        return ""
+
+
+def is_folder_name(name: str) -> bool:
+    """Whether it names something in a folder, and nothing outside it."""
+    fits = "\0" not in name and len(name.encode("utf-8", "surrogatepass")) < _LONGEST_NAME
+    return fits and name not in {"", ".", ".."} and Path(name).name == name
+
+
 def live_model(live_dir: Path) -> Path:
     """The folder of the live model, read through _live/current. Raises InputError where nothing is live."""
-    try:
-        name = read_bytes(live_dir / "current").decode().strip()
-    except FileNotFoundError:
-        raise InputError(
-            _("No model is live in {live_dir}.", live_dir=live_dir), _("Make one live: get-tags deploy.")
-        ) from None
+    name = live_name(live_dir)
+    if not name and not (live_dir / CURRENT).exists():
+        raise InputError(_("No model is live in {live_dir}.", live_dir=live_dir), _("Make one live: get-tags deploy."))
     folder = live_dir / "versions" / name
-    if not name or not folder.is_dir():
+    if not is_folder_name(name) or not folder.is_dir():
         raise InputError(
             _(
                 "{live_dir} names '{name}', which is not in {versions}.",
-                live_dir=live_dir / "current",
+                live_dir=live_dir / CURRENT,
                 name=name,
                 versions=live_dir / "versions",
             ),

@@ -20,7 +20,7 @@ from get_tags_train.home import (
     models_dir,
     unfinished,
 )
-from get_tags_train.modelfacts import read_facts
+from get_tags_train.modelfacts import reading
 from get_tags_train.pieces import piece_facts, piece_paths, read_ids
 from get_tags_train.words import _
 from get_tags_train.workspace import PLAN, read_plan
@@ -193,16 +193,16 @@ def _data_entry(folder: Path) -> dict[str, Any]:
 def _model_entry(folder: Path, live: str | None) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": folder.name, "bytes": folder_bytes(folder), "live": folder.name == live}
     try:
-        facts = read_facts(folder)
-        evaluation = facts["evaluations"][-1] if facts["evaluations"] else {}
-        return {
-            **entry,
-            "created": facts["created"],
-            "data": facts["data"]["name"],
-            "precision_at_k": evaluation.get("precision_at_k", {}),
-            "intervals": evaluation.get("intervals", {}).get("precision_at_k", {}),
-            "examples": evaluation.get("examples"),
-            "test_set": evaluation.get("samples_sha256", "")[:_HASH_LETTERS] or None,
-        }
-    except (GetTagsError, KeyError, TypeError) as error:
-        return {**entry, "damaged": _("get_tags.json cannot be read ({name})", name=type(error).__name__)}
+        with reading(folder) as facts:
+            evaluation = facts["evaluations"][-1] if facts["evaluations"] else {}
+            return {
+                **entry,
+                "created": facts["created"],
+                "data": facts["data"]["name"],
+                "precision_at_k": evaluation.get("precision_at_k", {}),
+                "intervals": evaluation.get("intervals", {}).get("precision_at_k", {}),
+                "examples": evaluation.get("examples"),
+                "test_set": (evaluation.get("samples_sha256") or "")[:_HASH_LETTERS] or None,
+            }
+    except GetTagsError as error:
+        return {**entry, "damaged": error.message}

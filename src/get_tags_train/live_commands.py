@@ -2,11 +2,11 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -73,7 +73,8 @@ def predict(
         on_device = choose_device(settings.training.device)
         precision = choose_precision(settings.training.precision, on_device)
         loaded = TagModel.load(folder, device=on_device, precision=precision)
-        on_event = job.console.on_event if len(texts) > 1 else ignored
+        # Whoever may only read a home may ask its model.
+        on_event = ignored if len(texts) == 1 else session.start_log("predict", is_needed=False)
         results = stage.name_each(loaded, texts, top_n=top_n, min_score=min_score, on_event=on_event)
         if out is not None:
             from get_tags_train.folders import write_pieces
@@ -126,32 +127,39 @@ def deploy(
     json_: JsonOption = False,
 ) -> None:
     """Make a model live, after a look at how it compares with the live one; default: the newest."""
-    from get_tags_train import tables
     from get_tags_train.home import find_model
 
     job = Job.of(home, config, json_)
     settings = job.settings()
     folder = find_model(settings.home, settings.live_dir, model)
 
-    from get_tags_train import deciding, wizard
+    from get_tags_train import deciding
     from get_tags_train import deploy as stage
+    from get_tags_train.modelfacts import reading
     from get_tags_train.running_api import RunningApi
 
-    on_event = session.start_log("deploy", [settings.serve.token])
+    on_event = session.start_log("deploy")
     evaluation = deciding.against_live(settings, folder, on_event)
     if evaluation is not None:
-        job.console.show(tables.comparison_lines(evaluation))
-        ask = wizard.can_ask()
-        if not yes and not deciding.agreed(evaluation, folder.name, ask=ask, say=job.console.say):
-            if ask:
-                raise typer.Exit(InterruptedByUser.exit_code)
-            reason = _(
-                "{name} is not made live: it is worse than the live model, or tags would be lost.", name=folder.name
-            )
-            raise GetTagsError(reason, _("To do it all the same, add --yes."))
+        with reading(folder):  # where it may have been kept
+            _compare(job, evaluation, folder.name, yes=yes)
     keep_versions, api = settings.deploy.keep_versions, RunningApi.of(settings)
     live = stage.deploy(folder, settings.live_dir, keep_versions=keep_versions, on_event=on_event, api=api)
     job.console.result({"deployed": True, "live": str(live)}, [_("Live: {live}", live=live)])
+
+
+def _compare(job: Job, evaluation: Mapping[str, Any], name: str, *, yes: bool) -> None:
+    """Show how a model compares with the live one, and stop where that speaks against it and nobody wants it so."""
+    from get_tags_train import deciding, tables, wizard
+
+    job.console.show(tables.comparison_lines(evaluation))
+    ask = wizard.can_ask()
+    if yes or deciding.agreed(evaluation, name, ask=ask, say=job.console.say):
+        return
+    if ask:
+        raise typer.Exit(InterruptedByUser.exit_code)
+    reason = _("{name} is not made live: it is worse than the live model, or tags would be lost.", name=name)
+    raise GetTagsError(reason, _("To do it all the same, add --yes."))
 
 
 @live_app.command()
@@ -162,7 +170,7 @@ def rollback(home: HomeOption = None, config: ConfigOption = None, json_: JsonOp
 
     job = Job.of(home, config, json_)
     settings = job.settings()
-    on_event = session.start_log("rollback", [settings.serve.token])
+    on_event = session.start_log("rollback")
     live = stage.rollback(settings.live_dir, on_event, RunningApi.of(settings))
     job.console.result({"deployed": True, "live": str(live)}, [_("Live: {live}", live=live)])
 
@@ -202,7 +210,7 @@ def serve(
     from get_tags_train.follower import Follower
     from get_tags_train.model import TagModel
 
-    on_event = session.start_log("serve", [settings.serve.token])
+    on_event = session.start_log("serve")
     on_device = choose_device(settings.training.device)
     precision = choose_precision(settings.training.precision, on_device)
     follower = Follower(

@@ -31,6 +31,7 @@ _FREE_PADDING = 64
 _SHAPE_STEP = 8
 # Texts that are sorted by length together: enough for batches without padding, few enough to forget.
 _WINDOW_TEXTS = 1_024
+_TRIAL = "text"
 
 
 class TagScore(NamedTuple):
@@ -51,19 +52,8 @@ class TagModel:
                 _("Name a model: get-tags models."),
             )
         try:
-            tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-            if not knows_words(tokenizer) or not tokenizer.is_fast:
-                raise ValueError(_("it has no tokenizer (tokenizer.json)"))
-            model, loading = AutoModelForSequenceClassification.from_pretrained(
-                folder,
-                dtype=torch.float32,
-                trust_remote_code=False,
-                use_safetensors=True,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-            if missing := sorted(loading["missing_keys"]):
-                raise ValueError(_("it has no weights for {missing}", missing=", ".join(missing[:3])))
+            self._take(folder, device, precision)
+            self.scores([_TRIAL])  # numbers that fit no weights are found out only when they are used
         except Exception as error:  # a damaged folder fails in many ways inside the library
             said = str(error).strip().splitlines()
             raise GetTagsError(
@@ -74,6 +64,9 @@ class TagModel:
                 ),
                 _("It may be damaged: get-tags models verify, or take another one."),
             ) from error
+
+    def _take(self, folder: Path, device: str, precision: str) -> None:
+        tokenizer, model = _load(folder)
         labels = model.config.id2label
         self.tags: list[str] = [labels[index] for index in range(model.config.num_labels)]
         positions = getattr(model.config, "max_position_embeddings", None) or 512
@@ -164,6 +157,24 @@ class TagModel:
             ).logits
             scores: NDArray[np.float32] = torch.sigmoid(logits.float()).cpu().numpy()
         return scores[: len(encoded)]
+
+
+def _load(folder: Path) -> tuple[Any, Any]:
+    """Tokenizer and model of a folder, without running code of its own."""
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    if not knows_words(tokenizer) or not tokenizer.is_fast:
+        raise ValueError(_("it has no tokenizer (tokenizer.json)"))
+    model, loading = AutoModelForSequenceClassification.from_pretrained(
+        folder,
+        dtype=torch.float32,
+        trust_remote_code=False,
+        use_safetensors=True,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    if missing := sorted(loading["missing_keys"]):
+        raise ValueError(_("it has no weights for {missing}", missing=", ".join(missing[:3])))
+    return tokenizer, model
 
 
 class _CleanedTexts:

@@ -1,5 +1,6 @@
 """What a run is about to do: how long it takes, judged by the runs before it, and where things will lie."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from get_tags_train.dataset import Manifest, PreparedData
 from get_tags_train.device import choose_device
 from get_tags_train.errors import GetTagsError
 from get_tags_train.home import data_dir, data_names, find_data, logs_dir, model_names, models_dir, next_data_name
-from get_tags_train.modelfacts import read_facts
+from get_tags_train.modelfacts import reading
 from get_tags_train.settings import Settings
 
 
@@ -87,13 +88,10 @@ def _training(settings: Settings, count: int | None) -> tuple[float | None, str]
         return None, ""
     training, device = settings.training, choose_device(settings.training.device)
     for name in model_names(settings.home):
-        try:
-            facts = read_facts(models_dir(settings.home) / name)
-        except GetTagsError:
-            continue
-        was = facts.get("settings", {})
-        alike = all(was.get(key) == getattr(training, key) for key in ("base_model", "context_length", "precision"))
-        work = facts.get("examples", 0) * was.get("epochs", 0)
-        if alike and facts.get("device") == device and not facts.get("resumed") and work:
-            return float(facts["seconds"]) * count * training.epochs / work, name
+        with suppress(GetTagsError), reading(models_dir(settings.home) / name) as facts:
+            was = facts.get("settings", {})
+            alike = all(was.get(key) == getattr(training, key) for key in ("base_model", "context_length", "precision"))
+            work = facts.get("examples", 0) * was.get("epochs", 0)
+            if alike and facts.get("device") == device and not facts.get("resumed") and work:
+                return float(facts["seconds"]) * count * training.epochs / work, name
     return None, ""

@@ -1,14 +1,12 @@
 """Texts -> their tags, one after the other, and as the lines of a CSV or JSON file."""
 
-import csv
-import io
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
 
-from get_tags_train.csvfiles import as_cell
+from get_tags_train.csvfiles import as_lines
 from get_tags_train.events import Notice, OnEvent, StageFinished, StageProgress, StageStarted
 from get_tags_train.model import TagModel, TagScore
 from get_tags_train.textfiles import Texts
@@ -83,15 +81,9 @@ def _as_lines(results: Iterable[Named]) -> Iterator[str]:
 
 
 def _as_csv(results: Iterable[Named]) -> Iterator[str]:
-    cells = io.StringIO()
-    writer = csv.writer(cells)
-    writer.writerow(("id", "tag", "score"))
+    yield as_lines([("id", "tag", "score")])
     for own, tags in results:
-        rows = [(own, tag, f"{score:.6f}") for tag, score in tags] or [(own, "", "")]
-        writer.writerows([map(as_cell, row) for row in rows])
-        yield cells.getvalue()
-        cells.seek(0)
-        cells.truncate()
+        yield as_lines([(own, tag, f"{score:.6f}") for tag, score in tags] or [(own, "", "")])
 
 
 def _as_jsonl(results: Iterable[Named]) -> Iterator[str]:

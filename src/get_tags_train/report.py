@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
-from jinja2 import Environment
+from jinja2 import Environment, UndefinedError
 from markupsafe import Markup
 
 from get_tags_train import plots
@@ -16,7 +16,7 @@ from get_tags_train.evaluate import FURTHER, Evaluation
 from get_tags_train.events import Notice, OnEvent
 from get_tags_train.examples import HELD_OUT, NEWEST, RARE, SAMPLES
 from get_tags_train.folders import write_json, write_text
-from get_tags_train.modelfacts import FACTS, read_facts
+from get_tags_train.modelfacts import FACTS, read_facts, reading
 from get_tags_train.words import N_, _, between, documents, named, number, spoken, tags_of
 
 # Of earlier evaluations these are not kept: the newest has them, and they are long.
@@ -65,7 +65,13 @@ def _judged(models_dir: Path, samples_sha256: str) -> int:
 
 def write_pages(folder: Path) -> None:
     """Write what people read of a model that get-tags made: README.md, its model card, and report.html."""
-    facts = read_facts(folder)
+    with reading(folder) as facts:
+        report, card = _pages(facts)
+    write_text(folder / "report.html", report)
+    write_text(folder / "README.md", card)
+
+
+def _pages(facts: Mapping[str, Any]) -> tuple[str, str]:
     evaluation: dict[str, Any] = facts["evaluations"][-1] if facts["evaluations"] else {}
     here = Path(__file__)
     pages = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -73,10 +79,14 @@ def write_pages(folder: Path) -> None:
     pages.globals.update(documents=documents, tags_of=tags_of)
     page = pages.from_string(here.with_name("report.html.jinja").read_text(encoding="utf-8"))
     sets = list(_sets(evaluation))
-    shown = page.render(facts=facts, evaluation=evaluation, sets=sets, plots=_plots(facts), history=_history(facts))
-    write_text(folder / "report.html", shown)
     card = here.with_name("model_card.md.jinja").read_text(encoding="utf-8")
-    write_text(folder / "README.md", _card(facts, evaluation, card))
+    try:
+        report = page.render(
+            facts=facts, evaluation=evaluation, sets=sets, plots=_plots(facts), history=_history(facts)
+        )
+        return report, _card(facts, evaluation, card)
+    except UndefinedError as error:
+        raise LookupError(str(error)) from error
 
 
 def _sets(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -4,13 +4,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from get_tags_train.commandline import ConfigOption, HomeOption, Job, JsonOption, YesOption
+from get_tags_train.commandline import (
+    ConfigOption,
+    HomeOption,
+    Job,
+    JsonOption,
+    YesOption,
+    refuse_flags_before,
+    session,
+    someone_to_ask,
+)
 from get_tags_train.errors import InputError, InterruptedByUser
+from get_tags_train.events import Notice
 from get_tags_train.words import _, _n
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from get_tags_train.samples import Samples
 
 samples_app = typer.Typer(help="Show the test samples, and add examples to them.", invoke_without_command=True)
@@ -23,11 +31,8 @@ def samples(
     """Show the test samples: examples, tags, duplicates, leaks, and how exact a score on them can be."""
     if ctx.invoked_subcommand is None:
         samples_show(home, config, json_)
-    elif home or config or json_:
-        raise InputError(
-            _("--home, --config and --json stand after the subcommand."),
-            _("Write: get-tags samples {command} ... --home DIR", command=ctx.invoked_subcommand),
-        )
+    else:
+        refuse_flags_before(ctx, home, config, json_)
 
 
 @samples_app.command("show")
@@ -71,7 +76,7 @@ def samples_add(
             _("They are part of the count."),
         )
     if not yes:
-        wizard = _wizard()
+        wizard = someone_to_ask(_("Add --yes: it adds them without asking."))
     found = _read(job)
     data = PreparedData(find_data(job.home, None))
     _leaks, leaked = find_trainable_leaks(job.home, found, data)
@@ -84,6 +89,7 @@ def samples_add(
         job.console.show(listings.proposal_lines(proposals))
         if not wizard.confirm_adding(len(proposals), found.path):
             raise typer.Exit(InterruptedByUser.exit_code)
+    on_event = session.start_log("samples")
     backup = collect.add(found, proposals)
     result = {
         "path": str(found.path),
@@ -97,6 +103,7 @@ def samples_add(
         path=found.path,
         backup=backup,
     )
+    on_event(Notice(said))
     job.console.result(result, [*(listings.proposal_lines(proposals) if yes else []), said])
 
 
@@ -106,11 +113,3 @@ def _read(job: Job) -> "Samples":
 
     settings = job.settings()
     return Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
-
-
-def _wizard() -> "ModuleType":
-    from get_tags_train import wizard
-
-    if not wizard.can_ask():
-        raise InputError(_("There is no terminal to ask in."), _("Add --yes: it adds them without asking."))
-    return wizard

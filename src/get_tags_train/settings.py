@@ -1,24 +1,12 @@
-"""Typed settings: defaults < the home's get-tags.toml < --config < GET_TAGS_* variables < flags and answers."""
+"""The settings: type, limits and a sentence for each."""
 
-import os
-import tomllib
-from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from get_tags_train.errors import InputError
 from get_tags_train.reasons import reason
-from get_tags_train.words import LANGUAGES, _
-
-SITE_FILE = "get-tags.toml"
-ENV_PREFIX = "GET_TAGS_"
-# Variables that carry the prefix without being a setting.
-OTHER_VARIABLES = ("GET_TAGS_HOME", "GET_TAGS_REPOSITORY", "GET_TAGS_TEST_")
-
-_MOST_BYTES = 1 << 20  # of a settings file
+from get_tags_train.words import _
 
 SourceKind = Literal["database", "ids", "cached"]
 
@@ -234,7 +222,9 @@ class DisplaySettings(_Section):
     )
 
 
-class _Sections(_Section):
+class Sections(_Section):
+    """All settings, by the section that they stand in."""
+
     database: DatabaseSettings
     training: TrainingSettings
     evaluation: EvaluationSettings
@@ -255,7 +245,7 @@ class Source(NamedTuple):
 FROM_DATABASE = Source()
 
 
-class Settings(_Sections):
+class Settings(Sections):
     """All that one run needs to know."""
 
     home: Path
@@ -287,154 +277,16 @@ class Settings(_Sections):
         return str(folder) if folder.is_dir() else self.training.base_model
 
 
-def defaults_path() -> Path:
-    """The shipped defaults: inside the installed package, else in the checkout's configs folder."""
-    packaged = Path(__file__).with_name("defaults.toml")
-    return packaged if packaged.is_file() else Path(__file__).parents[2] / "configs" / "defaults.toml"
-
-
-def default_home(environ: Mapping[str, str] = os.environ) -> Path:
-    """GET_TAGS_HOME, else C:\\allan on Windows and ~/allan elsewhere."""
-    if named := environ.get("GET_TAGS_HOME"):
-        return Path(named).expanduser().absolute()
-    return Path("C:/allan") if os.name == "nt" else Path.home() / "allan"
-
-
-def chosen_language(home: Path, config_path: Path | None, environ: Mapping[str, str] = os.environ) -> str:
-    """[display] language, before the settings are read and whatever else is wrong with them: auto, ro or en."""
-    chosen: object = environ.get(f"{ENV_PREFIX}DISPLAY_LANGUAGE")
-    for path in (config_path, home / SITE_FILE):
-        if chosen is None and path is not None:
-            with suppress(OSError, ValueError):
-                display = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("display")
-                chosen = display.get("language") if isinstance(display, dict) else None
-    return str(chosen) if chosen in LANGUAGES else "auto"
-
-
-def load_settings(
-    home: Path,
-    *,
-    config_path: Path | None = None,
-    overrides: Mapping[str, Mapping[str, Any]] | None = None,
-    source: Source = FROM_DATABASE,
-    environ: Mapping[str, str] = os.environ,
-) -> Settings:
-    """Merge all layers and check them; `overrides` are the flags and answers, by section and key.
-
-    Raises InputError naming the key and where it was set.
-    """
-    layers = [(_read_toml(defaults_path()), "the shipped defaults")]
-    site_path = home / SITE_FILE
-    if site_path.exists():
-        layers.append((_read_toml(site_path), str(site_path)))
-    if config_path is not None:
-        if not config_path.exists():
-            raise InputError(
-                _("There is no settings file {config_path}.", config_path=config_path),
-                _("Check the path given with --config."),
-            )
-        layers.append((_read_toml(config_path), str(config_path)))
-    layers.append((_from_environment(environ), "the environment"))
-    layers.append(({k: dict(v) for k, v in (overrides or {}).items()}, "the command line"))
-
-    merged: dict[str, dict[str, Any]] = {}
-    origins: dict[tuple[str, ...], str] = {}
-    for layer, origin in layers:
-        for section, values in layer.items():
-            if not isinstance(values, dict):
-                raise InputError(
-                    _("'{section}' in {origin} stands outside a section.", section=section, origin=origin),
-                    _(
-                        "Put it under one of {sections}.",
-                        sections=", ".join(f"[{s}]" for s in _Sections.model_fields),
-                    ),
-                )
-            origins[section,] = origin
-            merged.setdefault(section, {}).update(values)
-            origins.update({(section, key): origin for key in values})
-    try:
-        sections = _Sections.model_validate(merged)
-    except ValidationError as error:
-        raise _as_input_error(error, origins) from None
-    return Settings.model_construct(
-        home=home, source=source, **{name: getattr(sections, name) for name in _Sections.model_fields}
-    )
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise InputError(
-                _("{path} is larger than {bytes:,} bytes.", path=path, bytes=_MOST_BYTES),
-                _("Settings are a TOML text file."),
-            )
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(
-            _("{path} cannot be read: {reason}.", path=path, reason=error.strerror), _("Settings are a TOML text file.")
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InputError(_("{path} is not UTF-8 text.", path=path), _("Save it as UTF-8 in your editor.")) from error
-    except tomllib.TOMLDecodeError as error:
-        hint = "Text values stand in quotes; Windows paths in 'single quotes'."
-        raise InputError(_("{path} is not valid TOML: {error}.", path=path, error=error), hint) from error
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """GET_TAGS_TRAINING_EPOCHS=3 is [training] epochs = 3; a value that is not TOML is taken as text."""
-    layer: dict[str, Any] = {}
-    for name, text in environ.items():
-        if not name.startswith(ENV_PREFIX) or name.startswith(OTHER_VARIABLES):
-            continue
-        section, _underscore, key = name.removeprefix(ENV_PREFIX).lower().partition("_")
-        field = _Sections.model_fields.get(section)
-        known = field.annotation.model_fields if field and field.annotation else {}
-        if key not in known:
-            raise InputError(
-                _("The environment variable {name} is no setting of get-tags.", name=name),
-                _(
-                    "Names are {prefix}SECTION_KEY, for example {prefix}TRAINING_EPOCHS; unset it or mend it.",
-                    prefix=ENV_PREFIX,
-                ),
-            )
-        layer.setdefault(section, {})[key] = text if known[key].annotation is str else _toml_value(text)
-    return layer
-
-
-def _toml_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _as_input_error(error: ValidationError, origins: Mapping[tuple[str, ...], str]) -> InputError:
-    problem = error.errors()[0]
-    location = tuple(str(part) for part in problem["loc"][:2])  # beyond: which of several types
-    origin = origins.get(location, origins.get(location[:1], "the settings"))
-    section, key = location[0], ".".join(location[1:])
-    name = f"[{section}] {key}" if key else f"[{section}]"
-    if problem["type"] == "extra_forbidden":
-        model = _Sections.model_fields.get(section)
-        known = list(model.annotation.model_fields) if key and model and model.annotation else None
-        hint = f"Known there: {', '.join(known or [f'[{s}]' for s in _Sections.model_fields])}."
-        return InputError(_("Unknown setting {name} in {origin}.", name=name, origin=origin), hint)
-    return InputError(
-        _("Setting {name} in {origin}: {reason}.", name=name, origin=origin, reason=reason(problem["msg"])),
-        describe(section, key),
-    )
-
-
 def describe(section: str, key: str) -> str:
     """The one-sentence description of a setting ('' where it is not known)."""
-    model = _Sections.model_fields.get(section)
+    model = Sections.model_fields.get(section)
     field = model.annotation.model_fields.get(key) if model and model.annotation else None
     return _(field.description) if field and field.description else ""
 
 
 def problem(section: str, key: str, value: Any) -> str:
     """Why a value cannot be this setting; '' where it can."""
-    model = _Sections.model_fields[section].annotation
+    model = Sections.model_fields[section].annotation
     assert model is not None
     field = model.model_fields[key]
     try:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from get_tags_train.settings import default_home
+from get_tags_train.startup import default_home
 from get_tags_train.words import N_, _, _n, between, documents, named, number, tags_of
 
 if TYPE_CHECKING:

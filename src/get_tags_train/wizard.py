@@ -1,20 +1,20 @@
 """Asks what no flag answered; each question says what it means and what is recommended."""
 
-import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from get_tags_train import continuing
 from get_tags_train.asking import MOST_CHOICES, Choice, agree, can_ask, choose, prompts, tell, type_path, type_value
 from get_tags_train.csvfiles import read_ids
 from get_tags_train.dataset import PreparedData
 from get_tags_train.errors import GetTagsError, InputError
-from get_tags_train.folders import folder_bytes, write_json
+from get_tags_train.folders import folder_bytes, read_json, write_json
 from get_tags_train.home import data_names, find_data, last_source_path
-from get_tags_train.settings import SITE_FILE, Settings, Source, problem
+from get_tags_train.settings import Settings, Source, SourceKind, problem
+from get_tags_train.startup import SITE_FILE
 from get_tags_train.words import N_, _, _n, documents, number, tags_of
 
 __all__ = ["QUESTIONS", "can_ask", "prompts"]
@@ -95,6 +95,16 @@ def remember(home: Path, source: Source) -> None:
     write_json(last_source_path(home), {"kind": source.kind, "ids": str(source.ids_path) if source.ids_path else None})
 
 
+def remembered(home: Path) -> Source:
+    """The source of the last run that was answered here, with its file if that is still there; else the database."""
+    with suppress(OSError, ValueError):
+        kept = read_json(last_source_path(home))
+        if isinstance(kept, dict) and kept.get("kind") in get_args(SourceKind):
+            ids_path = Path(str(kept.get("ids")))
+            return Source(kept["kind"], ids_path if ids_path.is_file() else None)
+    return Source("database")
+
+
 def confirm_start(*, expected: bool) -> bool:
     """The last question before the long work; where something is missing, a no is `expected`."""
     return agree(_("Start?") if expected else _("Start all the same?"), default=expected)
@@ -143,7 +153,7 @@ def _ask_kind(settings: Settings, *, only_extraction: bool) -> Source | None:
     choices = [Choice(title, source) for source, title in continued.items()]
     choices += _sources(names, continued, has_database=has_database, only_extraction=only_extraction)
     tell(_("All of the database, the documents of a list, or earlier data (starts at once)."))
-    last = Source(_last(settings.home).get("kind", "database"))
+    last = Source(remembered(settings.home).kind)
     picked: Source | str = choose(_("Where do the documents come from?"), choices, next(iter(continued), last))
     return picked if isinstance(picked, Source) else None
 
@@ -167,8 +177,8 @@ def _sources(
 
 def _ask_ids(settings: Settings) -> Path:
     tell(_("A CSV file with one column, the ids of the documents; Tab completes a name."))
-    named = [Path(str(_last(settings.home).get("ids"))), settings.home / "ids.csv"]
-    default = next((str(path) for path in named if path.is_file()), "")
+    named = [remembered(settings.home).ids_path, settings.home / "ids.csv"]
+    default = next((str(path) for path in named if path and path.is_file()), "")
     return type_path(_("File with the ids of the documents:"), default, _problem_of_ids)
 
 
@@ -188,15 +198,6 @@ def _data_line(home: Path, name: str) -> str:
     date = datetime.fromisoformat(manifest.created)
     size = f"{number(folder_bytes(folder) / 1e6, ',.0f')} MB"
     return f"{name}  {date:%Y-%m-%d %H:%M}  {documents(manifest.documents_kept)}, {tags_of(manifest.tags)}, {size}"
-
-
-def _last(home: Path) -> dict[str, Any]:
-    """The source of the last run that was answered here; {} where there is none."""
-    with suppress(OSError, ValueError):
-        kept = json.loads(last_source_path(home).read_text(encoding="utf-8"))
-        if isinstance(kept, dict) and kept.get("kind") in ("database", "ids", "cached"):
-            return kept
-    return {}
 
 
 def _checker(question: _Question) -> Callable[[str], bool | str]:

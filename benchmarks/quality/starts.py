@@ -1,0 +1,73 @@
+"""What a model may be changed to before its first step; each result is a model that transformers loads as it stands."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from get_tags_train.batches import Documents, split_by_tokens
+
+_TOKENS = 8_192
+_MOST_STEPS = 200
+
+
+def attend_evenly(model: Any) -> None:
+    """In the last layer the first token begins with the mean of all tokens' values: a query of zero prefers none."""
+    query = model.bert.encoder.layer[-1].attention.self.query
+    with torch.no_grad():
+        query.weight.zero_()
+        query.bias.zero_()
+
+
+def append_mean_layer(model: Any) -> None:
+    """One more layer, in which the first token begins as the mean of all tokens; the pooler lets it pass."""
+    encoder, width = model.bert.encoder, model.config.hidden_size
+    new = copy.deepcopy(encoder.layer[-1])
+    with torch.no_grad():
+        for parameter in new.parameters():
+            parameter.zero_()
+        for started in (new.attention.self.key, new.intermediate.dense):
+            started.weight.normal_(0, model.config.initializer_range)
+        for passing in (new.attention.self.value, new.attention.output.dense):
+            passing.weight.copy_(torch.eye(width))
+        for norm in (new.attention.output.LayerNorm, new.output.LayerNorm):
+            norm.weight.fill_(1)
+        model.bert.pooler.dense.weight.copy_(torch.eye(width) / 2)
+        model.bert.pooler.dense.bias.zero_()
+    encoder.layer.append(new)
+    model.config.num_hidden_layers += 1
+
+
+def fit_head(model: Any, documents: Documents, rows: NDArray[np.int64], penalty: float) -> None:
+    """Start the last layer where logistic regression over what it reads ends; penalty: on squared, scaled weights."""
+    read, order = list[torch.Tensor](), list[NDArray[np.int64]]()
+    hook = model.classifier.register_forward_pre_hook(lambda module, given: read.append(given[0].float()))
+    model.eval()
+    with torch.inference_mode():
+        for part in split_by_tokens(rows, documents.lengths, _TOKENS):
+            batch = documents.batch(part)
+            model(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
+            order.append(part)
+    hook.remove()
+    x, y = torch.cat(read).clone(), documents.batch(np.concatenate(order)).labels
+    middle, spread = x.mean(0), x.std(0) + 1e-6
+    x = (x - middle) / spread
+    weight = torch.zeros(x.shape[1], y.shape[1], requires_grad=True)
+    bias = model.classifier.bias.detach().clone().requires_grad_()
+    optimizer = torch.optim.LBFGS([weight, bias], max_iter=_MOST_STEPS, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        value = binary_cross_entropy_with_logits(x @ weight + bias, y, reduction="sum")
+        value = value + penalty / 2 * weight.square().sum()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    with torch.no_grad():
+        scaled = weight / spread[:, None]
+        model.classifier.weight.copy_(scaled.T)
+        model.classifier.bias.copy_(bias - middle @ scaled)
