@@ -57,7 +57,7 @@ def write_demo(home: Path, *, seed: int = 7) -> None:
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        hint = "Give --home a folder that you may write to."
+        hint = _("Give --home a folder that you may write to.")
         raise InputError(
             _("The folder {home} cannot be made: {reason}.", home=home, reason=error.strerror), hint
         ) from error
@@ -79,7 +79,7 @@ def write_demo(home: Path, *, seed: int = 7) -> None:
 def _refuse_foreign_files(home: Path) -> tuple[list[str], int] | None:
     """The names and the seed in the home's list (None: no list), when no other file has a name of ours."""
     list_path = home / LIST_FILE
-    hint = "The example overwrites nothing: give --home another folder."
+    hint = _("The example overwrites nothing: give --home another folder.")
     try:
         content = read_json(list_path)
         listed, seed = content["files"], content["seed"]

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from get_tags_train.errors import GetTagsError
+from get_tags_train.words import _
 
 # Lists of tags and models' facts are a hundredth of that.
 MOST_JSON_BYTES = 1 << 28
@@ -109,14 +110,14 @@ def copy_folder(source: Path, target: Path) -> None:
 def read_json(path: Path) -> Any:
     """A JSON file of ours. Raises OSError, or ValueError where it is no JSON, too deep, too large, or no Unicode."""
     if path.stat().st_size > MOST_JSON_BYTES:
-        raise ValueError(f"{path} is larger than {MOST_JSON_BYTES:,} bytes")
+        raise ValueError(_("{path} is larger than {bytes:,} bytes", path=path, bytes=MOST_JSON_BYTES))
     try:
         value = json.loads(raw := read_bytes(path))
         if b"\\ud" in raw.lower():  # half a pair would be found out only where it is written
             json.dumps(value, ensure_ascii=False).encode()
         return value
     except RecursionError as error:
-        raise ValueError(f"{path} is nested too deeply") from error
+        raise ValueError(_("{path} is nested too deeply", path=path)) from error
 
 
 def _flush(path: Path) -> None:

@@ -38,7 +38,7 @@ def load_settings(
 
     Raises InputError naming the key and where it was set.
     """
-    layers = [(_read_toml(defaults_path()), "the shipped defaults")]
+    layers = [(_read_toml(defaults_path()), _("the shipped defaults"))]
     site_path = home / SITE_FILE
     if site_path.exists():
         layers.append((_read_toml(site_path), str(site_path)))
@@ -49,8 +49,8 @@ def load_settings(
                 _("Check the path given with --config."),
             )
         layers.append((_read_toml(config_path), str(config_path)))
-    layers.append((_from_environment(environ), "the environment"))
-    layers.append(({k: dict(v) for k, v in (overrides or {}).items()}, "the command line"))
+    layers.append((_from_environment(environ), _("the environment")))
+    layers.append(({k: dict(v) for k, v in (overrides or {}).items()}, _("the command line")))
 
     merged: dict[str, dict[str, Any]] = {}
     origins: dict[tuple[str, ...], str] = {}
@@ -91,7 +91,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise InputError(_("{path} is not UTF-8 text.", path=path), _("Save it as UTF-8 in your editor.")) from error
     except tomllib.TOMLDecodeError as error:
-        hint = "Text values stand in quotes; Windows paths in 'single quotes'."
+        hint = _("Text values stand in quotes; Windows paths in 'single quotes'.")
         raise InputError(_("{path} is not valid TOML: {error}.", path=path, error=error), hint) from error
 
 
@@ -126,13 +126,14 @@ def _toml_value(text: str) -> Any:
 def _as_input_error(error: ValidationError, origins: Mapping[tuple[str, ...], str]) -> InputError:
     problem = error.errors()[0]
     location = tuple(str(part) for part in problem["loc"][:2])  # beyond: which of several types
-    origin = origins.get(location, origins.get(location[:1], "the settings"))
+    origin = origins.get(location, origins.get(location[:1], _("the settings")))
     section, key = location[0], ".".join(location[1:])
     name = f"[{section}] {key}" if key else f"[{section}]"
     if problem["type"] == "extra_forbidden":
         model = Sections.model_fields.get(section)
         known = list(model.annotation.model_fields) if key and model and model.annotation else None
-        hint = f"Known there: {', '.join(known or [f'[{s}]' for s in Sections.model_fields])}."
+        names = known or [f"[{s}]" for s in Sections.model_fields]
+        hint = _("Known there: {names}.", names=", ".join(names))
         return InputError(_("Unknown setting {name} in {origin}.", name=name, origin=origin), hint)
     return InputError(
         _("Setting {name} in {origin}: {reason}.", name=name, origin=origin, reason=reason(problem["msg"])),

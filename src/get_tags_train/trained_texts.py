@@ -48,7 +48,7 @@ def _stored(folder: Path) -> NDArray[np.uint64] | None:
     try:
         hashes: NDArray[np.uint64] = np.load(path, allow_pickle=False)
         if hashes.dtype != np.uint64 or hashes.ndim != 1:
-            raise ValueError("it holds no hashes")
+            raise ValueError(_("it holds no hashes"))
     except Exception as error:  # a damaged file fails in many ways inside numpy
         raise GetTagsError(
             _("{path} cannot be read: {error}.", path=path, error=error),
