@@ -32,6 +32,8 @@ def test_cleaning_twice_changes_nothing_more(text: str) -> None:
 
 
 @given(any_text)
+@example("ş\u0327\u0327")
+@example("ţ\u0334\u0327")
 def test_clean_text_is_composed(text: str) -> None:
     assert unicodedata.is_normalized("NFC", clean_text(text))
 

@@ -8,7 +8,7 @@ import unicodedata
 from selectolax.lexbor import LexborHTMLParser
 
 # Changes to the rules below must raise this number: data prepared by other rules are not continued.
-RULES_VERSION = 1
+RULES_VERSION = 2
 
 CEDILLA_TO_COMMA = {"ş": "ș", "ţ": "ț", "Ş": "Ș", "Ţ": "Ț"}
 # Control and format characters (soft hyphen, zero-width space, byte order mark, ...) that are not white space,
@@ -33,6 +33,7 @@ _LINE_BREAK = re.compile(rf"(?=</?(?:{_BLOCK})[\s/>])", re.IGNORECASE)
 _CELL_BREAK = re.compile(r"(?=<t[dh][\s/>])", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _NESTED_AMPERSAND = re.compile(r"&(?:(?:amp|#0*38|#[xX]0*26);)+")
+_CEDILLAS = re.compile("\u0327{2,}")
 _UNREAD = ["script", "style", "head", "template", "noscript"]
 # Text that was escaped twice is unescaped twice; no honest document needs more rounds than this, and one that
 # does loses the characters that would begin more markup.
@@ -90,8 +91,16 @@ def _without_markup(text: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
-    for cedilla, comma in CEDILLA_TO_COMMA.items():
-        text = text.replace(cedilla, comma)
+    text = _with_commas(unicodedata.normalize("NFC", _INVISIBLE.sub("", text)))
     lines = (" ".join(line.split()) for line in text.splitlines())
     return "\n".join(line for line in lines if line)
+
+
+def _with_commas(text: str) -> str:
+    """Comma-below letters in place of those with a cedilla; a second cedilla would make one anew, again and again."""
+    commas = text
+    for cedilla, comma in CEDILLA_TO_COMMA.items():
+        commas = commas.replace(cedilla, comma)
+    if commas == text or "\u0327" not in commas:
+        return commas
+    return _with_commas(unicodedata.normalize("NFC", _CEDILLAS.sub("\u0327", commas)))
