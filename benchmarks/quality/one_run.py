@@ -26,7 +26,7 @@ from get_tags_train.metrics import precision_at_k
 from get_tags_train.processes import Processes
 from get_tags_train.settings import TrainingSettings
 
-LINEAR, TRAINER = "linear", "trainer"
+LINEAR, LINEAR_CUT, TRAINER = "linear", "linear, same tokens", "trainer"
 _SCORED_TOKENS = 8_192
 
 
@@ -52,6 +52,8 @@ def run(plan: Plan, data: RealSet, variant: str, seed: int) -> None:
     started = time.process_time()
     if variant == LINEAR:
         logits, notes = _linear(data, seed)
+    elif variant == LINEAR_CUT:
+        logits, notes = _linear(data.cut(plan.base_model, plan.context_length), seed)
     elif variant == TRAINER:
         logits, notes = _trainer(plan, data, seed)
     else:

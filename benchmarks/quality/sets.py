@@ -1,6 +1,6 @@
 """The real sets of ../shared/data as arrays: clean texts, tags of the training documents, the part of each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +58,14 @@ class RealSet:
         lists = (_Lists([numbers]), _Lists([input_ids]))
         pad, length = tokenizer.pad_token_id, context_length
         return Documents(*lists, examples, pad_token_id=pad, context_length=length), examples
+
+    def cut(self, base_model: str, context_length: int) -> "RealSet":
+        """The same with each text ended where a model with this context stops reading."""
+        encoded = load_tokenizer(base_model)(
+            self.texts, truncation=True, max_length=context_length, return_offsets_mapping=True
+        )
+        ends = [offsets[-2][1] for offsets in encoded["offset_mapping"]]  # the closing token stands last
+        return replace(self, texts=[text[:end] for text, end in zip(self.texts, ends, strict=True)])
 
 
 def read(name: str, train_limit: int = 0, test_limit: int = 0) -> RealSet:

@@ -22,11 +22,12 @@ from figures import (
     measure,
 )
 from figures import over_seeds as mean_over_seeds
-from one_run import LINEAR, TRAINER, Plan, path_of
+from one_run import LINEAR, LINEAR_CUT, TRAINER, Plan, path_of
 from sets import RealSet
 
 from get_tags_train.calibration import UNCHANGED, fit_calibration, tune_thresholds
 
+LINEARS = (LINEAR, LINEAR_CUT)
 _DRAWS = 1000
 _FIGURES = (*PER_DOCUMENT, *OF_TAGS)
 # Pairs of document and tag whose calibration is looked at: those with at least this score.
@@ -76,7 +77,7 @@ def _one(
     chosen, facts = data.labels[data.selecting], json.loads(str(stored["facts"]))
     calibration = fit_calibration(select, chosen)
     scale, shift = calibration
-    if facts["variant"] == LINEAR:  # its own rule is to name what lies above its plane; its distances are no chances
+    if facts["variant"] in LINEARS:  # its own rule is to name what lies above its plane; its distances are no chances
         tuned = test >= best_common(select, chosen)
     else:
         thresholds = tune_thresholds(scale * select + shift)
@@ -100,8 +101,8 @@ def markdown(plan: Plan, data: RealSet, variants: list[str], seeds: list[int]) -
         cells = [_with_interval(own.figures[name]) for name in _FIGURES]
         lines.append(_row(variant, *cells, f"{own.seconds:.0f}", own.seeds))
     lines += ["", *_head("difference", *_FIGURES)]
-    for variant, reference in product(found, (LINEAR, TRAINER, "before")):
-        if variant in (LINEAR, TRAINER, reference) or reference not in found:
+    for variant, reference in product(found, (*LINEARS, TRAINER, "before")):
+        if variant in (*LINEARS, TRAINER, reference) or reference not in found:
             continue
         ours, theirs = found[variant].figures, found[reference].figures
         lines.append(_row(f"{variant} - {reference}", *(_difference(ours[name] - theirs[name]) for name in _FIGURES)))
@@ -112,7 +113,7 @@ def markdown(plan: Plan, data: RealSet, variants: list[str], seeds: list[int]) -
     kinds = [f"{name}, {kind}" for kind in _PAIRS for name in ECE]
     lines += ["", *_head("before, after calibration (chance alone)", *kinds)]
     for variant, own in found.items():
-        if variant != LINEAR:
+        if variant not in LINEARS:
             cells = [f"{_short(a)}, {_short(b)} ({_short(c)})" for a, b, c in (own.errors[kind] for kind in kinds)]
             lines.append(_row(variant, *cells))
     return "\n".join(lines)
