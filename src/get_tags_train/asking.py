@@ -10,11 +10,18 @@ from typing import Any, NamedTuple, TypeVar
 
 import questionary
 from prompt_toolkit.application import create_app_session
+from prompt_toolkit.application.current import get_app_session
 from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.output import create_output
 from questionary.prompts.common import InquirerControl
 
 from get_tags_train.words import _
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import termios
 
 _T = TypeVar("_T")
 _POINTER = ">"
@@ -40,6 +47,18 @@ def prompts() -> AbstractContextManager[Any]:
     if sys.stdout.isatty() or not sys.stderr.isatty():
         return nullcontext()
     return create_app_session(output=create_output(stdout=sys.stderr))
+
+
+def forget_typed() -> None:
+    """Throw away what was typed before a question was there to read: long work lies before some."""
+    if not (sys.stdin and sys.stdin.isatty()):
+        return
+    clear_typeahead(get_app_session().input)
+    if sys.platform == "win32":
+        while msvcrt.kbhit():
+            msvcrt.getwch()
+    else:
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def tell(line: str) -> None:

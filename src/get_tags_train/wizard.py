@@ -7,7 +7,18 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from get_tags_train import continuing
-from get_tags_train.asking import MOST_CHOICES, Choice, agree, can_ask, choose, prompts, tell, type_path, type_value
+from get_tags_train.asking import (
+    MOST_CHOICES,
+    Choice,
+    agree,
+    can_ask,
+    choose,
+    forget_typed,
+    prompts,
+    tell,
+    type_path,
+    type_value,
+)
 from get_tags_train.csvfiles import read_ids
 from get_tags_train.dataset import PreparedData
 from get_tags_train.errors import GetTagsError, InputError
@@ -111,7 +122,8 @@ def confirm_start(*, expected: bool) -> bool:
 
 
 def confirm_deploy(model_name: str) -> bool:
-    """The question after the evaluation."""
+    """The question after the evaluation; what was typed during the training does not answer it."""
+    forget_typed()
     return agree(_("Make {name} live now?", name=model_name), default=False)
 
 
