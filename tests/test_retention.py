@@ -11,7 +11,7 @@ from get_tags_train.deploy import deploy
 from get_tags_train.events import Event, Notice
 from get_tags_train.folders import write_json
 from get_tags_train.home import data_dir, models_dir
-from get_tags_train.retention import keep_newest
+from get_tags_train.retention import dispensable, keep_newest
 
 
 @pytest.fixture
@@ -89,3 +89,13 @@ def test_what_cannot_be_removed_stays_with_a_word(home: Path, monkeypatch: pytes
     assert "tags_v1" in names_in(data_dir(home))
     assert "could not be removed" in said[0]
     assert "held by a program" in said[0]
+
+
+def test_what_could_go_are_models_older_than_the_newest_but_for_the_live_one(home: Path) -> None:
+    found = {one.folder.name for one in dispensable(home, home / "_live") if one.group == "models"}
+    assert found == models(1, 3)
+
+
+def test_no_model_could_go_before_one_is_live(home: Path) -> None:
+    shutil.rmtree(home / "_live")
+    assert {one.group for one in dispensable(home, home / "_live")} == {"data"}

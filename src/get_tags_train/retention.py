@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from get_tags_train.errors import GetTagsError
 from get_tags_train.events import Notice, OnEvent
 from get_tags_train.folders import folder_bytes
-from get_tags_train.home import REMOVING, data_dir, data_names, model_names, models_dir, unfinished
+from get_tags_train.home import REMOVING, data_dir, data_names, live_name, model_names, models_dir, unfinished
 from get_tags_train.inventory import clear_removed, is_running, refuse_live, refuse_needed, remove
 from get_tags_train.settings import KeepSettings
 from get_tags_train.words import _
@@ -30,10 +30,14 @@ class Dispensable(NamedTuple):
 
 
 def dispensable(home: Path, live_dir: Path) -> list[Dispensable]:
-    """All but the newest data and model, the live model and what a run needs; the largest first."""
+    """All but the newest data and model, the live model and what a run needs; the largest first.
+
+    Models only where one is live: until then, nobody has said which is the one to keep.
+    """
+    old_models = _old_models(home, live_dir, keep=1) if live_name(live_dir) else ()
     found = [
         *(Dispensable("data", folder, folder_bytes(folder), False) for folder in _old_data(home, keep=1)),
-        *(Dispensable("models", folder, folder_bytes(folder), False) for folder in _old_models(home, live_dir, keep=1)),
+        *(Dispensable("models", folder, folder_bytes(folder), False) for folder in old_models),
     ]
     parents: dict[Group, Path] = {"data": data_dir(home), "models": models_dir(home)}
     for group, parent in parents.items():
