@@ -49,7 +49,7 @@ class Session:
 
             logger.error("%s %s", english(message), english(hint), exc_info=traceback)
         for secret in self.secrets:
-            message = message.replace(secret, "***")
+            message, hint = message.replace(secret, "***"), hint.replace(secret, "***")
         self.console.error(message, hint, self.log_path)
 
     def start_log(self, command: str, *, reads_database: bool = False, is_needed: bool = True) -> OnEvent:

@@ -238,10 +238,10 @@ def _check_batch(batch: pa.RecordBatch, tags: int) -> None:
         raise pa.ArrowInvalid("other columns")
     batch.validate(full=True)
     if any(batch.column(name).null_count for name in batch.schema.names if name != "date"):
-        raise pa.ArrowInvalid(_("empty cells"))
+        raise pa.ArrowInvalid("empty cells")
     numbers = batch.column("tags").values.to_numpy()
     if numbers.size and not 0 <= numbers.min() <= numbers.max() < tags:
-        raise pa.ArrowInvalid(_("a tag that is not in tags.json"))
+        raise pa.ArrowInvalid("a tag that is not in tags.json")
 
 
 def rows_of(column: pa.ListArray) -> list[NDArray[np.int32]]:
