@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[1]
 # From the ground to the faces: a module imports only what stands above it here.
 ORDER = [
     "words", "reasons", "errors", "events", "background", "demo_topics", "metrics", "intervals", "calibration", "text",
-    "demo_corpus", "startup", "settings", "layers", "folders", "home", "logfile", "csvfiles", "textfiles", "tokens",
-    "encoding", "cleaning", "dataset", "figures", "modelfacts", "trained_texts", "provenance",
+    "demo_corpus", "startup", "typed", "settings", "layers", "folders", "home", "logfile", "csvfiles", "textfiles",
+    "tokens", "encoding", "cleaning", "dataset", "figures", "modelfacts", "trained_texts", "provenance",
     "shingles", "twins", "samples", "examples", "held_out", "leaks", "collect",
     "cores", "model", "probes", "device", "database", "workspace",
     "processes", "undisturbed", "pieces", "source", "earlier", "finish", "prepare",

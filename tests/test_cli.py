@@ -2,7 +2,10 @@
 
 import gc
 import json
+import os
+import shlex
 import shutil
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +16,7 @@ from get_tags_train import pipeline
 from get_tags_train.cli import app
 from get_tags_train.demo import write_demo
 from get_tags_train.home import data_dir, model_names, models_dir
+from get_tags_train.learner import Learner
 
 
 @pytest.fixture
@@ -62,6 +66,26 @@ def test_train_prints_one_json_object_with_the_agreed_keys(get_tags, home):
     assert result.json["deployed"] is False
     assert result.json["live"] is None
     assert name != result.json["model"]["name"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends itself signals")
+def test_an_interrupted_training_names_the_command_that_continues_it(get_tags, home, monkeypatch):
+    def step(self, number, rows, share):
+        if number == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return take_step(self, number, rows, share)
+
+    take_step = Learner.step
+    monkeypatch.setattr(Learner, "step", step)
+    interrupted = get_tags("train", "--source", "cached", "--yes", "--home", home, "--epochs", 1, "--batch-size", 32)
+    assert interrupted.code == 130
+    assert "saved as of step 3 of" in interrupted.err
+    monkeypatch.undo()
+    command = interrupted.err.partition("goes on from there: ")[2].splitlines()[0]
+    assert shlex.split(command)[1:] == [
+        *("train", "--data", "tags_v1", "--epochs", "1", "--batch-size", "32", "--yes", "--home", str(home)),
+    ]
+    assert get_tags(*shlex.split(command)[1:], "--json").json["model"]["resumed"]
 
 
 def test_extract_needs_no_test_samples(get_tags, tmp_path):

@@ -17,7 +17,15 @@ from get_tags_train.words import _, _n, documents, english, named, number, syste
 
 PACKAGE = Path(words.__file__).parent
 # What these are given is read by people.
-SAID_BY = {"GetTagsError", "InputError", "NothingToTrainOn", "InterruptedByUser", "Notice", "Check"}
+SAID_BY = {
+    "GetTagsError",
+    "InputError",
+    "NothingToTrainOn",
+    "InterruptedByUser",
+    "TrainingInterrupted",
+    "Notice",
+    "Check",
+}
 
 
 @pytest.fixture

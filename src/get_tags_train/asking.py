@@ -16,6 +16,7 @@ from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.output import create_output
 from questionary.prompts.common import InquirerControl
 
+from get_tags_train.typed import as_typed
 from get_tags_train.words import _
 
 if sys.platform == "win32":
@@ -63,6 +64,7 @@ def forget_typed() -> None:
 
 def tell(line: str) -> None:
     """A line above the next question; a long one is broken between words."""
+    line = as_typed(line)
     width = shutil.get_terminal_size().columns - 1
     indent = " " * (len(line) - len(line.lstrip(" ")))
     parts: list[str] = []

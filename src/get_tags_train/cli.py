@@ -23,7 +23,7 @@ from get_tags_train.commandline import (
     session,
     someone_to_ask,
 )
-from get_tags_train.errors import InputError, InterruptedByUser
+from get_tags_train.errors import InputError, InterruptedByUser, TrainingInterrupted
 from get_tags_train.inventory_commands import data_app, models_app
 from get_tags_train.live_commands import live_app
 from get_tags_train.samples_commands import samples_app
@@ -94,7 +94,7 @@ def train(
     if yes:
         if demo:
             _write_demo(job)
-        _train(job.settings(flags, source=_complete(chosen, job.home)), deploy, ask=False)
+        _train(job, job.settings(flags, source=_complete(chosen, job.home)), deploy, ask=False)
         return
     wizard = _wizard([*([] if chosen else ["--source"]), *_unanswered(flags)])
     with wizard.prompts():
@@ -111,7 +111,7 @@ def train(
         if demo:
             _write_demo(job)
         wizard.remember(job.home, used)
-        _train(job.settings(flags, answers, source=used), deploy, ask=True)
+        _train(job, job.settings(flags, answers, source=used), deploy, ask=True)
 
 
 def _look_ahead(job: Job, settings: "Settings", deploy: bool | None, *, check: bool) -> bool:
@@ -133,7 +133,7 @@ def _unanswered(flags: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [f"--{q.key.replace('_', '-')}" for q in QUESTIONS if q.key not in flags.get(q.section, {})]
 
 
-def _train(settings: "Settings", deploy: bool | None, *, ask: bool) -> None:
+def _train(job: Job, settings: "Settings", deploy: bool | None, *, ask: bool) -> None:
     from get_tags_train import deciding, pipeline, tables, wizard
 
     on_event = session.start_log("train", reads_database=settings.source.kind != "cached")
@@ -153,7 +153,12 @@ def _train(settings: "Settings", deploy: bool | None, *, ask: bool) -> None:
             left = True  # the model is there: its name and folder are still to be said
             return False
 
-    result = pipeline.run(settings, on_event, should_deploy).as_json()
+    try:
+        result = pipeline.run(settings, on_event, should_deploy).as_json()
+    except TrainingInterrupted as error:
+        again = job.to_continue(error.data_name, deploy=bool(deploy))
+        error.hint = _("It goes on from there: {command}", command=again)
+        raise
     seen = [] if ask and deploy is None else tables.evaluation_lines(result["evaluation"])
     session.console.result(result, [*seen, tables.run_facts(result)])
     if left:

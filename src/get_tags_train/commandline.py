@@ -4,7 +4,7 @@ import errno
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,13 +31,14 @@ class Session:
     home: Path | None = None
     settings: "Settings | None" = None
     log_path: Path | None = None
+    given: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     secrets: Sequence[str] = ()
 
     def begin(self, *, as_json: bool) -> None:
         """Start anew, for another command line."""
         self.console = Console(as_json=as_json)
         self.home = self.settings = self.log_path = None
-        self.secrets = ()
+        self.given, self.secrets = {}, ()
 
     def fail(self, message: str, hint: str, *, traceback: bool = False) -> None:
         """Show an error, without secrets, and keep it in the log."""
@@ -189,8 +190,21 @@ class Job:
         for layer in layers:
             for section, values in layer.items():
                 merged.setdefault(section, {}).update(values)
+        session.given = merged
         session.settings = load_settings(self.home, config_path=self.config_path, overrides=merged, **source)
         return session.settings
+
+    def to_continue(self, data_name: str, *, deploy: bool) -> str:
+        """The command that continues a training on these data: what was given or answered, and nothing to ask."""
+        from get_tags_train.typed import command
+
+        words = ["train", "--data", data_name]
+        for values in session.given.values():
+            for key, value in values.items():
+                words += [f"--{key.replace('_', '-')}", str(value)]
+        words += ["--config", str(self.config_path)] if self.config_path else []
+        words += ["--deploy"] if deploy else []
+        return command(*words, "--yes", home=self.home)
 
 
 def overrides(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ from rich.markup import escape
 from get_tags_train.events import EpochFinished, Event, Notice, StageFinished, StageProgress, StageStarted
 from get_tags_train.progress import STAGES, Progress
 from get_tags_train.tables import Line, duration
+from get_tags_train.typed import as_typed
 from get_tags_train.words import _, number
 
 # What stands for a sign that a code page lacks, the first that it has; accents are left off where nothing else helps.
@@ -72,7 +73,7 @@ class Console:
                 return
             case Notice(message, level):
                 style = "yellow" if level == "warning" else "cyan"
-                self._err.print(f"[{style}]{'!' if level == 'warning' else 'i'}[/] {escape(message)}")
+                self._err.print(f"[{style}]{'!' if level == 'warning' else 'i'}[/] {_shown(message)}")
             case StageStarted():
                 self._stop()
                 self._progress = Progress(self._err, event)
@@ -93,7 +94,7 @@ class Console:
 
     def say(self, message: str) -> None:
         """A line for the person at the keyboard."""
-        self._err.print(escape(message))
+        self._err.print(_shown(message))
 
     def result(self, value: Any, lines: Iterable[Line] = ()) -> None:
         """The command's result: `value` as JSON, or `lines` for people."""
@@ -102,7 +103,7 @@ class Console:
             sys.stdout.write(json.dumps(value) + "\n")
             return
         for line in lines:
-            self._out.print(escape(line) if isinstance(line, str) else line)
+            self._out.print(_shown(line) if isinstance(line, str) else line)
 
     def write(self, pieces: Iterable[str]) -> None:
         """A result that may be long, piece by piece as it comes; on a terminal it is its own progress."""
@@ -126,7 +127,7 @@ class Console:
         """Something to read before a question."""
         self._stop()
         for line in lines:
-            self._err.print(escape(line) if isinstance(line, str) else line)
+            self._err.print(_shown(line) if isinstance(line, str) else line)
 
     def error(self, message: str, hint: str, log: object = None) -> None:
         """What went wrong and what to do, for people on standard error; with --json also as the result."""
@@ -134,11 +135,15 @@ class Console:
         if self.as_json:
             sys.stdout.write(json.dumps({"error": {"message": message, "hint": hint}}) + "\n")
         wrong, advice = _("Error:"), _("What to do:")
-        self._err.print(f"[bold red]{wrong}[/] {escape(message)}")
+        self._err.print(f"[bold red]{wrong}[/] {_shown(message)}")
         if hint:
-            self._err.print(f"[bold]{advice}[/] {escape(hint)}")
+            self._err.print(f"[bold]{advice}[/] {_shown(hint)}")
         if log:
             self._err.print(escape(_("The log of this run: {log}", log=log)))
+
+
+def _shown(text: str) -> str:
+    return escape(as_typed(text))
 
 
 def _epoch_line(event: EpochFinished) -> str:

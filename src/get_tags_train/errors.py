@@ -26,3 +26,11 @@ class InterruptedByUser(GetTagsError):
     """Somebody pressed Ctrl-C."""
 
     exit_code = 130
+
+
+class TrainingInterrupted(InterruptedByUser):
+    """Somebody ended a training, which can be continued on the same data, `data_name`."""
+
+    def __init__(self, message: str, data_name: str) -> None:
+        super().__init__(message)
+        self.data_name = data_name

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from get_tags_train.errors import GetTagsError, InterruptedByUser
+from get_tags_train.errors import GetTagsError, InterruptedByUser, TrainingInterrupted
 from get_tags_train.events import Notice, OnEvent, StageFinished, StageStarted
 from get_tags_train.home import data_dir, find_data, held_out_path, next_data_name
 from get_tags_train.settings import Settings
@@ -119,10 +119,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
             settings, data, left_out, tokenizer=tokenizer, device=device, on_event=on_event, selecting=selecting
         )
     except KeyboardInterrupt:
-        again = _("get-tags train --source cached --data {name}, all else the same.", name=data.name)
-        raise InterruptedByUser(
-            _("The training was interrupted."), _("It goes on from its last checkpoint: {again}", again=again)
-        ) from None
+        raise TrainingInterrupted(_("The training was interrupted."), data.name) from None
     untrained = left_out | held_out.selecting
     report.write_pages(folder)
     facts = read_facts(folder)

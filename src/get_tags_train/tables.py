@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from get_tags_train.startup import default_home
+from get_tags_train.typed import as_typed, command
 from get_tags_train.words import N_, _, _n, between, documents, named, number, tags_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str |
     for column in columns:
         drawn.add_column(column, overflow="fold")
     for row in rows:
-        drawn.add_row(*(escape(str(cell)) for cell in row))
+        drawn.add_row(*(escape(as_typed(str(cell))) for cell in row))
     return drawn
 
 
@@ -49,7 +49,7 @@ def facts(title: str, entries: Mapping[str, object]) -> Table:
     drawn.add_column(style="bold")
     drawn.add_column(overflow="fold")
     for name, value in entries.items():
-        drawn.add_row(escape(name), escape(str(value)))
+        drawn.add_row(escape(name), escape(as_typed(str(value))))
     return drawn
 
 
@@ -61,8 +61,8 @@ def checks_table(checks: Iterable[tuple[str, str, str, str]]) -> Table:
     for name, status, message, hint in checks:
         style, said = _STATUSES[status]
         advice = _("What to do:")
-        what_to_do = f"\n[dim]{advice}[/] {escape(hint)}" if hint else ""
-        drawn.add_row(escape(_(name)), f"[{style}]{_(said)}[/]", escape(message) + what_to_do)
+        what_to_do = f"\n[dim]{advice}[/] {escape(as_typed(hint))}" if hint else ""
+        drawn.add_row(escape(_(name)), f"[{style}]{_(said)}[/]", escape(as_typed(message)) + what_to_do)
     return drawn
 
 
@@ -174,6 +174,7 @@ def data_facts(data: Mapping[str, Any]) -> Table:
 def run_facts(result: Mapping[str, Any]) -> Table:
     """The end of a training: data, model, whether it is live, and how long each part took."""
     data, model, evaluation = result["data"], result["model"], result["evaluation"]
+    deploy = command("deploy", model["name"], home=Path(model["path"]).parents[1])
     entries = data_entries(data) | {
         _("Model"): model["name"],
         _("Model folder"): model["path"],
@@ -186,7 +187,7 @@ def run_facts(result: Mapping[str, Any]) -> Table:
         ),
         _("Live"): result["live"]
         if result["deployed"]
-        else _("no; make it live with: {command}", command=_deploy_command(model["path"])),
+        else _("no; make it live with: {command}", command=deploy),
         _("Time"): _(
             "data {data}, training {training}, evaluation {evaluation}, all {all}",
             data=duration(data["seconds"]),
@@ -196,12 +197,6 @@ def run_facts(result: Mapping[str, Any]) -> Table:
         ),
     }
     return facts(_("Done"), entries)
-
-
-def _deploy_command(model_path: str) -> str:
-    """As it is to be typed: another home than the usual one has to be named."""
-    home = Path(model_path).parents[1]
-    return "get-tags deploy" if home == default_home() else f'get-tags deploy --home "{home}"'
 
 
 def summary(settings: "Settings", outlook: "Outlook", deploy: bool | None) -> Panel:

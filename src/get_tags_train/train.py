@@ -21,7 +21,7 @@ from get_tags_train.calibration import THRESHOLD, UNCHANGED, Calibration, fit_ca
 from get_tags_train.checkpoints import Checkpoints, Progress
 from get_tags_train.dataset import PreparedData, file_sha256
 from get_tags_train.device import choose_precision, prepared_device
-from get_tags_train.errors import GetTagsError, InterruptedByUser
+from get_tags_train.errors import GetTagsError, TrainingInterrupted
 from get_tags_train.events import Notice, OnEvent, StageFinished, StageProgress, StageStarted, ignored
 from get_tags_train.fitting import Course, Fitting
 from get_tags_train.folders import folder_bytes, remove_folder, write_json
@@ -123,7 +123,7 @@ def train(
 
     left_out, selecting: (documents,). Documents that are `selecting` do not train either: they are scored after each
     epoch, and the epoch with the best mean of precision@1..top_k becomes the model. An interrupted training of the
-    same data and settings is continued from its last checkpoint. Raises InterruptedByUser when asked to stop.
+    same data and settings is continued from its last checkpoint. Raises TrainingInterrupted when asked to stop.
     """
     started = perf_counter()
     training, parent = settings.training, models_dir(settings.home)
@@ -171,13 +171,13 @@ def assist(home: Path, device: str) -> None:
     """Train along with the main process, which alone writes and talks, and return when it has all it needs."""
     processes = Processes(device)
     if task := processes.share():
-        with suppress(InterruptedByUser):
+        with suppress(TrainingInterrupted):
             _fit(_Run.of_task(task, home, device), processes, ignored)
     processes.part()
 
 
 def _fit(run: _Run, processes: Processes, on_event: OnEvent) -> _Trained:
-    """Train, from the last good checkpoint if there is one. Raises InterruptedByUser when asked to stop."""
+    """Train, from the last good checkpoint if there is one. Raises TrainingInterrupted when asked to stop."""
     started, training = perf_counter(), run.training
     examples = choose_examples(run.data, run.left_out, training.min_tag_count)
     again_path = run.folder / _TOKENISED_AGAIN
@@ -219,17 +219,12 @@ def _fit(run: _Run, processes: Processes, on_event: OnEvent) -> _Trained:
             fitting.run(stop)
     progress = fitting.progress
     if progress.step < course.steps:
-        raise InterruptedByUser(
-            _(
-                "The training was interrupted; it is saved as of step {step} of {steps}.",
-                step=progress.step,
-                steps=course.steps,
-            ),
-            _(
-                "It goes on from there: get-tags train --source cached --data {name}, all else the same.",
-                name=run.data.name,
-            ),
+        said = _(
+            "The training was interrupted; it is saved as of step {step} of {steps}.",
+            step=progress.step,
+            steps=course.steps,
         )
+        raise TrainingInterrupted(said, run.data.name)
     calibration, thresholds = _calibrate(model, learner, selecting if processes.is_main else selecting[:0])
     if progress.physical_tokens < learner.most_tokens:
         said = _(
