@@ -106,7 +106,7 @@ def test_without_a_terminal_the_flags_that_would_answer_are_named(get_tags, tmp_
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--context-length", "600"], "context_length in the command line"),
+        (["--context-length", "600"], "--context-length: it should be at most 512"),
         (["--source", "database", "--ids", "x.csv"], "--ids goes with --source ids"),
         (["--source", "floppy"], "floppy"),
         (["--epochs", "many"], "--epochs"),

@@ -129,7 +129,7 @@ def test_each_layer_is_named_where_its_value_is_wrong(tmp_path: Path) -> None:
     wrong = {"training": {"epochs": 0}}
     assert str(config_path) in refused(tmp_path, config_path=config_path).message
     assert "the environment" in refused(tmp_path, {"GET_TAGS_TRAINING_EPOCHS": "many"}).message
-    assert "the command line" in refused(tmp_path, overrides=wrong).message
+    assert "--epochs: " in refused(tmp_path, overrides=wrong).message
 
 
 def test_an_unknown_key_comes_with_the_known_ones(tmp_path: Path) -> None:

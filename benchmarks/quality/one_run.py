@@ -25,6 +25,7 @@ from get_tags_train.learner import Learner
 from get_tags_train.metrics import precision_at_k
 from get_tags_train.processes import Processes
 from get_tags_train.settings import TrainingSettings
+from get_tags_train.tokens import load_tokenizer
 
 LINEAR, LINEAR_CUT, TRAINER = "linear", "linear, same tokens", "trainer"
 _SCORED_TOKENS = 8_192
@@ -57,7 +58,7 @@ def run(plan: Plan, data: RealSet, variant: str, seed: int) -> None:
     elif variant == TRAINER:
         logits, notes = _trainer(plan, data, seed)
     else:
-        logits, notes = _ours(plan, data, VARIANTS[variant], seed)
+        logits, notes = _ours(plan, data, variant, seed)
     seconds = {"seconds": round(notes.pop("ended", time.process_time()) - started, 1)}
     path = path_of(plan, data.name, variant, seed)
     precision = precision_at_k(data.labels[data.test], logits[data.test], 5)
@@ -88,12 +89,58 @@ class _Taught(Documents):
         return batch._replace(labels=taught)
 
 
+class _Read(Documents):
+    """Documents of which a training step sees a part: windows drawn by chance, and not every word piece."""
+
+    context_length: int
+    chance: np.random.Generator | None  # None: while scoring
+    windows: float
+    masked: float
+    mask_token_id: int
+
+    def batch(self, rows: NDArray[np.int64]) -> Batch:
+        """The documents at these places in the data."""
+        self.starts = np.zeros(len(rows), np.int64)
+        if self.chance is not None and self.windows:
+            spare = np.maximum(self._input_ids.lengths[rows] - self.context_length, 0)
+            drawn = (self.chance.random(len(rows)) * (spare + 1)).astype(np.int64)
+            self.starts = drawn * (self.chance.random(len(rows)) < self.windows)
+        return self._from(rows)
+
+    def window(self, rows: NDArray[np.int64], number: int) -> Batch:
+        """The window of that number of each."""
+        self.starts = np.full(len(rows), number * (self.context_length - 2))
+        return self._from(rows)
+
+    def _from(self, rows: NDArray[np.int64]) -> Batch:
+        pairs = zip(rows, self.starts, strict=True)
+        parts = [read_from(self._input_ids[row], start, self.context_length) for row, start in pairs]
+        whole, lengths = super().batch(rows), np.array([len(part) for part in parts])
+        mask = np.arange(lengths.max()) < lengths[:, None]
+        input_ids = np.full(mask.shape, self._pad_token_id, np.int64)
+        input_ids[mask] = np.concatenate(parts)
+        if self.chance is not None and self.masked:
+            unseen = (self.chance.random(mask.shape) < self.masked) & mask
+            unseen[:, 0] = False
+            input_ids[unseen] = self.mask_token_id
+        masks = torch.from_numpy(mask.astype(np.int64))
+        return Batch(torch.from_numpy(input_ids), masks, whole.labels, int(lengths.sum()))
+
+
+def read_from(input_ids: NDArray[np.int32], start: int, context_length: int) -> NDArray[np.int32]:
+    """As many word pieces from `start` on as the context holds, between the opening and the closing token."""
+    body = input_ids[1:-1][start : start + context_length - 2]
+    return np.concatenate([input_ids[:1], body, input_ids[-1:]])
+
+
 class _Learner(Learner):
     """The product's learner with what a variant changes."""
 
     def change(self, variant: Variant) -> None:
         """Take over the variant's rates."""
         self._groups_by_depth(variant)
+        for group in self._optimizer.param_groups:
+            group["betas"] = variant.betas
         self._decay, self._averages = variant.average, dict[str, torch.Tensor]()
 
     def _groups_by_depth(self, variant: Variant) -> None:
@@ -130,7 +177,19 @@ class _Learner(Learner):
         """A copy of the weights, averaged ones where there are any."""
         return {name: weight.clone() for name, weight in (self.weights() | self._averages).items()}
 
-    def score(self, rows: NDArray[np.int64], weights: dict[str, torch.Tensor]) -> NDArray[np.float32]:
+    def score_whole(self, rows: NDArray[np.int64], weights: dict[str, torch.Tensor]) -> NDArray[np.float32]:
+        """Logits of documents, the mean of all their windows."""
+        body, width = self._documents._input_ids.lengths[rows] - 2, self._documents.context_length - 2
+        windows = np.maximum(-(-body // width), 1)
+        total = np.zeros((len(rows), self._model.num_labels), np.float32)
+        for number in range(int(windows.max())):
+            own = np.flatnonzero(windows > number)
+            total[own] += self.score(rows[own], weights, number)
+        return total / windows[:, None]
+
+    def score(
+        self, rows: NDArray[np.int64], weights: dict[str, torch.Tensor], number: int | None = None
+    ) -> NDArray[np.float32]:
         """Logits of documents in float32, (documents, tags), with these weights."""
         kept = {name: weight.clone() for name, weight in self.weights().items()}
         self._model.load_state_dict(weights)
@@ -139,15 +198,16 @@ class _Learner(Learner):
         self._model.eval()
         with torch.inference_mode():
             for part in split_by_tokens(rows, self._documents.lengths, _SCORED_TOKENS):
-                batch = self._documents.batch(part)
+                batch = self._documents.batch(part) if number is None else self._documents.window(part, number)
                 logits = self._model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
                 result[[place[row] for row in part.tolist()]] = logits.numpy()
         self._model.load_state_dict(kept)
         return result
 
 
-def _ours(plan: Plan, data: RealSet, variant: Variant, seed: int) -> tuple[NDArray[np.float32], dict[str, Any]]:
+def _ours(plan: Plan, data: RealSet, name: str, seed: int) -> tuple[NDArray[np.float32], dict[str, Any]]:
     """The product's learner over the product's course, best epoch by the selecting documents."""
+    variant = VARIANTS[name]
     training = _settings(plan, variant, seed)
     documents, examples = data.documents(plan.base_model, plan.context_length)
     model = load_for_tags(plan.base_model, examples, training)
@@ -160,6 +220,11 @@ def _ours(plan: Plan, data: RealSet, variant: Variant, seed: int) -> tuple[NDArr
     if variant.teacher:
         documents.__class__ = _Taught
         documents.teacher, documents.share = _teacher(data, seed), variant.teacher
+    if variant.windows or variant.masked or variant.pooled:
+        documents.__class__ = _Read
+        documents.context_length, documents.chance = plan.context_length, None
+        documents.windows, documents.masked = variant.windows, variant.masked
+        documents.mask_token_id = load_tokenizer(plan.base_model).mask_token_id
     if variant.head_penalty:
         fit_head(model, documents, data.train, variant.head_penalty)
     learner = _Learner(model, documents, training, Processes("cpu"), "cpu")
@@ -168,7 +233,9 @@ def _ours(plan: Plan, data: RealSet, variant: Variant, seed: int) -> tuple[NDArr
     epochs, best, ended = list[list[float]](), (-1.0, learner.best_weights()), 0.0
     with prepared_device("cpu", deterministic=False):
         for number, rows in enumerate(course.batches(0)):
+            documents.chance = np.random.default_rng([seed, number])
             learner.step(number, rows, course.rate(number))
+            documents.chance = None
             learner.average()
             if (number + 1) % course.steps_per_epoch == 0:
                 ended = time.process_time()
@@ -181,6 +248,16 @@ def _ours(plan: Plan, data: RealSet, variant: Variant, seed: int) -> tuple[NDArr
     logits = np.zeros((len(data.texts), len(data.tags)), np.float32)
     other = np.concatenate([data.selecting, data.test])
     logits[other] = learner.score(other, best[1])
+    if variant.pooled:
+        whole = np.zeros_like(logits)
+        whole[other] = learner.score_whole(other, best[1])
+        precision = precision_at_k(data.labels[data.test], whole[data.test], 5)
+        facts = {"set": data.name, "variant": f"{name}, pooled", "seed": seed, "context": plan.context_length}
+        facts |= {"seconds": 0, "P@k": [round(p, 4) for p in precision]}
+        path = path_of(plan, data.name, f"{name}, pooled", seed)
+        np.savez_compressed(path, rows=other, logits=whole[other], facts=json.dumps(facts))
+        with (plan.results / "runs.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(facts) + "\n")
     return logits, {"epochs": epochs, "ended": ended, "tokens": course.tokens}
 
 

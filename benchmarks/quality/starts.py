@@ -22,6 +22,23 @@ def attend_evenly(model: Any) -> None:
         query.bias.zero_()
 
 
+def attend_evenly_by_half(model: Any) -> None:
+    """The same for every other head of the last layer."""
+    attention = model.bert.encoder.layer[-1].attention.self
+    width = attention.attention_head_size
+    with torch.no_grad():
+        for head in range(0, attention.num_attention_heads, 2):
+            attention.query.weight[head * width : (head + 1) * width].zero_()
+            attention.query.bias[head * width : (head + 1) * width].zero_()
+
+
+def pass_through_pooler(model: Any) -> None:
+    """The pooler begins by letting the first token pass, instead of with what it was pretrained to."""
+    with torch.no_grad():
+        model.bert.pooler.dense.weight.copy_(torch.eye(model.config.hidden_size) / 2)
+        model.bert.pooler.dense.bias.zero_()
+
+
 def append_mean_layer(model: Any) -> None:
     """One more layer, in which the first token begins as the mean of all tokens; the pooler lets it pass."""
     encoder, width = model.bert.encoder, model.config.hidden_size

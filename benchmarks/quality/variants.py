@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from starts import append_mean_layer, attend_evenly
+from starts import append_mean_layer, attend_evenly, attend_evenly_by_half, pass_through_pooler
 from torch.nn.functional import log_softmax, logsigmoid
 
 from get_tags_train.losses import LOSSES, Loss, bce, zlpr
@@ -23,6 +23,10 @@ class Variant:
     hidden_dropout: float | None = None
     embedding_rate: float | None = None  # of the word pieces; None: that of the encoder
     start: Callable[[Any], None] | None = None  # what the model is changed to before its first step
+    betas: tuple[float, float] = (0.9, 0.999)  # of AdamW
+    masked: float = 0.0  # share of the word pieces that a training step does not see
+    windows: float = 0.0  # share of the times that a long document is read from a place drawn by chance
+    pooled: bool = False  # score other documents by the mean of all their windows' logits as well
     head_penalty: float = 0.0  # of the regression that the last layer starts from; 0: it starts by chance
 
 
@@ -77,6 +81,17 @@ VARIANTS = {
     "no dropout": Variant(BEFORE, hidden_dropout=0.0),
     "no dropout, pooler 1e-3": Variant(BEFORE, hidden_dropout=0.0, **_FINER),
     "layer decay .9": Variant(BEFORE, layer_decay=0.9),
+    "layer decay .8": Variant(BEFORE, layer_decay=0.8),
+    "bce + softmax": Variant(BEFORE | {"loss": "bce+softmax"}),
+    "betas .98": Variant(BEFORE, betas=(0.9, 0.98)),
+    "masked .1": Variant(BEFORE, masked=0.1),
+    "masked .2": Variant(BEFORE, masked=0.2),
+    "whole": Variant(BEFORE, pooled=True),
+    "windows .25": Variant(BEFORE, windows=0.25, pooled=True),
+    "windows .5": Variant(BEFORE, windows=0.5, pooled=True),
+    "windows 1": Variant(BEFORE, windows=1.0, pooled=True),
+    "pooler identity": Variant(BEFORE, start=pass_through_pooler),
+    "half query": Variant(BEFORE, start=attend_evenly_by_half),
     "average .98": Variant(BEFORE, average=0.98),
     "embeddings 1e-3": Variant(BEFORE, embedding_rate=1e-3),
     "embeddings 3e-3": Variant(BEFORE, embedding_rate=3e-3),

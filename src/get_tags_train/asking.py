@@ -85,7 +85,7 @@ def choose(question: str, choices: Iterable[Choice], default: object = None) -> 
         default=next((choice for choice in offered if choice.value == default and not choice.disabled), None),
         pointer=_POINTER,
         use_shortcuts=True,
-        instruction=_("(arrow keys or the key shown, then Enter)"),
+        instruction=_("(arrows or the key shown, Enter)"),
     ).unsafe_ask()
 
 

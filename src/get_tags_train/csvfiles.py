@@ -39,7 +39,8 @@ class Row(NamedTuple):
 
 def read_ids(path: Path) -> list[str]:
     """The ids of a file with one column, in order, as text; header and empty lines left out. Raises InputError."""
-    rows = _rows(read_text(path), ",")
+    hint = _("It holds the ids of the documents to train on, one a line: write it, or name another with --ids FILE.")
+    rows = _rows(read_text(path, hint), ",")
     wide = [row for row in rows if any(map(str.strip, row.cells[1:])) or re.search(r"[;\t]\s*[^;\s]", row.cells[0])]
     if wide:
         raise InputError(
@@ -61,7 +62,11 @@ def read_ids(path: Path) -> list[str]:
 
 def read_samples(path: Path) -> list[tuple[int, str, list[str]]]:
     """(line, text, labels) of each record of a file with the columns text and labels. Raises InputError."""
-    text_first, rows = _without_header(_two_columns(path, read_text(path), _("text and labels"))[1])
+    hint = _(
+        "It holds examples to score the model by, in two columns, text and labels: write it, or name another as "
+        "samples under [evaluation]."
+    )
+    text_first, rows = _without_header(_two_columns(path, read_text(path, hint), _("text and labels"))[1])
     text_at, labels_at = (0, 1) if text_first else (1, 0)
     samples = []
     for row in rows:
@@ -262,14 +267,15 @@ def of_cell(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell, 1) else cell
 
 
-def read_text(path: Path) -> str:
-    """A text file in UTF-8, UTF-16 or cp1250, at most 1 GB. Raises InputError."""
+def read_text(path: Path, if_missing: str = "") -> str:
+    """A text file in UTF-8, UTF-16 or cp1250, at most 1 GB. Raises InputError, with the hint `if_missing`."""
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise InputError(_("{path} is larger than 1 GB.", path=path), _("Check that it is the file you mean."))
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise InputError(_("There is no file {path}.", path=path), _("Check its name and folder.")) from None
+        hint = if_missing or _("Check its name and folder.")
+        raise InputError(_("There is no file {path}.", path=path), hint) from None
     except OSError as error:
         raise InputError(
             _("{path} cannot be read: {reason}.", path=path, reason=error.strerror), _("Check the path and its rights.")

@@ -222,7 +222,7 @@ def _device(settings: Settings) -> Check:
     device = choose_device(settings.training.device)
     precision = choose_precision(settings.training.precision, device)
     if device == "cpu":
-        hint = _("Training 170,000 documents without a GPU takes days.")
+        hint = _("Without an NVIDIA GPU training is many times slower: 170,000 documents take days.")
         return Check(
             "device",
             "warning",

@@ -18,6 +18,7 @@ from get_tags_train.words import _
 OTHER_VARIABLES = ("GET_TAGS_HOME", "GET_TAGS_REPOSITORY", "GET_TAGS_TEST_")
 
 _MOST_BYTES = 1 << 20  # of a settings file
+_FLAGS = "flags"
 
 
 def defaults_path() -> Path:
@@ -50,7 +51,7 @@ def load_settings(
             )
         layers.append((_read_toml(config_path), str(config_path)))
     layers.append((_from_environment(environ), _("the environment")))
-    layers.append(({k: dict(v) for k, v in (overrides or {}).items()}, _("the command line")))
+    layers.append(({k: dict(v) for k, v in (overrides or {}).items()}, _FLAGS))
 
     merged: dict[str, dict[str, Any]] = {}
     origins: dict[tuple[str, ...], str] = {}
@@ -135,7 +136,10 @@ def _as_input_error(error: ValidationError, origins: Mapping[tuple[str, ...], st
         names = known or [f"[{s}]" for s in Sections.model_fields]
         hint = _("Known there: {names}.", names=", ".join(names))
         return InputError(_("Unknown setting {name} in {origin}.", name=name, origin=origin), hint)
-    return InputError(
-        _("Setting {name} in {origin}: {reason}.", name=name, origin=origin, reason=reason(problem["msg"])),
-        describe(section, key),
+    why = reason(problem["msg"])
+    said = (
+        _("--{flag}: {reason}.", flag=key.replace("_", "-"), reason=why)
+        if origin == _FLAGS
+        else _("Setting {name} in {origin}: {reason}.", name=name, origin=origin, reason=why)
     )
+    return InputError(said, describe(section, key))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from get_tags_train.tables import Line, data_entries, evaluation_lines, facts, first_of, table
+from get_tags_train.tables import Line, Listing, data_entries, evaluation_lines, facts, first_of
 from get_tags_train.words import _, _n, between, documents, named, number
 
 _BAR_WIDTH = 40
@@ -16,8 +16,11 @@ def data_listing(home: Path, listed: Mapping[str, Any]) -> list[Line]:
         [e["name"], _when(e), e.get("source", ""), number(e.get("documents", 0)), number(e.get("tags", 0)), _size(e)]
         for e in listed["data"]
     ]
+    if not rows:
+        none = _("There are no prepared data in {home} yet: get-tags extract makes them.", home=home)
+        return [none, *_unfinished(listed)]
     columns = [_("Name"), _("Made"), _("Source"), _("Documents"), _("Tags"), _("Size")]
-    return [table(columns, rows, _("Prepared data of {home}", home=home)), *_unfinished(listed)]
+    return [Listing(columns, rows, _("Prepared data of {home}", home=home)), *_unfinished(listed)]
 
 
 def data_lines(data: Mapping[str, Any]) -> list[Line]:
@@ -61,20 +64,22 @@ def _figures_lines(figures: Mapping[str, Any], context_length: int) -> list[Line
     spreads = [(_("tags"), figures["tags_per_document"]), (_("tokens"), figures["tokens_per_document"])]
     percents = spreads[0][1]["percentiles"]
     return [
-        table(
+        Listing(
             [_("On so many documents"), _("Tags")], figures["tags_by_documents"].items(), _("Tags by their documents")
         ),
-        table(
+        Listing(
             [_("Tag"), _("Documents")],
             [[entry["tag"], number(entry["documents"])] for entry in figures["most_frequent_tags"]],
             _("The most frequent tags"),
         ),
-        table(
+        Listing(
             ["", _("Mean"), *(f"{percent} %" for percent in percents)],
             [[what, number(s["mean"], ",.1f"), *s["percentiles"].values()] for what, s in spreads],
             _("In a document on average; in this share of documents at most"),
         ),
-        table([_("Tokens"), _("Documents"), ""], _bars(figures["documents_by_tokens"]), _("Documents by their length")),
+        Listing(
+            [_("Tokens"), _("Documents"), ""], _bars(figures["documents_by_tokens"]), _("Documents by their length")
+        ),
         facts("", lengths),
     ]
 
@@ -82,7 +87,7 @@ def _figures_lines(figures: Mapping[str, Any], context_length: int) -> list[Line
 def difference_lines(difference: Mapping[str, Any]) -> list[Line]:
     """`get-tags data diff`."""
     lines: list[Line] = [
-        table(
+        Listing(
             [_("Documents"), "", _("Ids")],
             [
                 [named(what), number(found["count"]), first_of(found.get("first", []), found["count"])]
@@ -90,7 +95,7 @@ def difference_lines(difference: Mapping[str, Any]) -> list[Line]:
             ],
             _("From {old} to {new}", old=difference["old"], new=difference["new"]),
         ),
-        table(
+        Listing(
             [_("Tags"), "", _("Documents of the tags that changed most")],
             [
                 [
@@ -164,7 +169,7 @@ def samples_lines(shown: Mapping[str, Any]) -> list[Line]:
 def proposal_lines(proposals: Iterable[tuple[str, str, str, Sequence[str]]]) -> list[Line]:
     """Documents that `get-tags samples add` found: (id, part, text, labels) each."""
     rows = [[i, named(part), "; ".join(labels), " ".join(text[:200].split())] for i, part, text, labels in proposals]
-    return [table([_("Document"), _("Chosen"), _("Tags"), _("Text")], rows, _("New examples"))]
+    return [Listing([_("Document"), _("Chosen"), _("Tags"), _("Text")], rows, _("New examples"))]
 
 
 def models_listing(home: Path, listed: Mapping[str, Any]) -> list[Line]:
@@ -181,8 +186,10 @@ def models_listing(home: Path, listed: Mapping[str, Any]) -> list[Line]:
         ]
         for e in listed["models"]
     ]
+    if not rows:
+        return [_("There is no model in {home} yet: get-tags train makes one.", home=home), *_unfinished(listed)]
     columns = [_("Name"), _("Made"), _("Data"), _("Test set"), "precision@k", _("Live"), _("Size")]
-    lines: list[Line] = [table(columns, rows, _("Models of {home}", home=home))]
+    lines: list[Line] = [Listing(columns, rows, _("Models of {home}", home=home))]
     if len({e["test_set"] for e in listed["models"] if e.get("test_set")}) > 1:
         lines.append(_("Figures compare within one test set only; get-tags evaluate NAME scores a model on today's."))
     return [*lines, *_unfinished(listed)]
@@ -210,8 +217,10 @@ def history_table(live_dir: Path, changes: Iterable[Mapping[str, Any]]) -> Line:
         ]
         for change in changes
     ]
+    if not rows:
+        return _("Nothing was live in {live_dir} yet: get-tags deploy makes a model live.", live_dir=live_dir)
     columns = [_("When"), _("What"), _("Live"), "precision@k", _("Before"), _("Who")]
-    return table(columns, rows, _("What was live in {live_dir}", live_dir=live_dir))
+    return Listing(columns, rows, _("What was live in {live_dir}", live_dir=live_dir))
 
 
 def model_lines(folder: Path, shown: Mapping[str, Any]) -> list[Line]:

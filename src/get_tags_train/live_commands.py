@@ -92,7 +92,7 @@ def predict(
 
             (named,) = results
             rows = [[tag, number(score, ".4f")] for tag, score in named.tags]
-            job.console.result(None, [tables.table([_("Tag"), _("Score")], rows)])
+            job.console.result(None, [tables.Listing([_("Tag"), _("Score")], rows)])
         else:
             job.console.write(stage.lines(results, output_format or "lines"))
 

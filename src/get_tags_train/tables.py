@@ -1,11 +1,13 @@
 """Results as people read them: tables and sentences, drawn by console.py."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE, SQUARE
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.panel import Panel
 from rich.table import Table
 
@@ -18,11 +20,10 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _SHOWN_TAGS = 20
+_ANY_WIDTH = 10_000
 _RIVALS = {"live": N_("live model"), "baseline": N_("linear model")}
 _BRIEFLY = {"newest": "newest held-out documents", "rare": "test samples chosen for rare tags"}
 _STATUSES = {"ok": ("green", N_("ok")), "warning": ("yellow", N_("warning")), "error": ("bold red", N_("error"))}
-
-Line = str | Table | Panel
 
 
 def duration(seconds: float) -> str:
@@ -33,14 +34,42 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> Table:
-    """A table of texts."""
-    drawn = Table(title=title, title_justify="left", box=SQUARE)
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
-    for row in rows:
-        drawn.add_row(*(escape(as_typed(str(cell))) for cell in row))
-    return drawn
+class Listing:
+    """A table of texts; where a terminal is too narrow for whole words, a block of lines for each row."""
+
+    def __init__(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+        self._columns, self._title = columns, title
+        self._rows = [[escape(as_typed(str(cell))) for cell in row] for row in rows]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        drawn = self._as_table()
+        if Measurement.get(console, options.update(max_width=_ANY_WIDTH), drawn).minimum <= options.max_width:
+            yield drawn
+        else:
+            yield from self._as_blocks()
+
+    def _as_table(self) -> Table:
+        drawn = Table(title=self._title, title_justify="left", box=SQUARE)
+        for place, column in enumerate(self._columns):
+            is_of_words = any(" " in row[place] for row in self._rows)
+            drawn.add_column(column, overflow="fold", no_wrap=not is_of_words)
+        for row in self._rows:
+            drawn.add_row(*row)
+        return drawn
+
+    def _as_blocks(self) -> Iterator[RenderableType]:
+        if self._title:
+            yield self._title
+        for first, *rest in self._rows:
+            yield f"[bold]{first}[/]"
+            block = Table.grid(padding=(0, 1), expand=False)
+            for column, cell in zip(self._columns[1:], rest, strict=True):
+                if cell:
+                    block.add_row("", column, cell)
+            yield block
+
+
+Line = str | Table | Panel | Listing
 
 
 def facts(title: str, entries: Mapping[str, object]) -> Table:
@@ -90,7 +119,7 @@ def _set_lines(figures: Mapping[str, Any], name: str) -> list[Line]:
         for k in figures["precision_at_k"]
     ]
     title = _("Evaluation on {examples} {name}", examples=figures["examples"], name=name)
-    lines: list[Line] = [table(["k", *shown], rows, title)]
+    lines: list[Line] = [Listing(["k", *shown], rows, title)]
     if intervals:
         lines.append(_other_figures(figures))
     if count := figures["examples_without_tags"]:
@@ -185,9 +214,7 @@ def run_facts(result: Mapping[str, Any]) -> Table:
             device=model["device"],
             precision=model["precision"],
         ),
-        _("Live"): result["live"]
-        if result["deployed"]
-        else _("no; make it live with: {command}", command=deploy),
+        _("Live"): result["live"] if result["deployed"] else _("no; make it live with: {command}", command=deploy),
         _("Time"): _(
             "data {data}, training {training}, evaluation {evaluation}, all {all}",
             data=duration(data["seconds"]),
@@ -246,7 +273,7 @@ def _expected_time(outlook: "Outlook") -> str:
             )
         )
     else:
-        parts.append(_("training: said when it has begun; no earlier one is like this"))
+        parts.append(_("training: nobody knows before it runs, as no earlier one is like it"))
     return "; ".join(parts)
 
 

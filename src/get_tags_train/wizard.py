@@ -26,6 +26,7 @@ from get_tags_train.folders import folder_bytes, read_json, write_json
 from get_tags_train.home import data_names, find_data, last_source_path
 from get_tags_train.settings import Settings, Source, SourceKind, problem
 from get_tags_train.startup import SITE_FILE
+from get_tags_train.tables import first_of
 from get_tags_train.words import N_, _, _n, documents, number, tags_of
 
 __all__ = ["QUESTIONS", "can_ask", "prompts"]
@@ -180,7 +181,8 @@ def _sources(
     choices.append(Choice(_("ids.csv: extract the documents whose ids it names"), Source("ids"), not_set))
     if not only_extraction:
         none_there = "" if names else _("none there yet")
-        title = _("Prepared data of an earlier run ({count})", count=len(names))
+        title = _("Prepared data of an earlier run")
+        title += f": {first_of(names, shown=2, joined=', ')}" if names else ""
         choices.append(Choice(title, Source("cached"), none_there))
         if not has_database:
             choices.append(Choice(_("The built-in example, to try everything with"), _EXAMPLE))
