@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from get_tags_train.calibration import UNCHANGED, Calibration, fit_calibration, tune_thresholds
-from get_tags_train.metrics import rank
+from get_tags_train.calibration import fit_calibration, tune_thresholds
 
 
 def logit(share: float) -> float:
@@ -22,52 +21,80 @@ def drawn(documents: int, scale: float, shift: float, tags: int = 20) -> tuple[n
     return logits, chance.random(logits.shape) < sigmoid(scale * logits + shift)
 
 
+def mapped(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Logits as their own calibration maps them."""
+    scale, shift = fit_calibration(logits, labels)
+    return scale * logits + shift
+
+
 def test_two_scores_become_the_shares_that_were_true() -> None:
     """1,000 pairs at each of two logits, of which 200 and 600 are true: a line through two points."""
     logits = np.repeat([[-2.0], [2.0]], 1_000, axis=0)
     labels = np.zeros((2_000, 1), bool)
     labels[:200] = labels[1_000:1_600] = True
     scale, shift = fit_calibration(logits, labels)
-    assert scale == pytest.approx((logit(0.6) - logit(0.2)) / 4, abs=0.01)
-    assert shift == pytest.approx((logit(0.6) + logit(0.2)) / 2, abs=0.01)
+    assert scale == pytest.approx([(logit(0.6) - logit(0.2)) / 4], abs=0.01)
+    assert shift == pytest.approx([(logit(0.6) + logit(0.2)) / 2], abs=0.01)
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (0.4, -1.0), (2.5, 0.5)])
 def test_the_map_that_labels_were_drawn_by_is_found(scale: float, shift: float) -> None:
     found = fit_calibration(*drawn(5_000, scale, shift))
-    assert found.scale == pytest.approx(scale, rel=0.05)
-    assert found.shift == pytest.approx(shift, abs=0.1)
+    assert found.scale == pytest.approx(np.full(20, scale), rel=0.1)
+    assert found.shift == pytest.approx(np.full(20, shift), abs=0.2)
+
+
+def test_a_tag_that_is_scored_otherwise_than_the_rest_gets_a_map_of_its_own() -> None:
+    logits, labels = drawn(5_000, 1.0, 0.0)
+    logits[:, 7] = 2 * logits[:, 7] + 1
+    scale, shift = fit_calibration(logits, labels)
+    assert scale[7] == pytest.approx(0.5, abs=0.1)
+    assert shift[7] == pytest.approx(-0.5, abs=0.2)
+    assert np.delete(scale, 7) == pytest.approx(np.ones(19), abs=0.15)
+
+
+def test_a_tag_that_no_document_tells_of_goes_with_the_others() -> None:
+    """All 5,000 have a score of .0003 for it and none has it: that is what such a score says."""
+    logits, labels = drawn(5_000, 1.0, -1.0)
+    logits[:, 3], labels[:, 3] = -8.0, False
+    scale, shift = fit_calibration(logits, labels)
+    assert scale[3] == pytest.approx(np.median(scale), abs=0.1)
+    assert shift[3] == pytest.approx(np.median(shift), abs=0.3)
 
 
 def test_without_documents_nothing_changes() -> None:
-    assert fit_calibration(np.zeros((0, 4)), np.zeros((0, 4), bool)) == pytest.approx(UNCHANGED)
+    scale, shift = fit_calibration(np.zeros((0, 4)), np.zeros((0, 4), bool))
+    assert (scale, shift) == (pytest.approx(np.ones(4)), pytest.approx(np.zeros(4)))
 
 
 def test_one_document_does_not_turn_everything_over() -> None:
     """Its only tag had a score of .95; without the prior every tag of every document would get 0 from then on."""
     scale, shift = fit_calibration(np.array([[3.0, -3.0]]), np.array([[False, False]]))
-    assert 0.1 < scale < 1
-    assert -1.5 < shift < 0
+    assert ((scale > 0.1) & (scale < 1)).all()
+    assert ((shift > -1.6) & (shift < 0)).all()
 
 
 def test_a_model_that_ranks_worse_than_chance_is_left_alone() -> None:
     logits, labels = drawn(500, 1.0, 0.0)
-    assert fit_calibration(-3 * logits, labels) == UNCHANGED
+    scale, _shift = fit_calibration(-3 * logits, labels)
+    assert (scale > 0).all()
 
 
 def test_far_logits_do_no_harm() -> None:
-    scale, shift = fit_calibration(np.array([[1e4, -1e4]] * 50), np.array([[True, False]] * 50))
-    assert np.isfinite([scale, shift]).all()
+    assert np.isfinite(mapped(np.array([[1e4, -1e4]] * 50), np.array([[True, False]] * 50))).all()
 
 
-def test_a_positive_scale_and_one_shift_keep_every_ranking() -> None:
+def test_no_map_turns_the_ranking_of_a_tags_documents_over() -> None:
     logits, labels = drawn(200, 0.4, -1.0)
+    assert (np.argsort(mapped(logits, labels), axis=0) == np.argsort(logits, axis=0)).all()
+
+
+@pytest.mark.parametrize("tags", [1, 64, 65, 200])
+def test_every_tag_has_its_map_however_many_there_are(tags: int) -> None:
+    logits, labels = drawn(300, 0.5, 0.0, tags)
     scale, shift = fit_calibration(logits, labels)
-    assert (rank(scale * logits + shift, 5) == rank(logits, 5)).all()
-
-
-def test_a_calibration_is_a_pair() -> None:
-    assert Calibration(2.0, 1.0) == (2.0, 1.0)
+    assert scale.shape == shift.shape == (tags,)
+    assert ((scale > 0.3) & (scale < 0.8)).all()
 
 
 def logits_of(*scores: float, documents: int) -> np.ndarray:

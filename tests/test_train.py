@@ -141,10 +141,10 @@ def test_the_facts(trained: tuple[Path, Home], prepared: PreparedData) -> None:
     assert facts["data"]["summary"]["documents_kept"] == prepared.manifest.documents_kept
     assert facts["settings"] == home.settings().training.model_dump()
     assert facts["examples"] == prepared.manifest.documents_kept
-    assert [(entry["tag"], entry["documents"], entry["threshold"]) for entry in facts["tags"]] == [
-        (tag, count, 0.5) for tag, count in zip(prepared.tags, prepared.tag_counts, strict=True)
+    assert [{key: entry[key] for key in entry if key != "ids"} for entry in facts["tags"]] == [
+        {"tag": tag, "documents": count, "threshold": 0.5, "scale": 1.0, "shift": 0.0}
+        for tag, count in zip(prepared.tags, prepared.tag_counts, strict=True)
     ]
-    assert facts["calibration"] == {"scale": 1.0, "shift": 0.0}
     assert (facts["resumed"], facts["device"], facts["precision"], facts["evaluations"]) == (False, "cpu", "fp32", [])
     verify(folder)
 
@@ -507,9 +507,9 @@ def test_the_epoch_that_scores_best_becomes_the_model(
     stored = safetensors.torch.load_file(folder / "model.safetensors")
     last = {"classifier.weight", "classifier.bias"}  # calibrated since
     assert all(torch.equal(stored[name], tensor) for name, tensor in kept[1].items() if name not in last)
-    scale, shift = facts["calibration"]["scale"], facts["calibration"]["shift"]
-    assert torch.allclose(stored["classifier.weight"], scale * kept[1]["classifier.weight"])
-    assert torch.allclose(stored["classifier.bias"], scale * kept[1]["classifier.bias"] + shift)
+    scale, shift = (torch.tensor([entry[key] for entry in facts["tags"]]) for key in ("scale", "shift"))
+    assert torch.allclose(stored["classifier.weight"], scale[:, None] * kept[1]["classifier.weight"], atol=1e-5)
+    assert torch.allclose(stored["classifier.bias"], scale * kept[1]["classifier.bias"] + shift, atol=1e-5)
     assert not list(folder.glob("**/*best*"))
 
 
@@ -531,7 +531,8 @@ def test_scores_are_calibrated_by_the_documents_that_select(prepared: PreparedDa
     texts, tags = texts_and_labels(prepared, selecting)
     logits = torch.logit(torch.from_numpy(model.scores(texts)).double())
     labels = torch.tensor([[float(tag in own) for tag in model.tags] for own in tags], dtype=torch.float64)
-    before = (logits - facts["calibration"]["shift"]) / facts["calibration"]["scale"]
+    scale, shift = (torch.tensor([entry[key] for entry in facts["tags"]]) for key in ("scale", "shift"))
+    before = (logits - shift) / scale
     assert binary_cross_entropy_with_logits(logits, labels) < binary_cross_entropy_with_logits(before, labels)
     assert {0.5} != {entry["threshold"] for entry in facts["tags"]}
 

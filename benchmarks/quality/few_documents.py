@@ -2,9 +2,9 @@
 
     python benchmarks/quality/few_documents.py SET --base-model DIR --variant before --seed 1 --results FOLDER
 
-Mean over draws of the documents that select: scale and shift, calibration errors, and micro and macro F1 of four ways
-to name tags: from .5 on, uncalibrated and calibrated; from the threshold that the labels of these documents favour,
-shrunk as the product's; from the threshold that the calibrated scores foresee (the product's way).
+Mean over draws of the documents that select: scale and shift (means over tags), calibration errors, and micro and
+macro F1 of four ways to name tags: from .5 on, uncalibrated and calibrated; from the threshold that the labels of these
+documents favour, shrunk as the product's; from the threshold that the calibrated scores foresee (the product's way).
 """
 
 import argparse
@@ -73,7 +73,7 @@ def main() -> None:
             found = [measure(truth, Answers(test, each, each), np.ones((1, len(test)))) for each in named]
             errors = calibration_error(truth, score)
             f1 = [figures[name][0] for figures in found for name in ("micro F1", "macro F1")]
-            rows.append([scale, shift, *(errors[name] for name in ECE), *f1])
+            rows.append([scale.mean(), shift.mean(), *(errors[name] for name in ECE), *f1])
         mean = [f"{value:.3f}" for value in np.mean(rows, axis=0)]
         pairs = [f"{mean[n]} {mean[n + 1]}" for n in (5, 7, 9, 11)]
         print(f"| {size} | {mean[0]}, {mean[1]} | {', '.join(mean[2:5])} | {' | '.join(pairs)} |")

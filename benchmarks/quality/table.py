@@ -25,7 +25,7 @@ from figures import over_seeds as mean_over_seeds
 from one_run import LINEAR, LINEAR_CUT, TRAINER, Plan, path_of
 from sets import RealSet
 
-from get_tags_train.calibration import UNCHANGED, fit_calibration, tune_thresholds
+from get_tags_train.calibration import fit_calibration, tune_thresholds
 
 LINEARS = (LINEAR, LINEAR_CUT)
 _DRAWS = 1000
@@ -75,20 +75,21 @@ def _one(
     place = {row: n for n, row in enumerate(stored["rows"].tolist())}
     select, test = (stored["logits"][[place[row] for row in rows.tolist()]] for rows in (data.selecting, data.test))
     chosen, facts = data.labels[data.selecting], json.loads(str(stored["facts"]))
-    calibration = fit_calibration(select, chosen)
-    scale, shift = calibration
+    calibration = scale, shift = fit_calibration(select, chosen)
     if facts["variant"] in LINEARS:  # its own rule is to name what lies above its plane; its distances are no chances
         tuned = test >= best_common(select, chosen)
     else:
         thresholds = tune_thresholds(scale * select + shift)
         tuned = scale * test + shift >= np.log(thresholds / (1 - thresholds))
-    before, after = (1 / (1 + np.exp(-(a * test.astype(float) + b))) for a, b in (UNCHANGED, calibration))
+    # The references rank and name as they come; ours is what the product makes of it.
+    ranking = test if facts["variant"] in (*LINEARS, TRAINER) else (scale * test + shift).astype(np.float32)
+    before, after = (1 / (1 + np.exp(-(a * test.astype(float) + b))) for a, b in ((1, 0), calibration))
     errors = {}
     for kind, least in _PAIRS.items():
         three = (calibration_error(truth, before, least), calibration_error(truth, after, least))
         three += (chance_error(truth, after, least),)
         errors |= {f"{name}, {kind}": np.array([each[name] for each in three]) for name in ECE}
-    return measure(truth, Answers(test, test >= 0, tuned), weights), errors, facts["seconds"]
+    return measure(truth, Answers(ranking, ranking >= 0, tuned), weights), errors, facts["seconds"]
 
 
 def markdown(plan: Plan, data: RealSet, variants: list[str], seeds: list[int]) -> str:

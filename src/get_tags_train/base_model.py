@@ -49,11 +49,12 @@ def load_for_tags(base_model: str, examples: Examples, training: TrainingSetting
 
 
 def calibrate(model: PreTrainedModel, calibration: Calibration) -> None:
-    """Put the map of the logits into the last layer's weights and biases."""
+    """Put the map of each tag's logits into the last layer's weights and biases."""
     last = _last_layer(model)
     with torch.no_grad():
-        last.weight.mul_(calibration.scale)
-        last.bias.mul_(calibration.scale).add_(calibration.shift)
+        scale, shift = (torch.from_numpy(numbers).to(last.weight) for numbers in calibration)
+        last.weight.mul_(scale[:, None])
+        last.bias.mul_(scale).add_(shift)
 
 
 def _last_layer(model: PreTrainedModel) -> torch.nn.Linear:

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from get_tags_train import __version__, provenance
 from get_tags_train.base_model import calibrate, identity, load_for_tags
 from get_tags_train.batches import Examples, choose_examples, is_tokenised_for, open_documents, tokenise_again
-from get_tags_train.calibration import THRESHOLD, UNCHANGED, Calibration, fit_calibration, tune_thresholds
+from get_tags_train.calibration import THRESHOLD, Calibration, fit_calibration, tune_thresholds
 from get_tags_train.checkpoints import Checkpoints, Progress
 from get_tags_train.dataset import PreparedData, file_sha256
 from get_tags_train.device import choose_precision, prepared_device
@@ -241,7 +241,8 @@ def _calibrate(
 ) -> tuple[Calibration, list[float]]:
     """Make the model's scores chances, and choose each tag's threshold, by the documents that select."""
     if not len(selecting):
-        return UNCHANGED, [THRESHOLD] * int(model.config.num_labels or 0)
+        tags = int(model.config.num_labels or 0)
+        return Calibration.unchanged(tags), [THRESHOLD] * tags
     logits, labels = learner.judge(selecting)
     calibration = fit_calibration(logits, labels)
     calibrate(model, calibration)
@@ -321,10 +322,15 @@ def _facts(run: _Run, trained: _Trained) -> dict[str, Any]:
         "left_out": int(run.left_out.sum()),
         "selecting": int(run.selecting.sum()),
         "tags": [
-            {"tag": tag, "documents": documents, "threshold": threshold}
-            for tag, documents, threshold in zip(examples.tags, examples.counts, trained.thresholds, strict=True)
+            {"tag": tag, "documents": documents, "threshold": threshold, "scale": scale, "shift": shift}
+            for tag, documents, threshold, scale, shift in zip(
+                examples.tags,
+                examples.counts,
+                trained.thresholds,
+                *(np.round(numbers, 6).tolist() for numbers in trained.calibration),
+                strict=True,
+            )
         ],
-        "calibration": trained.calibration._asdict(),
         "device": run.device,
         "precision": choose_precision(run.training.precision, run.device),
         "processes": trained.processes,

@@ -1,0 +1,81 @@
+"""What a map of each tag's own gains over one for all tags: stored runs of bench.py, calibrated in three ways.
+
+    python benchmarks/quality/calibrations.py SET --base-model DIR --variant before --seeds 1 2 3 --results FOLDER
+
+Mean over seeds: cross-entropy a document, calibration errors, rankings, and F1 by the thresholds that the scores
+foresee; then the differences with 95% intervals over near-duplicate groups of test documents and seeds.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import numpy as np
+import one_run
+import sets
+from figures import ECE, Answers, Floats, Truth, calibration_error, chance_error, draws, interval, measure, over_seeds
+
+from get_tags_train.calibration import Calibration, fit_calibration, tune_thresholds
+
+_FIGURES = ("P@1", "P@3", "P@5", "R-precision", "micro F1 tuned", "macro F1 tuned")
+_DRAWS = 1000
+
+
+def main() -> None:
+    """Print two Markdown tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name")
+    parser.add_argument("--base-model", required=True)
+    parser.add_argument("--variant", default="before")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--context-length", type=int, default=512)
+    parser.add_argument("--train-limit", type=int, default=0)
+    parser.add_argument("--test-limit", type=int, default=0)
+    parser.add_argument("--results", type=Path, required=True)
+    args = parser.parse_args()
+    data = sets.read(args.name, args.train_limit, args.test_limit)
+    plan = one_run.Plan(args.base_model, args.context_length, 0, args.results)
+    groups, labels, chosen = data.groups, data.labels[data.test], data.labels[data.selecting]
+    truth = Truth(labels, data.true_counts[data.test], groups, data.counts, data.unknown_tags)
+    weights = draws(groups, _DRAWS)
+    figures: dict[str, list[dict[str, Floats]]] = {}
+    errors: dict[str, list[list[float]]] = {}
+    for seed in args.seeds:
+        stored = np.load(one_run.path_of(plan, data.name, args.variant, seed))
+        place = {row: n for n, row in enumerate(stored["rows"].tolist())}
+        select, test = (stored["logits"][[place[r] for r in rows.tolist()]] for rows in (data.selecting, data.test))
+        ways = {
+            "none": Calibration.unchanged(len(data.tags)),
+            "one map": fit_calibration(select.reshape(-1, 1), chosen.reshape(-1, 1)),
+            "each its own": fit_calibration(select, chosen),
+        }
+        for way, (scale, shift) in ways.items():
+            own, mapped = (scale * logits.astype(float) + shift for logits in (select, test))
+            score = 1 / (1 + np.exp(-mapped))
+            answers = Answers(mapped.astype(np.float32), mapped >= 0, score >= tune_thresholds(own))
+            figures.setdefault(way, []).append(measure(truth, answers, weights))
+            loss = float((np.logaddexp(0, mapped) - labels * mapped).sum() / len(labels))
+            gaps, chance = calibration_error(truth, score), chance_error(truth, score)
+            errors.setdefault(way, []).append([loss, *(gaps[name] for name in ECE), *(chance[name] for name in ECE)])
+    print(f"| {data.name} | loss | ECE frequent, middle, rare (chance) | {' | '.join(_FIGURES)} |")
+    print("| --- " * (3 + len(_FIGURES)) + "|")
+    for way, runs in figures.items():
+        loss, *gaps = np.mean(errors[way], axis=0)
+        mean = " | ".join(f"{np.mean([run[name][0] for run in runs]):.3f}" for name in _FIGURES)
+        shown = [", ".join(f"{gap:.3f}" for gap in part) for part in (gaps[:3], gaps[3:])]
+        print(f"| {way} | {loss:.3f} | {shown[0]} ({shown[1]}) | {mean} |")
+    for way in ("none", "one map"):
+        cells = []
+        for name in _FIGURES:
+            pairs = zip(figures["each its own"], figures[way], strict=True)
+            values = over_seeds([own[name] - other[name] for own, other in pairs])
+            gain, low, high = interval(values)
+            bold = "**" if low > 0 or high < 0 else ""
+            cells.append(f"{bold}{gain:+.3f}{bold} ({low:+.3f}–{high:+.3f})")
+        print(f"| each its own − {way} | | | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
