@@ -209,6 +209,8 @@ def _ours(plan: Plan, data: RealSet, name: str, seed: int) -> tuple[NDArray[np.f
     """The product's learner over the product's course, best epoch by the selecting documents."""
     variant = VARIANTS[name]
     training = _settings(plan, variant, seed)
+    if variant.reduced:
+        data = data.reduced(variant.reduced)
     documents, examples = data.documents(plan.base_model, plan.context_length)
     model = load_for_tags(plan.base_model, examples, training)
     if variant.start:

@@ -1,5 +1,7 @@
 """The real sets of ../shared/data as arrays: clean texts, tags of the training documents, the part of each."""
 
+import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from get_tags_train.tokens import load_tokenizer
 from get_tags_train.twins import group_texts
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+_WORD = re.compile(r"[^\W\d_]+")
 # Where a set has no validation split, this share of its training documents selects.
 _SELECTING = 0.1
 
@@ -58,6 +61,13 @@ class RealSet:
         lists = (_Lists([numbers]), _Lists([input_ids]))
         pad, length = tokenizer.pad_token_id, context_length
         return Documents(*lists, examples, pad_token_id=pad, context_length=length), examples
+
+    def reduced(self, share: float) -> "RealSet":
+        """The same without words that stand in this share of the training documents, and without marks and digits."""
+        words = [_WORD.findall(text) for text in self.texts]
+        seen = Counter(word for row in self.train for word in {word.lower() for word in words[row]})
+        common = {word for word, documents in seen.items() if documents >= share * len(self.train)}
+        return replace(self, texts=[" ".join(w for w in own if w.lower() not in common) or "-" for own in words])
 
     def cut(self, base_model: str, context_length: int) -> "RealSet":
         """The same with each text ended where a model with this context stops reading."""

@@ -26,6 +26,7 @@ class Variant:
     betas: tuple[float, float] = (0.9, 0.999)  # of AdamW
     masked: float = 0.0  # share of the word pieces that a training step does not see
     windows: float = 0.0  # share of the times that a long document is read from a place drawn by chance
+    reduced: float = 0.0  # words on this share of the training documents are left out, and all that is no word
     pooled: bool = False  # score other documents by the mean of all their windows' logits as well
     head_penalty: float = 0.0  # of the regression that the last layer starts from; 0: it starts by chance
 
@@ -81,6 +82,10 @@ VARIANTS = {
     "no dropout": Variant(BEFORE, hidden_dropout=0.0),
     "no dropout, pooler 1e-3": Variant(BEFORE, hidden_dropout=0.0, **_FINER),
     "layer decay .9": Variant(BEFORE, layer_decay=0.9),
+    "reduced .2": Variant(BEFORE, reduced=0.2),
+    "reduced .4": Variant(BEFORE, reduced=0.4),
+    "reduced .4, windows .25": Variant(BEFORE, reduced=0.4, windows=0.25, pooled=True),
+    "no marks": Variant(BEFORE, reduced=1.1),
     "layer decay .8": Variant(BEFORE, layer_decay=0.8),
     "bce + softmax": Variant(BEFORE | {"loss": "bce+softmax"}),
     "betas .98": Variant(BEFORE, betas=(0.9, 0.98)),
