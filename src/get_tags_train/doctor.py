@@ -149,15 +149,19 @@ def _database(settings: Settings) -> Check:
     engine.dispose()
     seconds += listing_seconds
     message = _(
-        "{database} answers, {documents}, {repeated:,} repeated ids and {nulls:,} NULL; "
-        "reading them all takes about {duration}. For example {shown}",
+        "{database} answers: {documents}, read in about {duration}.",
         database=describe_url(database.url),
         documents=documents(len(listed.ids)),
-        repeated=listed.repeated,
-        nulls=listed.nulls,
         duration=_duration(seconds),
-        shown="; ".join(shown),
     )
+    if listed.repeated or listed.nulls:
+        passed_over = _(
+            "{repeated:,} repeated ids and {nulls:,} NULL ids were passed over.",
+            repeated=listed.repeated,
+            nulls=listed.nulls,
+        )
+        message = f"{message} {passed_over}"
+    message = "\n".join([message, _("For example:"), *shown])
     if slow and seconds >= _SLOW_SECONDS:
         hint = _(
             "Have the document ids of {slow} indexed; a view needs the index on its tables.", slow=_(" and ").join(slow)
@@ -166,12 +170,12 @@ def _database(settings: Settings) -> Check:
         return Check(
             "database",
             "warning",
-            _("{message}. Finding rows by id is slow: {slowest} a plain read.", message=message, slowest=slowest),
+            _("{message}\nFinding rows by id is slow: {slowest} a plain read.", message=message, slowest=slowest),
             hint,
         )
     if all(line.endswith("[]") for line in shown):
         hint = _("Check tags_query under [database].")
-        return Check("database", "warning", _("{message}; none of these has a tag.", message=message), hint)
+        return Check("database", "warning", _("{message}\nNone of these has a tag.", message=message), hint)
     return Check("database", "ok", message)
 
 
@@ -182,10 +186,8 @@ def _database_in_short(settings: Settings) -> Check:
         source = DocumentSource(engine, settings.database.documents_query, settings.database.tags_query)
         shown = _samples_of(source)
     engine.dispose()
-    message = _(
-        "{database} answers. For example {shown}", database=describe_url(settings.database.url), shown="; ".join(shown)
-    )
-    return Check("database", "ok", message)
+    answers = _("{database} answers.", database=describe_url(settings.database.url))
+    return Check("database", "ok", "\n".join([answers, _("For example:"), *shown]))
 
 
 def _samples_of(source: DocumentSource) -> list[str]:
@@ -193,7 +195,7 @@ def _samples_of(source: DocumentSource) -> list[str]:
     shown = []
     for document in source.first(_SHOWN_DOCUMENTS):
         text = " ".join((document.title or document.text or "").split())
-        shown.append(f"{document.id}: {text[:40]!r} {[tag[:40] for tag in document.tags[:3]]}")
+        shown.append(f"{document.id}: {text[:40]} [{'; '.join(tag[:40] for tag in document.tags[:3])}]")
     return shown
 
 
@@ -209,7 +211,7 @@ def _time_reading(source: DocumentSource, ids: pa.Array, page_size: int) -> tupl
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else _n("{count} minute", "{count} minutes", round(seconds / 60))
+    return f"{max(seconds, 1):.0f} s" if seconds < 120 else _n("{count} minute", "{count} minutes", round(seconds / 60))
 
 
 def _base_model(settings: Settings) -> Check:
