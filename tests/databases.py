@@ -18,8 +18,8 @@ from sqlalchemy.types import TypeEngine
 
 from get_tags_train.csvfiles import read_ids
 from get_tags_train.events import Event
+from get_tags_train.extraction import extract
 from get_tags_train.layers import load_settings
-from get_tags_train.pipeline import extract
 from get_tags_train.settings import FROM_DATABASE, Settings, Source
 from get_tags_train.source import DocumentSource, RawDocument
 

@@ -18,7 +18,7 @@ from get_tags_train.pieces import piece_paths
 _FORKS = """
 import os, signal, sys, time
 from pathlib import Path
-from get_tags_train import database, earlier, encoding, pipeline, prepare, source
+from get_tags_train import database, earlier, encoding, extraction, prepare, source
 from get_tags_train.layers import load_settings
 from get_tags_train.tokens import load_tokenizer
 prepare.PIECE_DOCUMENTS = 40
@@ -29,7 +29,7 @@ for kill_after_seconds in sys.stdin:
     child = os.fork()
     if child == 0:
         try:
-            pipeline.extract(settings, lambda event: None)
+            extraction.extract(settings, lambda event: None)
         except BaseException as error:
             print(repr(error), file=sys.stderr)
             os._exit(1)

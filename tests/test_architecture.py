@@ -20,12 +20,12 @@ ORDER = [
     "demo_corpus", "startup", "typed", "settings", "layers", "folders", "home", "logfile", "csvfiles", "textfiles",
     "tokens", "encoding", "cleaning", "dataset", "figures", "modelfacts", "trained_texts", "provenance",
     "shingles", "twins", "samples", "examples", "held_out", "leaks", "collect",
-    "cores", "model", "probes", "device", "database", "workspace",
+    "cores", "model", "probes", "device", "database", "trouble", "workspace",
     "processes", "undisturbed", "pieces", "source", "earlier", "finish", "prepare",
     "batches", "dropout", "attention", "base_model", "checkpoints", "tracking", "losses", "learner", "speed", "fitting",
     "train", "baseline", "scored", "quality", "compare", "evaluate", "plots", "report",
     "predict", "together", "follower", "serve", "history", "running_api", "deploy", "inventory", "retention",
-    "doctor", "demo", "outlook", "pipeline",
+    "doctor", "demo", "outlook", "extraction", "pipeline",
     "tables", "listings", "progress", "console", "asking", "continuing", "wizard", "deciding",
     "helptexts", "commandline", "samples_commands", "inventory_commands", "live_commands", "cli", "__main__",
 ]  # fmt: skip
@@ -36,7 +36,7 @@ OWNERS = {
     "typer": {"cli", "commandline", "helptexts", "inventory_commands", "live_commands", "samples_commands"},
     "questionary": {"asking"},
     "prompt_toolkit": {"asking"},
-    "sqlalchemy": {"database", "source"},
+    "sqlalchemy": {"database", "source", "trouble"},
 }
 FACES = {
     "cli", "commandline", "inventory_commands", "live_commands", "samples_commands", "asking", "wizard", "console",
@@ -44,7 +44,9 @@ FACES = {
 }  # fmt: skip
 HEAVY = ["torch", "transformers", "datasets", "pandas", "sklearn", "sqlalchemy", "pyarrow", "questionary"]
 # What is imported inside functions: the stages, by those who choose one.
-IMPORT_IN_FUNCTIONS = {"cli", "commandline", "inventory_commands", "live_commands", "samples_commands", "pipeline"}
+IMPORT_IN_FUNCTIONS = {
+    "cli", "commandline", "inventory_commands", "live_commands", "samples_commands", "extraction", "pipeline",
+}  # fmt: skip
 REGISTRY_HOSTS = r"pypi\.org|pythonhosted\.org|huggingface\.co|hf\.co|anaconda\.(?:org|com)|hf-mirror"
 
 

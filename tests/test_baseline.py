@@ -13,8 +13,8 @@ from get_tags_train.batches import Examples, choose_examples
 from get_tags_train.dataset import PreparedData
 from get_tags_train.events import Event, StageProgress
 from get_tags_train.examples import ExampleSet
+from get_tags_train.extraction import extract
 from get_tags_train.metrics import precision_at_k
-from get_tags_train.pipeline import extract
 from get_tags_train.samples import Samples
 from get_tags_train.scored import Scored
 

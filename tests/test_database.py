@@ -17,21 +17,18 @@ from keyring.backend import KeyringBackend
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from get_tags_train import database
+from get_tags_train import database, trouble
 from get_tags_train.database import (
-    Patience,
     check_inside_select,
     checked_select,
     describe_url,
     first_line,
     open_engine,
-    passing_trouble,
-    retrying,
     secrets_of,
-    translated,
 )
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.settings import Settings
+from get_tags_train.trouble import Patience, passing_trouble, retrying, translated
 
 SECRET = "p@ss: w/ö;rd+%41"
 ODBC = "DRIVER={ODBC Driver 18 for SQL Server};SERVER=tcp:db1,1433;DATABASE=Acte;UID=ana"
@@ -376,7 +373,7 @@ def test_what_may_pass_is_told_from_what_will_not(error: Exception, said: str) -
 
 def test_pauses_grow_until_it_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, heard, ended = [0.0], [], Event()
-    monkeypatch.setattr(database, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(trouble, "monotonic", lambda: clock[0])
     monkeypatch.setattr(ended, "wait", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
 
     def read() -> None:

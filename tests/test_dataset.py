@@ -17,7 +17,7 @@ from transformers import AutoTokenizer
 
 from get_tags_train.dataset import FORMAT, DocumentDigests, PreparedData, document_schema, list_column, rows_of
 from get_tags_train.errors import GetTagsError, InputError
-from get_tags_train.pipeline import extract
+from get_tags_train.extraction import extract
 
 LONG = "Autoritatea contractantă a publicat anunțul de participare. " * 200
 DOCUMENTS = [(7, "Hotărâre", "Consiliul a hotărât."), (3, None, LONG)]

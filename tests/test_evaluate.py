@@ -18,8 +18,8 @@ from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.evaluate import Evaluation, Rivals, evaluate, find_live
 from get_tags_train.events import Event, Notice
 from get_tags_train.examples import ExampleSet
+from get_tags_train.extraction import extract
 from get_tags_train.modelfacts import read_facts
-from get_tags_train.pipeline import extract
 from get_tags_train.report import record
 from get_tags_train.samples import Samples, add_origins
 from get_tags_train.text import text_hash

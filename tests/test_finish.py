@@ -10,7 +10,7 @@ from databases import fill, settings_for, silent
 from get_tags_train.dataset import PreparedData
 from get_tags_train.errors import InputError
 from get_tags_train.events import Event, Notice
-from get_tags_train.pipeline import extract
+from get_tags_train.extraction import extract
 
 DOCUMENTS = [(1, None, "unu"), (2, None, "doi"), (3, None, "trei")]
 PAIRS = [(1, "veche"), (1, "nouă"), (2, "Veche"), (2, "rămâne"), (3, "moartă")]

@@ -20,8 +20,8 @@ from get_tags_train import earlier, prepare
 from get_tags_train.dataset import PreparedData
 from get_tags_train.errors import GetTagsError, InputError
 from get_tags_train.events import Event, Notice
+from get_tags_train.extraction import DataResult, extract
 from get_tags_train.home import data_dir
-from get_tags_train.pipeline import DataResult, extract
 from get_tags_train.settings import Settings, Source
 
 DOCUMENTS: Documents = [

@@ -6,7 +6,7 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from get_tags_train import pipeline, prepare, wizard, words
+from get_tags_train import extraction, prepare, wizard, words
 from get_tags_train.cli import app
 from get_tags_train.dataset import PreparedData
 from get_tags_train.demo import write_demo
@@ -143,7 +143,7 @@ def interrupt(home, monkeypatch):
     def extract(source):
         settings = load_settings(home, source=source, overrides={"database": {"page_size": 50}})
         with pytest.raises(InterruptedByUser):
-            pipeline.extract(settings, stop)
+            extraction.extract(settings, stop)
 
     return extract
 

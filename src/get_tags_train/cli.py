@@ -176,7 +176,7 @@ def extract(
     json_: JsonOption = False,
 ) -> None:
     """Prepare data from the database, without training on them."""
-    from get_tags_train import pipeline, tables
+    from get_tags_train import extraction, tables
     from get_tags_train.retention import keep_newest
 
     job = Job.of(home, config, json_)
@@ -188,7 +188,7 @@ def extract(
             chosen = wizard.ask_source(job.settings(flags), chosen, only_extraction=True)
     settings = job.settings(flags, source=_complete(chosen, job.home))
     on_event = session.start_log("extract", reads_database=True)
-    result = asdict(pipeline.extract(settings, on_event))
+    result = asdict(extraction.extract(settings, on_event))
     keep_newest(settings.home, settings.live_dir, settings.keep, on_event)
     job.console.result({"data": result}, [tables.data_facts(result)])
 

@@ -6,9 +6,9 @@ from typing import Any
 from get_tags_train.asking import tell
 from get_tags_train.dataset import PreparedData
 from get_tags_train.errors import GetTagsError
+from get_tags_train.extraction import why_not_continued
 from get_tags_train.home import data_dir, find_data
 from get_tags_train.inventory import trainings_of, unfinished_work
-from get_tags_train.pipeline import why_not_continued
 from get_tags_train.settings import Settings, Source
 from get_tags_train.words import _
 from get_tags_train.workspace import differences

@@ -9,7 +9,7 @@ import pyarrow as pa
 import torch
 
 from get_tags_train.base_model import check_base_model
-from get_tags_train.database import describe_url, open_engine, translated
+from get_tags_train.database import describe_url, open_engine
 from get_tags_train.device import choose_device, choose_precision, gpu_users
 from get_tags_train.errors import GetTagsError
 from get_tags_train.folders import write_text
@@ -20,6 +20,7 @@ from get_tags_train.samples import FEW, Samples
 from get_tags_train.settings import Settings
 from get_tags_train.source import DocumentId, DocumentSource
 from get_tags_train.tokens import load_tokenizer
+from get_tags_train.trouble import translated
 from get_tags_train.words import N_, _, _n, documents, number
 
 _LOW_DISK_BYTES = 10 * 2**30

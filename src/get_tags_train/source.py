@@ -32,8 +32,9 @@ from sqlalchemy.sql import ColumnElement, Select, Subquery
 from sqlalchemy.types import TypeEngine
 
 from get_tags_train.csvfiles import parse_labels
-from get_tags_train.database import Patience, check_inside_select, checked_select, is_undecodable, retrying
+from get_tags_train.database import check_inside_select, checked_select
 from get_tags_train.errors import GetTagsError, InputError
+from get_tags_train.trouble import Patience, is_undecodable, retrying
 from get_tags_train.words import _
 
 DocumentId = int | str
