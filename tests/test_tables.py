@@ -25,6 +25,21 @@ def test_no_name_is_broken_and_nothing_is_lost(width: int) -> None:
     assert {"tags_v2", "0.476", "0.497)", "0.510", "live", "09:10"} <= set(said.split())
 
 
+def test_headers_of_several_words_take_no_room_from_the_figures() -> None:
+    columns = ["k", "precision@k", "95 %", "best possible", "linear model", "always the most frequent"]
+    rows = [[k, "0.808", "0.728–0.872", "1.000", "0.925", "0.142"] for k in "12345"]
+    stream = StringIO()
+    Console(file=stream, width=80).print(Listing(columns, rows))
+    for line in stream.getvalue().splitlines()[-6:-1]:
+        assert line.replace("│", "").split()[1:] == ["0.808", "0.728–0.872", "1.000", "0.925", "0.142"]
+
+
+def test_markup_in_a_cell_is_text() -> None:
+    stream = StringIO()
+    Console(file=stream, width=80).print(Listing(["[red]Tag[/]", "n"], [["[bold]a[/]", 1]], "[b]x[/]"))
+    assert {"[red]Tag[/]", "[bold]a[/]", "[b]x[/]"} <= set(stream.getvalue().replace("│", " ").split())
+
+
 def test_with_room_each_row_is_a_line() -> None:
     assert any({NAME, "0.476", "0.497)"} <= set(line.split()) for line in drawn(100).splitlines())
 

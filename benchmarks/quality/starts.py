@@ -1,6 +1,7 @@
 """What a model may be changed to before its first step; each result is a model that transformers loads as it stands."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,16 @@ def pass_through_pooler(model: Any) -> None:
     with torch.no_grad():
         model.bert.pooler.dense.weight.copy_(torch.eye(model.config.hidden_size) / 2)
         model.bert.pooler.dense.bias.zero_()
+
+
+def keep_layers(count: int) -> Callable[[Any], None]:
+    """Only the first layers of the base model."""
+
+    def shorten(model: Any) -> None:
+        model.bert.encoder.layer = model.bert.encoder.layer[:count]
+        model.config.num_hidden_layers = count
+
+    return shorten
 
 
 def append_mean_layer(model: Any) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from starts import append_mean_layer, attend_evenly, attend_evenly_by_half, pass_through_pooler
+from starts import append_mean_layer, attend_evenly, attend_evenly_by_half, keep_layers, pass_through_pooler
 from torch.nn.functional import log_softmax, logsigmoid
 
 from get_tags_train.losses import LOSSES, Loss, bce, zlpr
@@ -86,6 +86,8 @@ VARIANTS = {
     "reduced .4": Variant(BEFORE, reduced=0.4),
     "reduced .4, windows .25": Variant(BEFORE, reduced=0.4, windows=0.25, pooled=True),
     "no marks": Variant(BEFORE, reduced=1.1),
+    "2 layers": Variant(BEFORE, start=keep_layers(2)),
+    "4 layers": Variant(BEFORE, start=keep_layers(4)),
     "layer decay .8": Variant(BEFORE, layer_decay=0.8),
     "bce + softmax": Variant(BEFORE | {"loss": "bce+softmax"}),
     "betas .98": Variant(BEFORE, betas=(0.9, 0.98)),

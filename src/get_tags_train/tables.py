@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE, SQUARE
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.markup import escape
-from rich.measure import Measurement
 from rich.panel import Panel
 from rich.table import Table
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _SHOWN_TAGS = 20
-_ANY_WIDTH = 10_000
 _RIVALS = {"live": N_("live model"), "baseline": N_("linear model")}
 _BRIEFLY = {"newest": "newest held-out documents", "rare": "test samples chosen for rare tags"}
 _STATUSES = {"ok": ("green", N_("ok")), "warning": ("yellow", N_("warning")), "error": ("bold red", N_("error"))}
@@ -39,33 +38,44 @@ class Listing:
 
     def __init__(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
         self._columns, self._title = columns, title
-        self._rows = [[escape(as_typed(str(cell))) for cell in row] for row in rows]
+        self._rows = [[as_typed(str(cell)) for cell in row] for row in rows]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        drawn = self._as_table()
-        if Measurement.get(console, options.update(max_width=_ANY_WIDTH), drawn).minimum <= options.max_width:
-            yield drawn
+        if widths := self._widths(options.max_width):
+            yield self._as_table(widths)
         else:
             yield from self._as_blocks()
 
-    def _as_table(self) -> Table:
-        drawn = Table(title=self._title, title_justify="left", box=SQUARE)
-        for place, column in enumerate(self._columns):
-            is_of_words = any(" " in row[place] for row in self._rows)
-            drawn.add_column(column, overflow="fold", no_wrap=not is_of_words)
+    def _widths(self, room: int) -> list[int]:
+        """The width of each column, the widest ones shortened first and no word broken; empty where that cannot be."""
+        texts = [[column, *(row[place] for row in self._rows)] for place, column in enumerate(self._columns)]
+        widths = [max(map(cell_len, own)) for own in texts]
+        longest_words = [max(cell_len(word) for text in own for word in text.split() or [""]) for own in texts]
+        room -= 3 * len(widths) + 1  # the frame
+        while sum(widths) > room:
+            spare = [width if width > least else 0 for width, least in zip(widths, longest_words, strict=True)]
+            if not any(spare):
+                return []
+            widths[spare.index(max(spare))] -= 1
+        return widths
+
+    def _as_table(self, widths: Sequence[int]) -> Table:
+        drawn = Table(title=escape(self._title) if self._title else None, title_justify="left", box=SQUARE)
+        for column, width in zip(self._columns, widths, strict=True):
+            drawn.add_column(escape(column), width=width)
         for row in self._rows:
-            drawn.add_row(*row)
+            drawn.add_row(*map(escape, row))
         return drawn
 
     def _as_blocks(self) -> Iterator[RenderableType]:
         if self._title:
-            yield self._title
+            yield escape(self._title)
         for first, *rest in self._rows:
-            yield f"[bold]{first}[/]"
-            block = Table.grid(padding=(0, 1), expand=False)
+            yield f"[bold]{escape(first)}[/]"
+            block = Table.grid(padding=(0, 1))
             for column, cell in zip(self._columns[1:], rest, strict=True):
                 if cell:
-                    block.add_row("", column, cell)
+                    block.add_row("", escape(column), escape(cell))
             yield block
 
 
