@@ -29,6 +29,7 @@ from get_tags_train.tokens import load_tokenizer
 
 LINEAR, LINEAR_CUT, TRAINER = "linear", "linear, same tokens", "trainer"
 _SCORED_TOKENS = 8_192
+_NEVER = -20.0  # the logit of a tag that was not trained on
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ def run(plan: Plan, data: RealSet, variant: str, seed: int) -> None:
     elif variant == TRAINER:
         logits, notes = _trainer(plan, data, seed)
     else:
-        logits, notes = _ours(plan, data, variant, seed)
+        kept = data.with_tags_on(VARIANTS[variant].least_documents)
+        logits = np.full((len(data.texts), len(data.tags)), _NEVER, np.float32)
+        logits[:, np.isin(data.tags, kept.tags)], notes = _ours(plan, kept, variant, seed)
     seconds = {"seconds": round(notes.pop("ended", time.process_time()) - started, 1)}
     path = path_of(plan, data.name, variant, seed)
     precision = precision_at_k(data.labels[data.test], logits[data.test], 5)

@@ -69,6 +69,11 @@ class RealSet:
         common = {word for word, documents in seen.items() if documents >= share * len(self.train)}
         return replace(self, texts=[" ".join(w for w in own if w.lower() not in common) or "-" for own in words])
 
+    def with_tags_on(self, least_documents: int) -> "RealSet":
+        """The same without the tags that fewer training documents have."""
+        kept = np.flatnonzero(self.counts >= least_documents)
+        return replace(self, tags=[self.tags[n] for n in kept], labels=self.labels[:, kept])
+
     def cut(self, base_model: str, context_length: int) -> "RealSet":
         """The same with each text ended where a model with this context stops reading."""
         encoded = load_tokenizer(base_model)(

@@ -27,6 +27,7 @@ class Variant:
     masked: float = 0.0  # share of the word pieces that a training step does not see
     windows: float = 0.0  # share of the times that a long document is read from a place drawn by chance
     reduced: float = 0.0  # words on this share of the training documents are left out, and all that is no word
+    least_documents: int = 1  # of a tag that is trained on
     pooled: bool = False  # score other documents by the mean of all their windows' logits as well
     head_penalty: float = 0.0  # of the regression that the last layer starts from; 0: it starts by chance
 
@@ -88,6 +89,10 @@ VARIANTS = {
     "no marks": Variant(BEFORE, reduced=1.1),
     "2 layers": Variant(BEFORE, start=keep_layers(2)),
     "4 layers": Variant(BEFORE, start=keep_layers(4)),
+    "no warm-up": Variant(BEFORE | {"warmup_ratio": 0.0}),
+    "warm-up .2": Variant(BEFORE | {"warmup_ratio": 0.2}),
+    "tags on 2": Variant(BEFORE, least_documents=2),
+    "tags on 5": Variant(BEFORE, least_documents=5),
     "layer decay .8": Variant(BEFORE, layer_decay=0.8),
     "bce + softmax": Variant(BEFORE | {"loss": "bce+softmax"}),
     "betas .98": Variant(BEFORE, betas=(0.9, 0.98)),
