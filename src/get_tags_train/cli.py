@@ -160,7 +160,8 @@ def _train(job: Job, settings: "Settings", deploy: bool | None, *, ask: bool) ->
         error.hint = _("It goes on from there: {command}", command=again)
         raise
     seen = [] if ask and deploy is None else tables.evaluation_lines(result["evaluation"])
-    session.console.result(result, [*seen, tables.run_facts(result)])
+    to_deploy = job.command("deploy", result["model"]["name"])
+    session.console.result(result, [*seen, tables.run_facts(result, to_deploy)])
     if left:
         raise typer.Exit(InterruptedByUser.exit_code)
 

@@ -194,17 +194,20 @@ class Job:
         session.settings = load_settings(self.home, config_path=self.config_path, overrides=merged, **source)
         return session.settings
 
-    def to_continue(self, data_name: str, *, deploy: bool) -> str:
-        """The command that continues a training on these data: what was given or answered, and nothing to ask."""
+    def command(self, *words: str) -> str:
+        """A command of ours for the same home and under the same settings file."""
         from get_tags_train.typed import command
 
+        config = ["--config", str(self.config_path.expanduser().absolute())] if self.config_path else []
+        return command(*words, *config, home=self.home)
+
+    def to_continue(self, data_name: str, *, deploy: bool) -> str:
+        """The command that continues a training on these data: what was given or answered, and nothing to ask."""
         words = ["train", "--data", data_name]
         for values in session.given.values():
             for key, value in values.items():
                 words += [f"--{key.replace('_', '-')}", str(value)]
-        words += ["--config", str(self.config_path)] if self.config_path else []
-        words += ["--deploy"] if deploy else []
-        return command(*words, "--yes", home=self.home)
+        return self.command(*words, *(["--deploy"] if deploy else []), "--yes")
 
 
 def overrides(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -1,7 +1,6 @@
 """Results as people read them: tables and sentences, drawn by console.py."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE, SQUARE
@@ -11,7 +10,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from get_tags_train.typed import as_typed, command
+from get_tags_train.typed import as_typed
 from get_tags_train.words import N_, _, _n, between, documents, named, number, tags_of
 
 if TYPE_CHECKING:
@@ -210,10 +209,9 @@ def data_facts(data: Mapping[str, Any]) -> Table:
     return facts(_("Done"), data_entries(data) | {_("Checksum"): data["checksum"], _("Time"): time})
 
 
-def run_facts(result: Mapping[str, Any]) -> Table:
-    """The end of a training: data, model, whether it is live, and how long each part took."""
+def run_facts(result: Mapping[str, Any], to_deploy: str) -> Table:
+    """The end of a training: data, model, whether it is live or the command `to_deploy` it, how long each part took."""
     data, model, evaluation = result["data"], result["model"], result["evaluation"]
-    deploy = command("deploy", model["name"], home=Path(model["path"]).parents[1])
     entries = data_entries(data) | {
         _("Model"): model["name"],
         _("Model folder"): model["path"],
@@ -224,7 +222,7 @@ def run_facts(result: Mapping[str, Any]) -> Table:
             device=model["device"],
             precision=model["precision"],
         ),
-        _("Live"): result["live"] if result["deployed"] else _("no; make it live with: {command}", command=deploy),
+        _("Live"): result["live"] if result["deployed"] else _("no; make it live with: {command}", command=to_deploy),
         _("Time"): _(
             "data {data}, training {training}, evaluation {evaluation}, all {all}",
             data=duration(data["seconds"]),

@@ -18,9 +18,9 @@ def as_typed(text: str) -> str:
     return _COMMAND.sub(lambda _: _program(), text)
 
 
-def command(*words: str, home: Path | None = None) -> str:
+def command(*words: str, home: Path) -> str:
     """A command of ours, its words quoted where they have to be; a home that is not the usual one is named."""
-    named = [] if home is None or home == default_home() else ["--home", str(home)]
+    named = [] if home == default_home() else ["--home", str(home)]
     return f"get-tags {_joined([*words, *named])}"
 
 
