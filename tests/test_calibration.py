@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from get_tags_train.calibration import fit_calibration, tune_thresholds
+from get_tags_train.calibration import _fit, fit_calibration, tune_thresholds
 
 
 def logit(share: float) -> float:
@@ -19,6 +19,11 @@ def drawn(documents: int, scale: float, shift: float, tags: int = 20) -> tuple[n
     chance = np.random.default_rng(3)
     logits = chance.normal(-2, 2, (documents, tags))
     return logits, chance.random(logits.shape) < sigmoid(scale * logits + shift)
+
+
+def loss(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The cross-entropy of a document, all its tags together."""
+    return float((np.logaddexp(0, logits) - labels * logits).sum() / len(labels))
 
 
 def mapped(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -77,7 +82,38 @@ def test_one_document_does_not_turn_everything_over() -> None:
 def test_a_model_that_ranks_worse_than_chance_is_left_alone() -> None:
     logits, labels = drawn(500, 1.0, 0.0)
     scale, _shift = fit_calibration(-3 * logits, labels)
+    assert scale == pytest.approx(np.ones(20), abs=0.3)
+
+
+def test_a_tag_that_alone_ranks_worse_than_chance_keeps_the_common_map() -> None:
+    logits, labels = drawn(2_000, 0.5, 0.0)
+    logits[:, 4] *= -1
+    scale, _shift = fit_calibration(logits, labels)
     assert (scale > 0).all()
+    assert np.delete(scale, 4) == pytest.approx(np.full(19, 0.5), abs=0.15)
+
+
+@pytest.mark.parametrize(("logits_scale", "logits_shift"), [(1.0, -6.0), (2.0, -4.0), (5.0, -8.0), (0.2, 3.0)])
+def test_logits_far_from_chances_come_back_to_them(logits_scale: float, logits_shift: float) -> None:
+    """Chances of one in fifty or so: the two numbers of the map hang together closely there."""
+    chance = np.random.default_rng(5)
+    true = chance.normal(-4, 1, (1_000, 100))
+    labels = chance.random(true.shape) < sigmoid(true)
+    missed = loss(mapped(logits_scale * true + logits_shift, labels), labels) - loss(true, labels)
+    assert missed < 0.01 * loss(true, labels)
+
+
+@pytest.mark.parametrize("mean", [-8.0, -3.0, 0.0])
+@pytest.mark.parametrize("spread", [0.3, 1.5, 6.0])
+@pytest.mark.parametrize("share", [0.01, 0.3])
+def test_the_map_is_at_the_bottom_of_its_loss(mean: float, spread: float, share: float) -> None:
+    chance = np.random.default_rng(7)
+    logits = chance.normal(mean, spread, (2_000, 1))
+    labels = chance.random(logits.shape) < share * sigmoid((logits - mean) / spread)
+    scale, shift = _fit(logits, labels, (0.5, 0.5))
+    missing = sigmoid(scale * logits + shift) - labels
+    downhill = [(missing * logits).sum() + (scale[0] - 1) / 0.25, missing.sum() + shift[0] / 0.25]
+    assert downhill == pytest.approx([0, 0], abs=1e-3)
 
 
 def test_far_logits_do_no_harm() -> None:

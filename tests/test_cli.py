@@ -75,13 +75,14 @@ def test_an_interrupted_training_names_the_command_that_continues_it(get_tags, h
             os.kill(os.getpid(), signal.SIGINT)
         return take_step(self, number, rows, share)
 
+    monkeypatch.setenv("COLUMNS", "40")
     take_step = Learner.step
     monkeypatch.setattr(Learner, "step", step)
     interrupted = get_tags("train", "--source", "cached", "--yes", "--home", home, "--epochs", 1, "--batch-size", 32)
     assert interrupted.code == 130
     assert "saved as of step 3 of" in interrupted.err
-    monkeypatch.undo()
-    command = interrupted.err.partition("goes on from there: ")[2].splitlines()[0]
+    monkeypatch.setattr(Learner, "step", take_step)
+    command = interrupted.err.partition("To continue it:\n")[2].splitlines()[0]
     assert shlex.split(command)[1:] == [
         *("train", "--data", "tags_v1", "--epochs", "1", "--batch-size", "32", "--yes", "--home", str(home)),
     ]

@@ -101,6 +101,12 @@ def test_documents_without_tags(settings: Settings, tmp_path: Path) -> None:
     assert "1: unu doi []\nNone of these has a tag" in found.message
 
 
+def test_a_document_does_not_speak_to_the_terminal(settings: Settings, tmp_path: Path) -> None:
+    fill(f"sqlite:///{tmp_path / 'own.db'}", [(1, None, "\x1b]0;title\x07text")], [(1, "a\x1b[31m")])
+    found = checks(changed(settings, "database", url="sqlite:///own.db"))["database"]
+    assert "1: ?]0;title?text [a?[31m]" in found.message
+
+
 def test_three_documents_are_shown_shortened(settings: Settings, tmp_path: Path) -> None:
     rows = [(i, None, f"document {i} " * 30) for i in (1, 2, 2, 3, 4, None)]
     fill(f"sqlite:///{tmp_path / 'own.db'}", rows, [(i, f"{'eticheta ' * 9}{n}") for i in (1, 2, 3) for n in range(9)])

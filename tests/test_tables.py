@@ -47,6 +47,6 @@ def test_with_room_each_row_is_a_line() -> None:
 def test_without_room_each_cell_is_a_line_and_empty_ones_are_none() -> None:
     lines = drawn(50).splitlines()
     assert lines[:5] == [line for line in lines[:5] if "│" not in line]
-    assert lines[1] == NAME
+    assert lines[1] == f"Name {NAME}"
     assert lines[2].split() == ["Made", "2026-11-24", "18:56"]
     assert not any(line.split() == ["Live"] for line in lines)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from get_tags_train.typed import as_typed, command
+from get_tags_train.typed import _quoted, as_typed, command
 
 PROGRAM = "get-tags.exe" if os.name == "nt" else "get-tags"
 SAID = "Remove it with get-tags data remove; get-tags.toml and get-tags-train stay."
@@ -38,6 +38,40 @@ def test_outside_of_the_folder_the_path_is_whole(
 ) -> None:
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     assert as_typed("get-tags models") == f"{environment / PROGRAM} models"
+
+
+def test_in_its_own_folder_the_program_is_still_found(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(environment)
+    assert as_typed("get-tags models") == f".{os.sep}{PROGRAM} models"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps the folder where somebody stands")
+def test_where_the_reader_stands_may_be_gone(
+    environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert as_typed("get-tags models") == f"{environment / PROGRAM} models"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_on_the_path_will_do(environment: Path, tmp_path: Path) -> None:
+    (tmp_path / PROGRAM).symlink_to(environment / PROGRAM)
+    assert as_typed(SAID) == SAID
+
+
+@pytest.mark.parametrize("text", ["get-tags sorts by id itself", "/srv/old get-tags home", "run get-tags now"])
+def test_what_is_no_command_stays(environment: Path, text: str) -> None:
+    assert as_typed(text) == text
+
+
+@pytest.mark.parametrize(
+    ("word", "quoted"), [("C:\\R&D\\allan", '"C:\\R&D\\allan"'), ("C:\\a b", '"C:\\a b"'), ("C:\\allan", "C:\\allan")]
+)
+def test_windows_shells_take_a_quoted_word_for_itself(word: str, quoted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("get_tags_train.typed.os.name", "nt")
+    assert _quoted(word) == quoted
 
 
 def test_what_is_as_typed_already_stays(environment: Path) -> None:

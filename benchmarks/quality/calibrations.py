@@ -73,7 +73,7 @@ def main() -> None:
         calibration._OWN_PRIOR = kept
         ways = {
             "none": Calibration.unchanged(len(data.tags)),
-            "one map": fit_calibration(select.reshape(-1, 1), chosen.reshape(-1, 1)),
+            "one map": calibration._fit(select.reshape(-1, 1), chosen.reshape(-1, 1), calibration._PRIOR),
             "each its own": fit_calibration(select, chosen),
         }
         for way, (scale, shift) in ways.items():

@@ -83,8 +83,9 @@ def _newton(x: Floats, y: Floats, at: Floats, weight: Floats, middle: Floats) ->
     both, cross = (spread * x * x).sum(axis=0) + weight[0], (spread * x).sum(axis=0)
     alone = spread.sum(axis=0) + weight[1]
     step = np.array([cross * down[1] - alone * down[0], cross * down[0] - both * down[1]]) / (both * alone - cross**2)
-    clipped: Floats = np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
-    return clipped
+    # As a whole, not each part: what is left must still lead down.
+    shortened: Floats = step * (_LONGEST_STEP / np.maximum(np.abs(step).max(axis=0), _LONGEST_STEP))
+    return shortened
 
 
 def tune_thresholds(logits: NDArray[np.floating]) -> Floats:

@@ -157,11 +157,11 @@ def _train(job: Job, settings: "Settings", deploy: bool | None, *, ask: bool) ->
         result = pipeline.run(settings, on_event, should_deploy).as_json()
     except TrainingInterrupted as error:
         again = job.to_continue(error.data_name, deploy=bool(deploy))
-        error.hint = _("It goes on from there: {command}", command=again)
+        error.hint = _("To continue it:") + f"\n{again}"
         raise
     seen = [] if ask and deploy is None else tables.evaluation_lines(result["evaluation"])
-    to_deploy = job.command("deploy", result["model"]["name"])
-    session.console.result(result, [*seen, tables.run_facts(result, to_deploy)])
+    to_deploy = [] if result["deployed"] else [_("To make it live:"), job.command("deploy", result["model"]["name"])]
+    session.console.result(result, [*seen, tables.run_facts(result), *to_deploy])
     if left:
         raise typer.Exit(InterruptedByUser.exit_code)
 
@@ -257,7 +257,8 @@ def demo(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption
     job = Job.of(home or default_home() / "demo", config, json_)
     _write_demo(job)
     job.console.result(
-        {"home": str(job.home)}, [_("The example is in {home}. Train on it: get-tags train --demo", home=job.home)]
+        {"home": str(job.home)},
+        [_("The example is in {home}. To train on it:", home=job.home), job.command("train", "--demo")],
     )
 
 

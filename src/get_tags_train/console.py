@@ -15,7 +15,7 @@ from rich.markup import escape
 from get_tags_train.events import EpochFinished, Event, Notice, StageFinished, StageProgress, StageStarted
 from get_tags_train.progress import STAGES, Progress
 from get_tags_train.tables import Line, duration
-from get_tags_train.typed import as_typed
+from get_tags_train.typed import as_typed, is_command
 from get_tags_train.words import _, number
 
 # What stands for a sign that a code page lacks, the first that it has; accents are left off where nothing else helps.
@@ -94,7 +94,7 @@ class Console:
 
     def say(self, message: str) -> None:
         """A line for the person at the keyboard."""
-        self._err.print(_shown(message))
+        _print(self._err, message)
 
     def result(self, value: Any, lines: Iterable[Line] = ()) -> None:
         """The command's result: `value` as JSON, or `lines` for people."""
@@ -103,7 +103,7 @@ class Console:
             sys.stdout.write(json.dumps(value) + "\n")
             return
         for line in lines:
-            self._out.print(_shown(line) if isinstance(line, str) else line)
+            _print(self._out, line)
 
     def write(self, pieces: Iterable[str]) -> None:
         """A result that may be long, piece by piece as it comes; on a terminal it is its own progress."""
@@ -127,7 +127,7 @@ class Console:
         """Something to read before a question."""
         self._stop()
         for line in lines:
-            self._err.print(_shown(line) if isinstance(line, str) else line)
+            _print(self._err, line)
 
     def error(self, message: str, hint: str, log: object = None) -> None:
         """What went wrong and what to do, for people on standard error; with --json also as the result."""
@@ -135,11 +135,21 @@ class Console:
         if self.as_json:
             sys.stdout.write(json.dumps({"error": {"message": message, "hint": hint}}) + "\n")
         wrong, advice = _("Error:"), _("What to do:")
-        self._err.print(f"[bold red]{wrong}[/] {_shown(message)}")
+        _print(self._err, message, before=f"[bold red]{wrong}[/] ")
         if hint:
-            self._err.print(f"[bold]{advice}[/] {_shown(hint)}")
+            _print(self._err, hint, before=f"[bold]{advice}[/] ")
         if log:
             self._err.print(escape(_("The log of this run: {log}", log=log)))
+
+
+def _print(console: RichConsole, line: Line, *, before: str = "") -> None:
+    """Print what is to be read; the terminal alone breaks a line that is a command, which is then copied whole."""
+    if not isinstance(line, str):
+        console.print(line)
+        return
+    for part in line.splitlines() or [""]:
+        console.print(before + _shown(part), soft_wrap=is_command(part))
+        before = ""
 
 
 def _shown(text: str) -> str:

@@ -196,7 +196,9 @@ def _samples_of(source: DocumentSource) -> list[str]:
     shown = []
     for document in source.first(_SHOWN_DOCUMENTS):
         text = " ".join((document.title or document.text or "").split())
-        shown.append(f"{document.id}: {text[:40]} [{'; '.join(tag[:40] for tag in document.tags[:3])}]")
+        line = f"{document.id}: {text[:40]} [{'; '.join(tag[:40] for tag in document.tags[:3])}]"
+        # A terminal would obey what is no letter.
+        shown.append("".join(letter if letter.isprintable() else "?" for letter in line))
     return shown
 
 

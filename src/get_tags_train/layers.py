@@ -18,7 +18,7 @@ from get_tags_train.words import _
 OTHER_VARIABLES = ("GET_TAGS_HOME", "GET_TAGS_REPOSITORY", "GET_TAGS_TEST_")
 
 _MOST_BYTES = 1 << 20  # of a settings file
-_FLAGS = "flags"
+_FLAGS = ""  # the origin that no file has
 
 
 def defaults_path() -> Path:

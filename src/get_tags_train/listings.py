@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from get_tags_train.tables import Line, Listing, data_entries, evaluation_lines, facts, first_of
+from get_tags_train.typed import command
 from get_tags_train.words import _, _n, between, documents, named, number
 
 _BAR_WIDTH = 40
@@ -17,10 +18,13 @@ def data_listing(home: Path, listed: Mapping[str, Any]) -> list[Line]:
         for e in listed["data"]
     ]
     if not rows:
-        none = _("There are no prepared data in {home} yet: get-tags extract makes them.", home=home)
-        return [none, *_unfinished(listed)]
+        return [
+            _("There are no prepared data in {home} yet. To make them:", home=home),
+            command("extract", home=home),
+            *_unfinished(home, listed),
+        ]
     columns = [_("Name"), _("Made"), _("Source"), _("Documents"), _("Tags"), _("Size")]
-    return [Listing(columns, rows, _("Prepared data of {home}", home=home)), *_unfinished(listed)]
+    return [Listing(columns, rows, _("Prepared data of {home}", home=home)), *_unfinished(home, listed)]
 
 
 def data_lines(data: Mapping[str, Any]) -> list[Line]:
@@ -187,12 +191,16 @@ def models_listing(home: Path, listed: Mapping[str, Any]) -> list[Line]:
         for e in listed["models"]
     ]
     if not rows:
-        return [_("There is no model in {home} yet: get-tags train makes one.", home=home), *_unfinished(listed)]
+        return [
+            _("There is no model in {home} yet. To make one:", home=home),
+            command("train", home=home),
+            *_unfinished(home, listed),
+        ]
     columns = [_("Name"), _("Made"), _("Data"), _("Test set"), "precision@k", _("Live"), _("Size")]
     lines: list[Line] = [Listing(columns, rows, _("Models of {home}", home=home))]
     if len({e["test_set"] for e in listed["models"] if e.get("test_set")}) > 1:
         lines.append(_("Figures compare within one test set only; get-tags evaluate NAME scores a model on today's."))
-    return [*lines, *_unfinished(listed)]
+    return [*lines, *_unfinished(home, listed)]
 
 
 def _precision_of(entry: Mapping[str, Any]) -> str:
@@ -218,7 +226,7 @@ def history_table(live_dir: Path, changes: Iterable[Mapping[str, Any]]) -> Line:
         for change in changes
     ]
     if not rows:
-        return _("Nothing was live in {live_dir} yet: get-tags deploy makes a model live.", live_dir=live_dir)
+        return _("Nothing was live in {live_dir} yet.", live_dir=live_dir)
     columns = [_("When"), _("What"), _("Live"), "precision@k", _("Before"), _("Who")]
     return Listing(columns, rows, _("What was live in {live_dir}", live_dir=live_dir))
 
@@ -246,13 +254,10 @@ def _size(entry: Mapping[str, Any]) -> str:
     return f"{number(entry['bytes'] / 1e6, ',.1f')} MB"
 
 
-def _unfinished(listed: Mapping[str, Any]) -> list[str]:
+def _unfinished(home: Path, listed: Mapping[str, Any]) -> list[str]:
     group = "data" if "data" in listed else "models"
-    return [
-        _(
-            "Unfinished: {name}; the same command continues it. To be rid of it: get-tags {group} remove {name}",
-            name=name,
-            group=group,
-        )
-        for name in listed["unfinished"]
-    ]
+    lines = []
+    for name in listed["unfinished"]:
+        lines.append(_("Unfinished: {name}; the same command continues it. To be rid of it:", name=name))
+        lines.append(command(group, "remove", name, home=home))
+    return lines

@@ -70,8 +70,10 @@ class Listing:
         if self._title:
             yield escape(self._title)
         for first, *rest in self._rows:
-            yield f"[bold]{escape(first)}[/]"
+            yield f"[bold]{escape(f'{self._columns[0]} {first}'.strip())}[/]"
             block = Table.grid(padding=(0, 1))
+            for column_overflow in ("ellipsis", "fold", "fold"):
+                block.add_column(overflow=column_overflow)
             for column, cell in zip(self._columns[1:], rest, strict=True):
                 if cell:
                     block.add_row("", escape(column), escape(cell))
@@ -83,7 +85,7 @@ Line = str | Table | Panel | Listing
 
 def facts(title: str, entries: Mapping[str, object]) -> Table:
     """Names and values, a row each."""
-    drawn = Table(title=title, title_justify="left", show_header=False, box=SIMPLE if title else None)
+    drawn = Table(title=escape(title), title_justify="left", show_header=False, box=SIMPLE if title else None)
     drawn.add_column(style="bold")
     drawn.add_column(overflow="fold")
     for name, value in entries.items():
@@ -209,8 +211,8 @@ def data_facts(data: Mapping[str, Any]) -> Table:
     return facts(_("Done"), data_entries(data) | {_("Checksum"): data["checksum"], _("Time"): time})
 
 
-def run_facts(result: Mapping[str, Any], to_deploy: str) -> Table:
-    """The end of a training: data, model, whether it is live or the command `to_deploy` it, how long each part took."""
+def run_facts(result: Mapping[str, Any]) -> Table:
+    """The end of a training: data, model, whether it is live, and how long each part took."""
     data, model, evaluation = result["data"], result["model"], result["evaluation"]
     entries = data_entries(data) | {
         _("Model"): model["name"],
@@ -222,7 +224,7 @@ def run_facts(result: Mapping[str, Any], to_deploy: str) -> Table:
             device=model["device"],
             precision=model["precision"],
         ),
-        _("Live"): result["live"] if result["deployed"] else _("no; make it live with: {command}", command=to_deploy),
+        _("Live"): result["live"] if result["deployed"] else _("no"),
         _("Time"): _(
             "data {data}, training {training}, evaluation {evaluation}, all {all}",
             data=duration(data["seconds"]),
@@ -281,7 +283,7 @@ def _expected_time(outlook: "Outlook") -> str:
             )
         )
     else:
-        parts.append(_("training: nobody knows before it runs, as no earlier one is like it"))
+        parts.append(_("training: said once it has begun, as no earlier one is like it"))
     return "; ".join(parts)
 
 

@@ -4,13 +4,15 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from get_tags_train.startup import default_home
 
-_COMMAND = re.compile(r"(?<![\w./\\-])get-tags(?= [a-z-])")
+_NAMES = "train|extract|evaluate|predict|deploy|rollback|history|data|models|samples|doctor|demo|serve|--help"
+_COMMAND = re.compile(rf"(?<![\w./\\-])get-tags(?= (?:{_NAMES})\b)")
+# What neither cmd.exe nor PowerShell takes for anything but itself.
+_PLAIN_ON_WINDOWS = re.compile(r"[\w./:\\=-]+")
 
 
 def as_typed(text: str) -> str:
@@ -18,20 +20,30 @@ def as_typed(text: str) -> str:
     return _COMMAND.sub(lambda _: _program(), text)
 
 
+def is_command(line: str) -> bool:
+    """Whether a line is a command and nothing else, to be copied as it stands."""
+    return bool(_COMMAND.match(line.strip()))
+
+
 def command(*words: str, home: Path) -> str:
     """A command of ours, its words quoted where they have to be; a home that is not the usual one is named."""
     named = [] if home == default_home() else ["--home", str(home)]
-    return f"get-tags {_joined([*words, *named])}"
+    return " ".join(["get-tags", *map(_quoted, [*words, *named])])
 
 
-def _joined(words: list[str]) -> str:
-    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+def _quoted(word: str) -> str:
+    if os.name != "nt":
+        return shlex.quote(word)
+    return word if _PLAIN_ON_WINDOWS.fullmatch(word) else f'"{word}"'
 
 
 def _program() -> str:
     own = Path(sys.executable).with_name("get-tags.exe" if os.name == "nt" else "get-tags")
     found = shutil.which("get-tags")
-    if not own.is_file() or (found and Path(found).absolute() == own):
-        return "get-tags"
-    here = Path.cwd()
-    return _joined([str(own.relative_to(here) if own.is_relative_to(here) else own)])
+    try:
+        if not own.is_file() or (found and own.samefile(found)):
+            return "get-tags"
+        near = own.relative_to(Path.cwd())
+    except (OSError, ValueError):  # the folder where the reader stood is gone, or it is another
+        return _quoted(str(own))
+    return _quoted(str(near) if near.parent.name else f".{os.sep}{near}")
