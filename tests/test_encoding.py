@@ -75,6 +75,13 @@ def test_a_column_is_encoded_as_its_texts_are(
         assert encoder(pa.array(page, pa.string())).to_pylist() == expected
 
 
+def test_an_added_phrase_is_found_where_a_long_text_would_be_cut() -> None:
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=with_an_added_phrase())
+    text = "lege " + "ab" * 60
+    expected = tokenizer(text, truncation=True, max_length=3)["input_ids"]
+    assert CleanTextEncoder(tokenizer, 3)(pa.array([text])).to_pylist() == [expected]
+
+
 def test_a_slice_of_a_column_is_encoded_for_itself() -> None:
     encoder = CleanTextEncoder(PreTrainedTokenizerFast(tokenizer_object=bert()))
     column = pa.array(["lege", "a b", "judecatul a", ""])

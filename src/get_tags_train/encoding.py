@@ -37,7 +37,8 @@ class CleanTextEncoder:
         self._context_length = context_length
         splitter = self.backend.pre_tokenizer
         # Where words are tokenised one by one, the tokens of a beginning are the beginning of the tokens.
-        self._word_by_word = splitter is not None and len(splitter.pre_tokenize_str("a b")) > 1
+        parts_words = splitter is not None and len(splitter.pre_tokenize_str("a b")) > 1
+        self._word_by_word = parts_words and not _has_phrases(self.backend)
         self._words = _Words(self.backend) if _only_words_matter(self.backend) else None
 
     def __call__(self, clean_texts: pa.StringArray) -> pa.ListArray:
@@ -86,12 +87,14 @@ def _only_words_matter(backend: Tokenizer) -> bool:
         listed = [] if part is None else part.get("normalizers") or part.get("pretokenizers") or [part]
         if not {entry["type"] for entry in listed} <= known:
             return False
-    added = [token["content"] for token in parts["added_tokens"]]
-    return (
-        parts["pre_tokenizer"] is not None
-        and parts["model"]["type"] in _WORD_MODELS
-        and not any(content.split() != [content] for content in added)
-    )
+    is_known = parts["pre_tokenizer"] is not None and parts["model"]["type"] in _WORD_MODELS
+    return is_known and not _has_phrases(backend)
+
+
+def _has_phrases(backend: Tokenizer) -> bool:
+    """Whether a token was added that reaches over white space, as no other does."""
+    added = [token.content for token in backend.get_added_tokens_decoder().values()]
+    return any(content.split() != [content] for content in added)
 
 
 class _Words:
