@@ -7,7 +7,6 @@ means over seeds: cross-entropy a test document, calibration errors, rankings, a
 scores foresee; and the differences with 95% intervals over near-duplicate groups of test documents and seeds.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -15,7 +14,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
 import one_run
-import sets
 from figures import ECE, Answers, Floats, Truth, calibration_error, chance_error, draws, interval, measure, over_seeds
 from numpy.typing import NDArray
 
@@ -45,19 +43,8 @@ def cross_validated(logits: Floats, labels: NDArray[np.bool_], prior: tuple[floa
 
 
 def main() -> None:
-    """Print two Markdown tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name")
-    parser.add_argument("--base-model", required=True)
-    parser.add_argument("--variant", default="before")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
-    parser.add_argument("--context-length", type=int, default=512)
-    parser.add_argument("--train-limit", type=int, default=0)
-    parser.add_argument("--test-limit", type=int, default=0)
-    parser.add_argument("--results", type=Path, required=True)
-    args = parser.parse_args()
-    data = sets.read(args.name, args.train_limit, args.test_limit)
-    plan = one_run.Plan(args.base_model, args.context_length, 0, args.results)
+    """Print the losses by prior, and a Markdown table."""
+    args, plan, data = one_run.parsed(__doc__, seeds={"nargs": "+", "type": int, "default": [1, 2, 3]})
     groups, labels, chosen = data.groups, data.labels[data.test], data.labels[data.selecting]
     truth = Truth(labels, data.true_counts[data.test], groups, data.counts, data.unknown_tags)
     weights = draws(groups, _DRAWS)
@@ -65,9 +52,7 @@ def main() -> None:
     figures: dict[str, list[dict[str, Floats]]] = {}
     errors: dict[str, list[list[float]]] = {}
     for seed in args.seeds:
-        stored = np.load(one_run.path_of(plan, data.name, args.variant, seed))
-        place = {row: n for n, row in enumerate(stored["rows"].tolist())}
-        select, test = (stored["logits"][[place[r] for r in rows.tolist()]] for rows in (data.selecting, data.test))
+        select, test, _facts = one_run.stored(plan, data, args.variant, seed)
         for prior in _PRIORS:
             losses.setdefault(prior, []).append(cross_validated(select, chosen, prior))
         calibration._OWN_PRIOR = kept
@@ -77,7 +62,7 @@ def main() -> None:
             "each its own": fit_calibration(select, chosen),
         }
         for way, (scale, shift) in ways.items():
-            own, mapped = (scale * logits.astype(float) + shift for logits in (select, test))
+            own, mapped = (scale * logits + shift for logits in (select, test))
             score = 1 / (1 + np.exp(-mapped))
             answers = Answers(mapped.astype(np.float32), mapped >= 0, score >= tune_thresholds(own))
             figures.setdefault(way, []).append(measure(truth, answers, weights))

@@ -7,7 +7,6 @@ macro F1 of four ways to name tags: from .5 on, uncalibrated and calibrated; fro
 documents favour, shrunk as the product's; from the threshold that the calibrated scores foresee (the product's way).
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -15,7 +14,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
 import one_run
-import sets
 from figures import ECE, Answers, Floats, Truth, calibration_error, measure
 from numpy.typing import NDArray
 
@@ -41,21 +39,8 @@ def by_labels(scores: Floats, labels: NDArray[np.bool_]) -> Floats:
 
 def main() -> None:
     """Print a Markdown table, a row for each number of documents."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name")
-    parser.add_argument("--base-model", required=True)
-    parser.add_argument("--variant", default="before")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--context-length", type=int, default=512)
-    parser.add_argument("--train-limit", type=int, default=0)
-    parser.add_argument("--test-limit", type=int, default=0)
-    parser.add_argument("--results", type=Path, required=True)
-    args = parser.parse_args()
-    data = sets.read(args.name, args.train_limit, args.test_limit)
-    plan = one_run.Plan(args.base_model, args.context_length, 0, args.results)
-    stored = np.load(one_run.path_of(plan, data.name, args.variant, args.seed))
-    place = {row: n for n, row in enumerate(stored["rows"].tolist())}
-    select, test = (stored["logits"][[place[r] for r in rows.tolist()]] for rows in (data.selecting, data.test))
+    args, plan, data = one_run.parsed(__doc__, seed={"type": int, "default": 1})
+    select, test, _facts = one_run.stored(plan, data, args.variant, args.seed)
     chosen, alone = data.labels[data.selecting], np.arange(len(data.test))
     truth = Truth(data.labels[data.test], data.true_counts[data.test], alone, data.counts, data.unknown_tags)
     print("| documents | scale, shift | ECE frequent, middle, rare | .5, uncalibrated | .5 | by labels | foreseen |")

@@ -1,5 +1,6 @@
 """One run: train one variant (or a reference) with one seed on one set, and write its scores of other documents."""
 
+import argparse
 import json
 import re
 import tempfile
@@ -11,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from figures import Floats
 from numpy.typing import NDArray
-from sets import RealSet
+from sets import RealSet, read
 from starts import fit_head
 from variants import VARIANTS, Variant
 
@@ -48,6 +50,33 @@ def path_of(plan: Plan, name: str, variant: str, seed: int) -> Path:
     return plan.results / f"{name}-{plan.context_length}-{safe}-{seed}.npz"
 
 
+def stored(plan: Plan, data: RealSet, variant: str, seed: int) -> tuple[Floats, Floats, dict[str, Any]]:
+    """Logits of a run for the documents that select and for those that test: (documents, tags) each; and its facts."""
+    kept = np.load(path_of(plan, data.name, variant, seed))
+    place = {row: n for n, row in enumerate(kept["rows"].tolist())}
+    select, test = (
+        kept["logits"][[place[row] for row in rows.tolist()]].astype(float) for rows in (data.selecting, data.test)
+    )
+    return select, test, json.loads(str(kept["facts"]))
+
+
+def parsed(description: str | None, **own: Any) -> tuple[argparse.Namespace, Plan, RealSet]:
+    """The command line of what reads stored runs: which set, which runs; `own` are its own flags, by name."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name")
+    parser.add_argument("--base-model", required=True)
+    parser.add_argument("--variant", default="before")
+    parser.add_argument("--context-length", type=int, default=512)
+    parser.add_argument("--train-limit", type=int, default=0)
+    parser.add_argument("--test-limit", type=int, default=0)
+    parser.add_argument("--results", type=Path, required=True)
+    for name, options in own.items():
+        parser.add_argument(f"--{name}", **options)
+    args = parser.parse_args()
+    plan = Plan(args.base_model, args.context_length, 0, args.results)
+    return args, plan, read(args.name, args.train_limit, args.test_limit)
+
+
 def run(plan: Plan, data: RealSet, variant: str, seed: int) -> None:
     """Train, score, write."""
     torch.set_num_threads(1)
@@ -63,11 +92,18 @@ def run(plan: Plan, data: RealSet, variant: str, seed: int) -> None:
         logits = np.full((len(data.texts), len(data.tags)), _NEVER, np.float32)
         logits[:, np.isin(data.tags, kept.tags)], notes = _ours(plan, kept, variant, seed)
     seconds = {"seconds": round(notes.pop("ended", time.process_time()) - started, 1)}
-    path = path_of(plan, data.name, variant, seed)
+    _write(plan, data, variant, seed, logits, seconds | notes)
+
+
+def _write(
+    plan: Plan, data: RealSet, variant: str, seed: int, logits: NDArray[np.float32], notes: dict[str, Any]
+) -> None:
+    """Keep the logits of the documents that select and test, and add a line to the list of runs."""
     precision = precision_at_k(data.labels[data.test], logits[data.test], 5)
-    facts = {"set": data.name, "variant": variant, "seed": seed, "context": plan.context_length, **seconds, **notes}
+    facts = {"set": data.name, "variant": variant, "seed": seed, "context": plan.context_length, **notes}
     facts |= {"train": len(data.train), "test": len(data.test), "P@k": [round(p, 4) for p in precision]}
     rows = np.concatenate([data.selecting, data.test])
+    path = path_of(plan, data.name, variant, seed)
     np.savez_compressed(path, rows=rows, logits=logits[rows], facts=json.dumps(facts))
     with (plan.results / "runs.jsonl").open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(facts) + "\n")
@@ -256,13 +292,7 @@ def _ours(plan: Plan, data: RealSet, name: str, seed: int) -> tuple[NDArray[np.f
     if variant.pooled:
         whole = np.zeros_like(logits)
         whole[other] = learner.score_whole(other, best[1])
-        precision = precision_at_k(data.labels[data.test], whole[data.test], 5)
-        facts = {"set": data.name, "variant": f"{name}, pooled", "seed": seed, "context": plan.context_length}
-        facts |= {"seconds": 0, "P@k": [round(p, 4) for p in precision]}
-        path = path_of(plan, data.name, f"{name}, pooled", seed)
-        np.savez_compressed(path, rows=other, logits=whole[other], facts=json.dumps(facts))
-        with (plan.results / "runs.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(facts) + "\n")
+        _write(plan, data, f"{name}, pooled", seed, whole, {"seconds": 0})
     return logits, {"epochs": epochs, "ended": ended, "tokens": course.tokens}
 
 

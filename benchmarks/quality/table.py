@@ -1,6 +1,5 @@
 """Figures of all runs of a set as Markdown tables, and what differs from the references beyond chance."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -22,7 +21,7 @@ from figures import (
     measure,
 )
 from figures import over_seeds as mean_over_seeds
-from one_run import LINEAR, LINEAR_CUT, TRAINER, Plan, path_of
+from one_run import LINEAR, LINEAR_CUT, TRAINER, Plan, path_of, stored
 from sets import RealSet
 
 from get_tags_train.calibration import fit_calibration, tune_thresholds
@@ -55,8 +54,8 @@ def collect(plan: Plan, data: RealSet, variants: list[str], seeds: list[int]) ->
     weights = draws(groups, _DRAWS)
     found = {}
     for variant in variants:
-        paths = [path for seed in seeds if (path := path_of(plan, data.name, variant, seed)).exists()]
-        runs = [_one(data, truth, weights, np.load(path)) for path in paths]
+        there = [seed for seed in seeds if path_of(plan, data.name, variant, seed).exists()]
+        runs = [_one(data, truth, weights, *stored(plan, data, variant, seed)) for seed in there]
         if runs:
             figures, errors, seconds = zip(*runs, strict=True)
             found[variant] = Measured(
@@ -69,12 +68,10 @@ def collect(plan: Plan, data: RealSet, variants: list[str], seeds: list[int]) ->
 
 
 def _one(
-    data: RealSet, truth: Truth, weights: Floats, stored: Mapping[str, Any]
+    data: RealSet, truth: Truth, weights: Floats, select: Floats, test: Floats, facts: Mapping[str, Any]
 ) -> tuple[dict[str, Floats], dict[str, Floats], float]:
     """Figures, calibration errors and seconds of one run; `tuned` is what the product makes of it."""
-    place = {row: n for n, row in enumerate(stored["rows"].tolist())}
-    select, test = (stored["logits"][[place[row] for row in rows.tolist()]] for rows in (data.selecting, data.test))
-    chosen, facts = data.labels[data.selecting], json.loads(str(stored["facts"]))
+    chosen = data.labels[data.selecting]
     calibration = scale, shift = fit_calibration(select, chosen)
     if facts["variant"] in LINEARS:  # its own rule is to name what lies above its plane; its distances are no chances
         tuned = test >= best_common(select, chosen)
@@ -82,8 +79,8 @@ def _one(
         thresholds = tune_thresholds(scale * select + shift)
         tuned = scale * test + shift >= np.log(thresholds / (1 - thresholds))
     # The references rank and name as they come; ours is what the product makes of it.
-    ranking = test if facts["variant"] in (*LINEARS, TRAINER) else (scale * test + shift).astype(np.float32)
-    before, after = (1 / (1 + np.exp(-(a * test.astype(float) + b))) for a, b in ((1, 0), calibration))
+    ranking = (test if facts["variant"] in (*LINEARS, TRAINER) else scale * test + shift).astype(np.float32)
+    before, after = (1 / (1 + np.exp(-(a * test + b))) for a, b in ((1, 0), calibration))
     errors = {}
     for kind, least in _PAIRS.items():
         three = (calibration_error(truth, before, least), calibration_error(truth, after, least))

@@ -131,6 +131,7 @@ def _plan(settings: Settings, tokenizer: "PreTrainedTokenizerFast") -> dict[str,
 
 
 def describe(data: "PreparedData", source: str, started: float, *, resumed: bool) -> DataResult:
+    """What a run says of its prepared data; `started` is when it began on them, by perf_counter."""
     manifest = data.manifest
     return DataResult(
         name=data.name,
