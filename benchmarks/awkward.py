@@ -88,10 +88,10 @@ def small_home(folder: Path) -> Path:
     import numpy as np
     from databases import prepare_small, settings_for, silent
 
-    from get_tags_train.dataset import PreparedData
-    from get_tags_train.demo import write_demo
-    from get_tags_train.tokens import load_tokenizer
-    from get_tags_train.train import train
+    from get_tags_train.data.prepared import PreparedData
+    from get_tags_train.demo.write import write_demo
+    from get_tags_train.text.tokenizer import load_tokenizer
+    from get_tags_train.training.train import train
 
     demo, home = folder / "demo", folder / "small"
     write_demo(demo)

@@ -13,9 +13,9 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 
-from get_tags_train.compare import Rival, compare
-from get_tags_train.examples import HELD_OUT, ExampleSet
-from get_tags_train.scored import Scored
+from get_tags_train.evaluation.compare import Rival, compare
+from get_tags_train.evaluation.scorecard import Scored
+from get_tags_train.splits.eval_set import HELD_OUT, ExampleSet
 
 TAGS, K, POPULATION = 60, 5, 20_000
 SIGNAL, SHARED, OWN = 2.5, 1.0, 0.6

@@ -26,12 +26,12 @@ from typing import Any
 
 import torch
 
-from get_tags_train.deploy import deploy, rollback
-from get_tags_train.errors import GetTagsError, InputError
-from get_tags_train.folders import write_json
-from get_tags_train.history import read_history
-from get_tags_train.home import live_model
-from get_tags_train.modelfacts import FACTS, read_facts
+from get_tags_train.core.errors import GetTagsError, InputError
+from get_tags_train.core.files import write_json
+from get_tags_train.core.home import live_model
+from get_tags_train.deployment.deploy import deploy, rollback
+from get_tags_train.deployment.history import read_history
+from get_tags_train.model.metadata import FACTS, read_facts
 
 
 def make_models(source: Path, folder: Path) -> list[Path]:

@@ -128,9 +128,9 @@ def run_limit(folder: Path) -> Figures:
     """Seconds of the encoder alone, over clean texts in memory."""
     import pyarrow as pa
 
-    from get_tags_train.encoding import CleanTextEncoder
-    from get_tags_train.text import join_title
-    from get_tags_train.tokens import load_tokenizer
+    from get_tags_train.text.clean import join_title
+    from get_tags_train.text.encoder import CleanTextEncoder
+    from get_tags_train.text.tokenizer import load_tokenizer
 
     encoder = CleanTextEncoder(load_tokenizer(str(folder / "bert")))
     rows = sqlite3.connect(folder / "scale.db").execute("SELECT title, text FROM documents")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from get_tags_train.intervals import (
+from get_tags_train.metrics.intervals import (
     Interval,
     Ratio,
     difference_interval,
@@ -24,7 +24,7 @@ from get_tags_train.intervals import (
     mean_of_f1_interval,
     share_interval,
 )
-from get_tags_train.metrics import f1, ndcg, precision, recall
+from get_tags_train.metrics.ranking import f1, ndcg, precision, recall
 
 K = 5
 TAGS = 40

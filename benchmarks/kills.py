@@ -20,7 +20,7 @@ def main() -> None:
     import databases
     from killing import kill_extractions
 
-    from get_tags_train.demo import write_demo
+    from get_tags_train.demo.write import write_demo
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)

@@ -30,14 +30,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from get_tags_train.csvfiles import write_csv
-from get_tags_train.dataset import PreparedData
-from get_tags_train.held_out import hold_out
-from get_tags_train.leaks import find_leaks
-from get_tags_train.samples import Samples
-from get_tags_train.shingles import CHARACTERS, shingle
-from get_tags_train.text import clean_text, text_hash
-from get_tags_train.twins import SIMILAR, Finder, find_twins, group_documents
+from get_tags_train.core.csv import write_csv
+from get_tags_train.data.near_duplicates import SIMILAR, Finder, find_twins, group_documents
+from get_tags_train.data.prepared import PreparedData
+from get_tags_train.splits.held_out import hold_out
+from get_tags_train.splits.leaks import find_leaks
+from get_tags_train.splits.test_samples import Samples
+from get_tags_train.text.clean import clean_text, text_hash
+from get_tags_train.text.shingles import CHARACTERS, shingle
 
 DATA = extraction.SHARED / "data"
 KINDS = ("exact", "re-cased", "re-spaced", "re-accented", "10% of words changed")

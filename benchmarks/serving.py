@@ -145,8 +145,8 @@ def change(at: tuple[str, psutil.Process], texts: list[str], home: Path, changes
 
 def change_live(home: Path, changes: int) -> None:
     """Roll back and deploy in turn, a change about every second."""
-    from get_tags_train.deploy import deploy, rollback
-    from get_tags_train.home import live_model
+    from get_tags_train.core.home import live_model
+    from get_tags_train.deployment.deploy import deploy, rollback
 
     live, first = home / "_live", live_model(home / "_live")
     for number in range(changes):

@@ -98,15 +98,16 @@ def train_ours(folder: str, texts: list[str]) -> dict[str, float]:
     """The learner over the batches of one epoch, and its share of the matrix limit."""
     import pyarrow as pa
 
-    from get_tags_train.base_model import load_for_tags
-    from get_tags_train.batches import Documents, Examples, _Lists
-    from get_tags_train.device import prepared_device
-    from get_tags_train.encoding import CleanTextEncoder
-    from get_tags_train.fitting import Course
-    from get_tags_train.layers import load_settings
-    from get_tags_train.learner import Learner
-    from get_tags_train.processes import Processes
-    from get_tags_train.tokens import load_tokenizer
+    from get_tags_train.core.config import load_settings
+    from get_tags_train.model.device import prepared_device
+    from get_tags_train.splits.training_set import Examples
+    from get_tags_train.text.encoder import CleanTextEncoder
+    from get_tags_train.text.tokenizer import load_tokenizer
+    from get_tags_train.training.batches import Documents, _Lists
+    from get_tags_train.training.distributed import Processes
+    from get_tags_train.training.head import load_for_tags
+    from get_tags_train.training.loop import Course
+    from get_tags_train.training.step import Learner
 
     values = {"base_model": folder, "batch_size": BATCH, "context_length": CONTEXT, "epochs": 1}
     training = load_settings(Path(tempfile.gettempdir()), overrides={"training": values}, environ={}).training
@@ -210,8 +211,8 @@ def predict(folder: str, texts: list[str], *, batch_size: int | None) -> dict[st
     """Scores of all tags by get-tags, or by transformers' pipeline with a batch size."""
     from transformers import AutoTokenizer, pipeline
 
-    from get_tags_train.device import choose_precision
-    from get_tags_train.model import TagModel
+    from get_tags_train.model.device import choose_precision
+    from get_tags_train.model.tagger import TagModel
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokens = sum(map(len, tokenizer(texts, truncation=True, max_length=CONTEXT)["input_ids"]))

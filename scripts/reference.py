@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from get_tags_train.layers import defaults_path
-from get_tags_train.settings import Settings
+from get_tags_train.core.config import defaults_path
+from get_tags_train.core.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "settings.md"

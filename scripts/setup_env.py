@@ -30,8 +30,8 @@ from typing import IO, Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from get_tags_train.startup import chosen_language, default_home  # noqa: E402 - only there once it is named above
-from get_tags_train.words import N_, _, speak  # noqa: E402
+from get_tags_train.core.bootstrap import chosen_language, default_home  # noqa: E402 - only there once it is named above
+from get_tags_train.core.i18n import N_, _, speak  # noqa: E402
 
 MARKER = "get-tags-ready.json"
 LOCK = "get-tags-setup.lock"

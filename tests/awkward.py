@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-from get_tags_train.errors import GetTagsError
+from get_tags_train.core.errors import GetTagsError
 
 FAULT = "Something went wrong that should not"
 SECONDS = 30
@@ -76,7 +76,7 @@ def commands(*lines: Sequence[str]) -> Callable[[Path], object]:
     """A reader that runs these command lines on the home, in this process. Raises AssertionError at a fault."""
 
     def run(home: Path) -> None:
-        from get_tags_train.cli import app
+        from get_tags_train.cli.main import app
 
         codes = []
         for line in lines:
@@ -269,11 +269,12 @@ def make_home(home: Path, small_home: Path) -> None:
     import torch
     from databases import silent
 
-    from get_tags_train import demo, evaluate, report
-    from get_tags_train.checkpoints import Checkpoints, Progress
-    from get_tags_train.deploy import deploy
-    from get_tags_train.examples import HELD_OUT, ExampleSet
-    from get_tags_train.folders import write_json
+    from get_tags_train.core.files import write_json
+    from get_tags_train.demo import write
+    from get_tags_train.deployment.deploy import deploy
+    from get_tags_train.evaluation import evaluate, report
+    from get_tags_train.splits.eval_set import HELD_OUT, ExampleSet
+    from get_tags_train.training.checkpoints import Checkpoints, Progress
 
     shutil.copytree(small_home / "_cache" / "_data", home / "_cache" / "_data")
     (model,) = (path for path in (small_home / "_models").iterdir() if path.is_dir())
@@ -294,7 +295,7 @@ def make_home(home: Path, small_home: Path) -> None:
     }.items():
         (home / name).write_text(text, encoding="utf-8")
     write_json(home / LAST_SOURCE, {"kind": "ids", "ids_path": str(home / "ids.csv"), "data_name": None})
-    write_json(home / demo.LIST_FILE, {"seed": 1, "files": []})
+    write_json(home / write.LIST_FILE, {"seed": 1, "files": []})
     write_json(home / PARTIAL / "plan.json", {"kind": "database", "database": "sqlite:///demo.db"})
     write_json(home / PARTIAL / "piece-00000.json", {"start": 0, "stop": 10, "documents": 10, "seconds": {}})
     (home / PARTIAL / "piece-00000.arrow").write_bytes(b"")
@@ -332,7 +333,7 @@ def forged(name: str) -> Callable[[Path], None]:
     """What puts the sizes and checksums of a changed file of the data into their manifest."""
 
     def fix(home: Path) -> None:
-        from get_tags_train.dataset import file_sha256
+        from get_tags_train.core.files import file_sha256
 
         path = home / DATA / name
         manifest = json.loads((home / DATA / "manifest.json").read_bytes())
@@ -344,11 +345,16 @@ def forged(name: str) -> Callable[[Path], None]:
 
 def targets() -> list[Target]:
     """Every file that is read, with what reads it."""
-    from get_tags_train import csvfiles, demo, held_out, report, samples, trained_texts, wizard
-    from get_tags_train.checkpoints import Checkpoints
-    from get_tags_train.dataset import PreparedData
-    from get_tags_train.layers import load_settings
-    from get_tags_train.textfiles import Texts
+    from get_tags_train.cli import wizard
+    from get_tags_train.core.config import load_settings
+    from get_tags_train.data import input_files
+    from get_tags_train.data.prepared import PreparedData
+    from get_tags_train.demo import write
+    from get_tags_train.evaluation import report
+    from get_tags_train.model import training_record
+    from get_tags_train.serving.text_files import Texts
+    from get_tags_train.splits import held_out, test_samples
+    from get_tags_train.training.checkpoints import Checkpoints
 
     data = commands(
         ["data"], ["data", "show", "tags_v1"], ["data", "verify", "tags_v1"], ["data", "diff", "tags_v1", "tags_v1"]
@@ -361,8 +367,8 @@ def targets() -> list[Target]:
     compared = with_live(model, commands(["models", "show", "live"], ["history"], ["evaluate", older]))
 
     def resumed(home: Path) -> None:
-        from get_tags_train.inventory import unfinished_work
-        from get_tags_train.retention import dispensable
+        from get_tags_train.maintenance.inventory import unfinished_work
+        from get_tags_train.maintenance.retention import dispensable
 
         for work in [*unfinished_work(home, home / "_cache" / "_data"), *unfinished_work(home, home / "_models")]:
             work.read_so_far()
@@ -372,10 +378,10 @@ def targets() -> list[Target]:
         return Checkpoints((home / CHECKPOINT).parent, "run", keep=2).newest()
 
     return [
-        Target("ids.csv", lambda home: csvfiles.read_ids(home / "ids.csv")),
-        Target("test_samples_tags.csv", lambda home: samples.Samples.read(home / "test_samples_tags.csv")),
-        Target("test_samples_tags_origins.csv", lambda home: samples.read_origins(home / "test_samples_tags.csv")),
-        Target("tags_map.csv", lambda home: csvfiles.read_tags_map(home / "tags_map.csv")),
+        Target("ids.csv", lambda home: input_files.read_ids(home / "ids.csv")),
+        Target("test_samples_tags.csv", lambda home: test_samples.Samples.read(home / "test_samples_tags.csv")),
+        Target("test_samples_tags_origins.csv", lambda home: test_samples.read_origins(home / "test_samples_tags.csv")),
+        Target("tags_map.csv", lambda home: input_files.read_tags_map(home / "tags_map.csv")),
         Target("held_out.csv", lambda home: held_out.held_out_in(home, PreparedData(home / DATA))),
         Target("get-tags.toml", lambda home: load_settings(home, environ={})),
         *(
@@ -387,7 +393,7 @@ def targets() -> list[Target]:
             for name in ("in.txt", "in.csv", "in.jsonl")
         ),
         Target(LAST_SOURCE, wizard.remembered),
-        Target(demo.LIST_FILE, commands(["demo"])),
+        Target(write.LIST_FILE, commands(["demo"])),
         Target(f"{DATA}/manifest.json", data),
         Target(f"{DATA}/tags.json", data),
         Target(f"{DATA}/tags.json", data, forged("tags.json")),
@@ -399,7 +405,7 @@ def targets() -> list[Target]:
             Target(f"{MODEL}/{n}", loads)
             for n in ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")
         ),
-        Target(f"{MODEL}/trained_texts.npy", lambda home: trained_texts.seen(home / MODEL, ["un text"])),
+        Target(f"{MODEL}/trained_texts.npy", lambda home: training_record.seen(home / MODEL, ["un text"])),
         *(Target(f"{CHECKPOINT}/{name}", newest) for name in ("state.json", "weights.safetensors")),
         Target(f"{MODEL}/get_tags.json", lambda home: report.write_pages(home / MODEL), why="report"),
         Target(f"{LIVE}/get_tags.json", compared),

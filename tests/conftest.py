@@ -20,7 +20,7 @@ os.environ["LC_ALL"] = "C.UTF-8"
 @pytest.fixture(scope="session")
 def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with the embedded example; shared, so only read it or write under names of your own."""
-    from get_tags_train.demo import write_demo
+    from get_tags_train.demo.write import write_demo
 
     home = tmp_path_factory.mktemp("demo") / "home"
     write_demo(home)
@@ -39,10 +39,10 @@ def small_home(tmp_path_factory: pytest.TempPathFactory, demo_home: Path) -> Pat
     import numpy as np
     from databases import prepare_small, settings_for, silent
 
-    from get_tags_train import report
-    from get_tags_train.dataset import PreparedData
-    from get_tags_train.tokens import load_tokenizer
-    from get_tags_train.train import train
+    from get_tags_train.data.prepared import PreparedData
+    from get_tags_train.evaluation import report
+    from get_tags_train.text.tokenizer import load_tokenizer
+    from get_tags_train.training.train import train
 
     home = tmp_path_factory.mktemp("small") / "home"
     data = PreparedData(prepare_small(home, demo_home, demo_home / "demo_bert"))

@@ -16,12 +16,12 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, Unicode, UnicodeText, create_engine, insert
 from sqlalchemy.types import TypeEngine
 
-from get_tags_train.csvfiles import read_ids
-from get_tags_train.events import Event
-from get_tags_train.extraction import extract
-from get_tags_train.layers import load_settings
-from get_tags_train.settings import FROM_DATABASE, Settings, Source
-from get_tags_train.source import DocumentSource, RawDocument
+from get_tags_train.core.config import load_settings
+from get_tags_train.core.events import Event
+from get_tags_train.core.settings import FROM_DATABASE, Settings, Source
+from get_tags_train.data.extract import extract
+from get_tags_train.data.input_files import read_ids
+from get_tags_train.data.source import DocumentSource, RawDocument
 
 Documents = Sequence[tuple[Any, str | None, str | None]]
 Tags = Iterable[tuple[Any, str | None]]

@@ -8,20 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from get_tags_train.dataset import MANIFEST, PreparedData
-from get_tags_train.folders import remove_folder
-from get_tags_train.home import data_dir, data_names, unfinished
-from get_tags_train.pieces import piece_paths
+from get_tags_train.core.files import remove_folder
+from get_tags_train.core.home import data_dir, data_names, unfinished
+from get_tags_train.data.prepared import MANIFEST, PreparedData
+from get_tags_train.data.shards import piece_paths
 
 # Forks a process for each line it reads, so that starting Python and loading libraries is done once. Pieces are small
 # there, so that a run can be killed in many places.
 _FORKS = """
 import os, signal, sys, time
 from pathlib import Path
-from get_tags_train import database, earlier, encoding, extraction, prepare, source
-from get_tags_train.layers import load_settings
-from get_tags_train.tokens import load_tokenizer
-prepare.PIECE_DOCUMENTS = 40
+from get_tags_train.data import database, extract, read, reuse, source
+from get_tags_train.text import encoder
+from get_tags_train.core.config import load_settings
+from get_tags_train.text.tokenizer import load_tokenizer
+read.PIECE_DOCUMENTS = 40
 settings = load_settings(Path(sys.argv[1]), environ={})
 load_tokenizer(settings.base_model)
 for kill_after_seconds in sys.stdin:
@@ -29,7 +30,7 @@ for kill_after_seconds in sys.stdin:
     child = os.fork()
     if child == 0:
         try:
-            extraction.extract(settings, lambda event: None)
+            extract.extract(settings, lambda event: None)
         except BaseException as error:
             print(repr(error), file=sys.stderr)
             os._exit(1)

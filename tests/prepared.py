@@ -9,17 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from get_tags_train.dataset import (
-    TAGS,
-    Manifest,
-    PreparedData,
-    document_schema,
-    file_sha256,
-    write_batches,
-    write_manifest,
-)
-from get_tags_train.folders import write_json
-from get_tags_train.text import text_hash
+from get_tags_train.core.arrow import write_batches
+from get_tags_train.core.files import file_sha256, write_json
+from get_tags_train.data.prepared import TAGS, Manifest, PreparedData, document_schema, write_manifest
+from get_tags_train.text.clean import text_hash
 
 Document = tuple[int | str, str, list[str]]
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import typer
 
-from get_tags_train.cli import app
-from get_tags_train.layers import load_settings
+from get_tags_train.cli.main import app
+from get_tags_train.core.config import load_settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

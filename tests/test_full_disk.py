@@ -10,8 +10,8 @@ import pytest
 from databases import fill, unavailable, write_settings
 from typer.testing import CliRunner
 
-from get_tags_train.cli import app
-from get_tags_train.dataset import PreparedData
+from get_tags_train.cli.main import app
+from get_tags_train.data.prepared import PreparedData
 
 pytestmark = pytest.mark.server  # as the servers do, it needs root
 

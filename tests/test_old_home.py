@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from get_tags_train.cli import app
-from get_tags_train.home import live_model
+from get_tags_train.cli.main import app
+from get_tags_train.core.home import live_model
 
 OLD = {
     "_cache/_data/tags_v7/train.pkl": b"old data",

@@ -10,14 +10,16 @@ import pytest
 from databases import settings_for, silent
 from transformers import pipeline
 
-from get_tags_train.csvfiles import read_ids, read_samples, write_csv
-from get_tags_train.errors import GetTagsError, InputError
-from get_tags_train.events import Event, Notice, StageFinished
-from get_tags_train.home import live_model
-from get_tags_train.model import TagModel
-from get_tags_train.modelfacts import read_facts
+from get_tags_train.core.csv import write_csv
+from get_tags_train.core.errors import GetTagsError, InputError
+from get_tags_train.core.events import Event, Notice, StageFinished
+from get_tags_train.core.home import live_model
+from get_tags_train.core.settings import FROM_DATABASE, Settings, Source
+from get_tags_train.data.input_files import read_ids
+from get_tags_train.model.metadata import read_facts
+from get_tags_train.model.tagger import TagModel
 from get_tags_train.pipeline import RunResult, run
-from get_tags_train.settings import FROM_DATABASE, Settings, Source
+from get_tags_train.splits.test_samples import read_samples
 
 DATA_KEYS = {
     "name", "path", "source", "documents_read", "documents_kept", "dropped", "missing_ids", "tags", "checksum",
@@ -167,7 +169,7 @@ def home_with_leaks(chain: Chain, tmp_path: Path) -> Path:
     home = make_home(tmp_path / "home", chain.demo_home)
     shutil.copytree(chain.home / "_cache" / "_data" / "tags_v1", home / "_cache" / "_data" / "tags_v1")
     stored = chain.home / "_cache" / "_data" / "tags_v1"
-    from get_tags_train.dataset import PreparedData
+    from get_tags_train.data.prepared import PreparedData
 
     texts = next(PreparedData(stored).batches()).column("text").to_pylist()[:3]
     write_csv(

@@ -18,12 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import get_tags_train
-from get_tags_train import trained_texts
-from get_tags_train.cli import app
-from get_tags_train.csvfiles import as_cell, of_cell, read_columns, write_csv
-from get_tags_train.errors import GetTagsError
-from get_tags_train.model import TagModel, TagScore
-from get_tags_train.predict import Named, lines
+from get_tags_train.cli.main import app
+from get_tags_train.core.csv import as_cell, of_cell, read_columns, write_csv
+from get_tags_train.core.errors import GetTagsError
+from get_tags_train.model import training_record
+from get_tags_train.model.tagger import TagModel, TagScore
+from get_tags_train.serving.predict import Named, lines
 
 SECRETS = ["plant-Zk3#url", "plant-odbc-9", "plant-token-7", "plant-env-5"]
 FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1"]
@@ -72,10 +72,10 @@ def test_pickles_are_not_read(model: Path) -> None:
     (model / "model.safetensors").unlink()
     with pytest.raises(GetTagsError):
         TagModel(model)
-    with (model / trained_texts.FILE).open("wb") as stream:
+    with (model / training_record.FILE).open("wb") as stream:
         np.save(stream, np.array([Evil(ran)], dtype=object), allow_pickle=True)
     with pytest.raises(GetTagsError, match="cannot be read"):
-        trained_texts.seen(model, ["un text"])
+        training_record.seen(model, ["un text"])
     assert not ran.exists()
 
 
@@ -174,9 +174,9 @@ def test_serving_keeps_no_secret(secret_home: Path, capfd: pytest.CaptureFixture
     [
         (["train", "--yes"], "get_tags_train.pipeline.run"),
         (["train", "--yes", "--source", "cached"], "get_tags_train.pipeline.run"),
-        (["serve"], "get_tags_train.follower.Follower"),
-        (["doctor"], "get_tags_train.doctor.examine"),
-        (["samples"], "get_tags_train.samples.Samples.read"),
+        (["serve"], "get_tags_train.serving.hot_reload.Follower"),
+        (["doctor"], "get_tags_train.maintenance.doctor.examine"),
+        (["samples"], "get_tags_train.splits.test_samples.Samples.read"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -201,7 +201,7 @@ def test_a_fault_says_no_secret_and_leaves_a_traceback(
 
 COMMANDS = """
 import json, os, sys
-from get_tags_train.cli import app
+from get_tags_train.cli.main import app
 for variables in json.loads(sys.argv[2]):
     os.environ |= variables
     for line in (["extract", "--yes"], ["extract", "--yes", "--json"], ["doctor"], ["models", "show", "none"]):
@@ -228,8 +228,9 @@ def test_no_csv_file_begins_a_formula(tmp_path: Path, formula: str) -> None:
 
 def test_csv_files_are_written_in_one_place() -> None:
     package = Path(get_tags_train.__file__).parent
-    writers = {p.stem for p in package.glob("*.py") if re.search(r"csv\.(Dict)?[wW]riter|to_csv", p.read_text("utf-8"))}
-    assert writers == {"csvfiles"}
+    modules = {path.relative_to(package).as_posix(): path.read_text("utf-8") for path in package.rglob("*.py")}
+    writers = {module for module, code in modules.items() if re.search(r"csv\.(Dict)?[wW]riter|to_csv", code)}
+    assert writers == {"core/csv.py"}
 
 
 @given(st.text())

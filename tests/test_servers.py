@@ -20,13 +20,13 @@ from databases import Proxy, fill, mariadb, postgresql, read, settings_for, sile
 from killing import kill_extractions
 from sqlalchemy import CHAR, BigInteger, Numeric, String, Uuid, create_engine, text
 
-from get_tags_train.database import open_engine
-from get_tags_train.errors import GetTagsError
-from get_tags_train.events import Event, Notice
-from get_tags_train.extraction import extract
-from get_tags_train.settings import Settings, Source
-from get_tags_train.source import TAGS_UNREADABLE, DocumentSource, RawDocument
-from get_tags_train.trouble import translated
+from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.events import Event, Notice
+from get_tags_train.core.settings import Settings, Source
+from get_tags_train.data.database import open_engine
+from get_tags_train.data.database_errors import translated
+from get_tags_train.data.extract import extract
+from get_tags_train.data.source import TAGS_UNREADABLE, DocumentSource, RawDocument
 
 pytestmark = pytest.mark.server
 

@@ -17,8 +17,8 @@ import one_run
 from figures import ECE, Answers, Floats, Truth, calibration_error, chance_error, draws, interval, measure, over_seeds
 from numpy.typing import NDArray
 
-from get_tags_train import calibration
-from get_tags_train.calibration import Calibration, fit_calibration, tune_thresholds
+from get_tags_train.metrics import calibration
+from get_tags_train.metrics.calibration import Calibration, fit_calibration, tune_thresholds
 
 _FIGURES = ("P@1", "P@3", "P@5", "R-precision", "micro F1 tuned", "macro F1 tuned")
 _DRAWS = 1000

@@ -17,7 +17,7 @@ import one_run
 from figures import ECE, Answers, Floats, Truth, calibration_error, measure
 from numpy.typing import NDArray
 
-from get_tags_train.calibration import fit_calibration, tune_thresholds
+from get_tags_train.metrics.calibration import fit_calibration, tune_thresholds
 
 _DRAWS = 6
 _SHRINK = 10.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from get_tags_train.metrics import f1, first_hits, rank
+from get_tags_train.metrics.ranking import f1, first_hits, rank
 
 Floats = NDArray[np.float64]
 BANDS = {"frequent": (100, 10**9), "middle": (10, 100), "rare": (1, 10)}

@@ -18,16 +18,16 @@ from sets import RealSet, read
 from starts import fit_head
 from variants import VARIANTS, Variant
 
-from get_tags_train.base_model import load_for_tags
-from get_tags_train.batches import Batch, Documents, split_by_tokens
-from get_tags_train.device import prepared_device
-from get_tags_train.fitting import Course
-from get_tags_train.layers import load_settings
-from get_tags_train.learner import Learner
-from get_tags_train.metrics import precision_at_k
-from get_tags_train.processes import Processes
-from get_tags_train.settings import TrainingSettings
-from get_tags_train.tokens import load_tokenizer
+from get_tags_train.core.config import load_settings
+from get_tags_train.core.settings import TrainingSettings
+from get_tags_train.metrics.ranking import precision_at_k
+from get_tags_train.model.device import prepared_device
+from get_tags_train.text.tokenizer import load_tokenizer
+from get_tags_train.training.batches import Batch, Documents, split_by_tokens
+from get_tags_train.training.distributed import Processes
+from get_tags_train.training.head import load_for_tags
+from get_tags_train.training.loop import Course
+from get_tags_train.training.step import Learner
 
 LINEAR, LINEAR_CUT, TRAINER = "linear", "linear, same tokens", "trainer"
 _SCORED_TOKENS = 8_192

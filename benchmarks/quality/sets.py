@@ -10,12 +10,14 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from get_tags_train.batches import Documents, Examples, _Lists
-from get_tags_train.encoding import CleanTextEncoder
-from get_tags_train.shingles import shingle
-from get_tags_train.text import clean_text, normalise_tag
-from get_tags_train.tokens import load_tokenizer
-from get_tags_train.twins import group_texts
+from get_tags_train.data.near_duplicates import group_texts
+from get_tags_train.splits.training_set import Examples
+from get_tags_train.text.clean import clean_text
+from get_tags_train.text.encoder import CleanTextEncoder
+from get_tags_train.text.shingles import shingle
+from get_tags_train.text.tags import normalise_tag
+from get_tags_train.text.tokenizer import load_tokenizer
+from get_tags_train.training.batches import Documents, _Lists
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 _WORD = re.compile(r"[^\W\d_]+")

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from get_tags_train.batches import Documents, split_by_tokens
+from get_tags_train.training.batches import Documents, split_by_tokens
 
 _TOKENS = 8_192
 _MOST_STEPS = 200

@@ -24,7 +24,7 @@ from figures import over_seeds as mean_over_seeds
 from one_run import LINEAR, LINEAR_CUT, TRAINER, Plan, path_of, stored
 from sets import RealSet
 
-from get_tags_train.calibration import fit_calibration, tune_thresholds
+from get_tags_train.metrics.calibration import fit_calibration, tune_thresholds
 
 LINEARS = (LINEAR, LINEAR_CUT)
 _DRAWS = 1000

@@ -5,18 +5,19 @@
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from get_tags_train.model import TagModel as TagModel
-    from get_tags_train.model import TagScore as TagScore
+from get_tags_train.core.version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from get_tags_train.model.tagger import TagModel as TagModel
+    from get_tags_train.model.tagger import TagScore as TagScore
+
 __all__ = ["TagModel", "TagScore", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
     """The model's classes when somebody asks for them: they load torch, which takes seconds."""
     if name in ("TagModel", "TagScore"):
-        from get_tags_train import model
+        from get_tags_train.model import tagger
 
-        return getattr(model, name)
+        return getattr(tagger, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

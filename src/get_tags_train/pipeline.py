@@ -1,27 +1,22 @@
 """The whole chain: the only owner of the order of stages."""
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from get_tags_train.errors import GetTagsError, TrainingInterrupted
-from get_tags_train.events import Notice, OnEvent, StageFinished, StageStarted
-from get_tags_train.extraction import DataResult, describe, extract
-from get_tags_train.home import find_data, held_out_path
-from get_tags_train.settings import Settings
-from get_tags_train.undisturbed import awake
-from get_tags_train.words import _, _n
+from get_tags_train.core.errors import TrainingInterrupted
+from get_tags_train.core.events import OnEvent
+from get_tags_train.core.home import find_data
+from get_tags_train.core.i18n import _
+from get_tags_train.core.settings import Settings
+from get_tags_train.core.system import awake
+from get_tags_train.data.extract import DataResult, describe, extract
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from get_tags_train.dataset import PreparedData
-    from get_tags_train.held_out import HeldOut
-    from get_tags_train.samples import Samples
+    pass
+from get_tags_train.splits.set_aside import set_aside
 
 
 @dataclass(frozen=True)
@@ -63,20 +58,22 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
 
     All that can be known to be wrong is found before the long work begins.
     """
-    from get_tags_train import baseline, deploy, evaluate, report, train
-    from get_tags_train.base_model import check_base_model
-    from get_tags_train.batches import choose_examples
-    from get_tags_train.csvfiles import read_tags_map
-    from get_tags_train.dataset import PreparedData
-    from get_tags_train.device import choose_device
-    from get_tags_train.examples import HELD_OUT, NEWEST, ExampleSet
-    from get_tags_train.held_out import newest_of, texts_and_labels
-    from get_tags_train.modelfacts import read_facts
-    from get_tags_train.retention import keep_newest
-    from get_tags_train.running_api import RunningApi
-    from get_tags_train.samples import Samples
-    from get_tags_train.tokens import load_tokenizer
-    from get_tags_train.tracking import check_tracker
+    from get_tags_train.data.input_files import read_tags_map
+    from get_tags_train.data.prepared import PreparedData
+    from get_tags_train.deployment import deploy
+    from get_tags_train.deployment.api_switch import RunningApi
+    from get_tags_train.evaluation import evaluate, linear_baseline, report
+    from get_tags_train.maintenance.retention import keep_newest
+    from get_tags_train.model.base_model import check_base_model
+    from get_tags_train.model.device import choose_device
+    from get_tags_train.model.metadata import read_facts
+    from get_tags_train.splits.eval_set import HELD_OUT, NEWEST, ExampleSet
+    from get_tags_train.splits.held_out import newest_of, texts_and_labels
+    from get_tags_train.splits.test_samples import Samples
+    from get_tags_train.splits.training_set import choose_examples
+    from get_tags_train.text.tokenizer import load_tokenizer
+    from get_tags_train.training import train
+    from get_tags_train.training.tracking import check_tracker
 
     started = perf_counter()
     samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
@@ -108,7 +105,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     if settings.evaluation.baseline:
         examples = choose_examples(data, untrained, settings.training.min_tag_count)
         seed, seconds = settings.training.seed, facts["seconds"]
-        linear = baseline.fit(data, examples, training_seconds=seconds, seed=seed, on_event=on_event)
+        linear = linear_baseline.fit(data, examples, training_seconds=seconds, seed=seed, on_event=on_event)
     if held_out.reported.any():
         further["held_out"] = ExampleSet.of_documents(HELD_OUT, *texts_and_labels(data, held_out.reported))
     if (newest := newest_of(data, held_out.reported)) is not None:
@@ -141,57 +138,9 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     return result
 
 
-def set_aside(
-    settings: Settings, data: "PreparedData", samples: "Samples", on_event: OnEvent
-) -> "tuple[NDArray[np.bool_], HeldOut]":
-    """Which documents are also test samples, or nearly, and which are held out.
-
-    Raises GetTagsError where there are leaks and the setting says stop.
-    """
-    from get_tags_train.held_out import hold_out
-    from get_tags_train.home import logs_dir
-    from get_tags_train.leaks import find_trainable_leaks, write_leaks
-
-    started = perf_counter()
-    on_event(StageStarted("set_aside"))
-    leaks, leaked = find_trainable_leaks(settings.home, samples, data)
-    listed = logs_dir(settings.home) / f"leaks-{data.name}.csv"
-    if leaks:
-        write_leaks(listed, leaks, samples)
-        said = _n(
-            "{count:,} document is also a test sample, or nearly; it is listed in {listed}.",
-            "{count:,} documents are also test samples, or nearly; they are listed in {listed}.",
-            len(leaks),
-            listed=listed,
-        )
-        if settings.evaluation.leaks == "stop":
-            hint = _('Remove these examples, or leave the documents out: leaks = "leave_out" under [evaluation].')
-            raise GetTagsError(said, hint)
-        left = _("Left out of training.") if settings.evaluation.leaks == "leave_out" else _("Trained on all the same.")
-        on_event(Notice(f"{said} {left}", "warning"))
-    held_out = hold_out(settings.home, data, settings.evaluation.held_out, leaked)
-    on_event(StageFinished("set_aside", perf_counter() - started))
-    if held_out.left_out.any():
-        said = _(
-            "{selecting:,} documents are held out to select by, {reported:,} to be scored ({path}); {twins:,} "
-            "near-duplicates of held-out documents are left out of training too.",
-            selecting=held_out.selecting.sum(),
-            reported=held_out.reported.sum(),
-            path=held_out_path(settings.home),
-            twins=held_out.twins.sum(),
-        )
-        on_event(Notice(said))
-    return leaked, held_out
-
-
-def is_assistant() -> bool:
-    """Whether a launcher has started this process to train along with the main one, which alone writes and talks."""
-    return {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys() and os.environ["RANK"] != "0"
-
-
 def assist(settings: Settings) -> None:
     """Train along with the main process of several, which torchrun or `accelerate launch` has started."""
-    from get_tags_train.device import choose_device
-    from get_tags_train.train import assist as train_along
+    from get_tags_train.model.device import choose_device
+    from get_tags_train.training.train import assist as train_along
 
     train_along(settings.home, choose_device(settings.training.device))

@@ -1,0 +1,1 @@
+"""What people type and read: commands, the wizard, tables and help. Errors are handled here, once."""

@@ -1,0 +1,63 @@
+"""Help and usage errors in the reader's language; typer itself speaks English."""
+
+import re
+from typing import Any
+
+from typer import Context, rich_utils
+from typer.core import TyperGroup
+
+from get_tags_train.core.i18n import N_, _, reason
+
+# What typer prints around the help texts, by the name it has there.
+_FRAME = {
+    "ARGUMENTS_PANEL_TITLE": N_("Arguments"),
+    "OPTIONS_PANEL_TITLE": N_("Options"),
+    "COMMANDS_PANEL_TITLE": N_("Commands"),
+    "DEFAULT_STRING": N_("[default: {}]"),
+    "REQUIRED_LONG_STRING": N_("[required]"),
+}
+_HELP = N_("Show this message and exit.")
+# What it says of a command line that it does not understand, and how we say it.
+_COMPLAINTS = [
+    (
+        r"No such (command|option):? (?P<name>\S+?)\.? \(?(Did you mean|Possible options:) (?P<near>.*?)[?)]+",
+        N_("There is no {name}; there is {near}."),
+    ),
+    (r"No such (command|option):? (?P<name>\S+?)\.?", N_("There is no {name}.")),
+    (r"Missing command\.", N_("The command is missing.")),
+    (r"Missing (argument|option|parameter):? '?(?P<name>[^']*)'?.*", N_("{name} is missing.")),
+    (r"Option '(?P<name>.*)' requires an argument\.", N_("{name} needs a value.")),
+    (r"Option '(?P<name>.*)' does not take a value\.", N_("{name} takes no value.")),
+    (r"Got unexpected extra argument\S* \((?P<name>.*)\)", N_("{name} is one argument too many.")),
+]
+
+
+def translate(command: Any) -> None:
+    """Put a command's help, and that of all below it, into the reader's language."""
+    for name, text in _FRAME.items():
+        setattr(rich_utils, name, _(text))
+    _translate(command, Context(command))
+
+
+def _translate(command: Any, ctx: Context) -> None:
+    usage = command.get_usage
+    command.get_usage = lambda ctx: usage(ctx).replace("Usage:", _("Usage:"), 1)
+    for described in (command, *command.params):
+        if described.help:
+            described.help = _(described.help)
+    if option := command.get_help_option(ctx):
+        option.help = _(_HELP)
+    if isinstance(command, TyperGroup):
+        for below in command.commands.values():
+            _translate(below, ctx)
+
+
+def complaint(message: str) -> str:
+    """What typer says of a command line, in our words; in its own where we have none."""
+    if refused := re.fullmatch(r"Invalid value(?: for (?P<name>.*?))?: (?P<why>.*)", message.strip(), re.DOTALL):
+        name = (refused["name"] or "").strip("'")
+        return _("{name}: {reason}.", name=name, reason=reason(refused["why"]))
+    for pattern, text in _COMPLAINTS:
+        if found := re.fullmatch(pattern, message.strip(), re.DOTALL):
+            return _(text, **{key: value.strip("'") for key, value in found.groupdict().items()})
+    return message.strip()

@@ -1,0 +1,254 @@
+"""Asks what no flag answered; each question says what it means and what is recommended."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+from get_tags_train.cli import unfinished, wizard
+from get_tags_train.cli.prompts import (
+    MOST_CHOICES,
+    Choice,
+    agree,
+    can_ask,
+    choose,
+    forget_typed,
+    prompts,
+    tell,
+    type_path,
+    type_value,
+)
+from get_tags_train.cli.tables import first_of
+from get_tags_train.core.bootstrap import SITE_FILE
+from get_tags_train.core.errors import GetTagsError, InputError
+from get_tags_train.core.files import folder_bytes, read_json, write_json
+from get_tags_train.core.home import data_names, find_data, last_source_path
+from get_tags_train.core.i18n import N_, _, _n, documents, number, tags_of
+from get_tags_train.core.settings import Settings, Source, SourceKind, problem
+from get_tags_train.data.input_files import read_ids
+from get_tags_train.data.prepared import PreparedData
+from get_tags_train.evaluation.tag_changes import concerns
+
+__all__ = ["QUESTIONS", "can_ask", "prompts"]
+
+_EXAMPLE = "demo"
+_AUTO = "auto"
+
+
+class _Question(NamedTuple):
+    """A number to ask for: what it means in a line, and why it has its limit."""
+
+    section: str
+    key: str
+    prompt: str
+    explanation: str
+    limit_reason: str = ""
+
+
+QUESTIONS = [
+    _Question(
+        "training",
+        "epochs",
+        N_("Epochs"),
+        N_("Times training goes through all documents; the default was found by validation."),
+    ),
+    _Question(
+        "training",
+        "batch_size",
+        N_("Batch size"),
+        N_("Documents per training step; more is faster, as far as memory allows."),
+    ),
+    _Question(
+        "training",
+        "context_length",
+        N_("Context length"),
+        N_("How much of each document the model reads, in tokens (about 0.6 words each)."),
+        limit_reason=N_("a BERT reads no more"),
+    ),
+    _Question(
+        "evaluation",
+        "top_k",
+        N_("k for evaluation"),
+        N_("Of the first k tags named, how many are right? It changes nothing in the model."),
+    ),
+]
+
+
+def ask_source(settings: Settings, chosen: Source | None, *, only_extraction: bool = False) -> Source | None:
+    """Where the documents come from, as far as flags have not `chosen` it; None is the built-in example.
+
+    only_extraction offers nothing that is prepared already.
+    """
+    source = chosen or _ask_kind(settings, only_extraction=only_extraction)
+    if source and source.kind == "ids" and not source.ids_path:
+        return Source("ids", ids_path=_ask_ids(settings))
+    if source and source.kind == "cached" and not source.data_name:
+        return Source("cached", data_name=_ask_data(settings))
+    return source
+
+
+def ask_settings(settings: Settings, answered: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The numbers that no flag has given, checked as they are typed; the defaults are the settings' values."""
+    answers: dict[str, dict[str, Any]] = {}
+    for question in QUESTIONS:
+        section, key = question.section, question.key
+        if key in answered.get(section, {}):
+            continue
+        default = str(getattr(getattr(settings, section), key))
+        tell(_(question.explanation))
+        asked = _("{question} (recommended: {default}):", question=_(question.prompt), default=default)
+        text = type_value(asked, default, _checker(question))
+        answers.setdefault(section, {})[key] = text if text == _AUTO else int(text)
+    return answers
+
+
+def remember(home: Path, source: Source) -> None:
+    """Keep the source that was chosen, as the next run's default."""
+    write_json(last_source_path(home), {"kind": source.kind, "ids": str(source.ids_path) if source.ids_path else None})
+
+
+def remembered(home: Path) -> Source:
+    """The source of the last run that was answered here, with its file if that is still there; else the database."""
+    with suppress(OSError, ValueError):
+        kept = read_json(last_source_path(home))
+        if isinstance(kept, dict) and kept.get("kind") in get_args(SourceKind):
+            ids_path = Path(str(kept.get("ids")))
+            return Source(kept["kind"], ids_path if ids_path.is_file() else None)
+    return Source("database")
+
+
+def confirm_start(*, expected: bool) -> bool:
+    """The last question before the long work; where something is missing, a no is `expected`."""
+    return agree(_("Start?") if expected else _("Start all the same?"), default=expected)
+
+
+def confirm_deploy(model_name: str) -> bool:
+    """The question after the evaluation; what was typed during the training does not answer it."""
+    forget_typed()
+    return agree(_("Make {name} live now?", name=model_name), default=False)
+
+
+def confirm_despite(model_name: str) -> bool:
+    """The second question, where something speaks against it."""
+    return agree(_("Make {name} live all the same?", name=model_name), default=False)
+
+
+def confirm_removal(path: Path) -> bool:
+    """Before anything is deleted."""
+    return agree(_("Remove {path} for good?", path=path), default=False)
+
+
+def confirm_adding(examples: int, path: Path) -> bool:
+    """Before examples are written into somebody's file of samples."""
+    asked = _n("Add this example to {path}?", "Add these {count} examples to {path}?", examples, path=path)
+    return agree(asked, default=True)
+
+
+def _ask_kind(settings: Settings, *, only_extraction: bool) -> Source | None:
+    """The source, its file or data yet to be asked for; what has not finished is said, and first among the choices."""
+    has_database = bool(settings.database.url)
+    if only_extraction and not has_database:
+        raise InputError(
+            _("No database is set."),
+            _(
+                "Set url under [database] in {path}; or try the example: get-tags train --demo.",
+                path=settings.home / SITE_FILE,
+            ),
+        )
+    names = data_names(settings.home)
+    continued = unfinished.extractions(settings)
+    if not only_extraction:
+        asked = {question.key: question.prompt for question in QUESTIONS if question.section == "training"}
+        unfinished.say_trainings(settings, names, asked)
+    if not has_database:
+        tell(_("No database is set yet. To set one, write into {path}:", path=settings.home / SITE_FILE))
+        tell('[database]\nurl = "mssql+pyodbc://USER@SERVER/DATABASE?driver=ODBC+Driver+18+for+SQL+Server"')
+    choices = [Choice(title, source) for source, title in continued.items()]
+    choices += _sources(names, continued, has_database=has_database, only_extraction=only_extraction)
+    tell(_("All of the database, the documents of a list, or earlier data (starts at once)."))
+    last = Source(remembered(settings.home).kind)
+    picked: Source | str = choose(_("Where do the documents come from?"), choices, next(iter(continued), last))
+    return picked if isinstance(picked, Source) else None
+
+
+def _sources(
+    names: list[str], continued: Mapping[Source, str], *, has_database: bool, only_extraction: bool
+) -> list[Choice]:
+    not_set = "" if has_database else _("no database is set")
+    choices = []
+    if Source("database") not in continued:  # to which it would be the same
+        choices.append(Choice(_("Database: extract all documents"), Source("database"), not_set))
+    choices.append(Choice(_("ids.csv: extract the documents whose ids it names"), Source("ids"), not_set))
+    if not only_extraction:
+        none_there = "" if names else _("none there yet")
+        title = _("Prepared data of an earlier run")
+        title += f": {first_of(names, shown=2, joined=', ')}" if names else ""
+        choices.append(Choice(title, Source("cached"), none_there))
+        if not has_database:
+            choices.append(Choice(_("The built-in example, to try everything with"), _EXAMPLE))
+    return choices
+
+
+def _ask_ids(settings: Settings) -> Path:
+    tell(_("A CSV file with one column, the ids of the documents; Tab completes a name."))
+    named = [remembered(settings.home).ids_path, settings.home / "ids.csv"]
+    default = next((str(path) for path in named if path and path.is_file()), "")
+    return type_path(_("File with the ids of the documents:"), default, _problem_of_ids)
+
+
+def _ask_data(settings: Settings) -> str:
+    names = data_names(settings.home)
+    find_data(settings.home, None)  # says what to do where there are none
+    choices = [Choice(_data_line(settings.home, name), name) for name in names[:MOST_CHOICES]]
+    return str(choose(_("Which prepared data? (newest first)"), choices))
+
+
+def _data_line(home: Path, name: str) -> str:
+    folder = find_data(home, name)
+    try:
+        manifest = PreparedData(folder).manifest
+    except GetTagsError:
+        return _("{name}  (damaged)", name=name)
+    date = datetime.fromisoformat(manifest.created)
+    size = f"{number(folder_bytes(folder) / 1e6, ',.0f')} MB"
+    return f"{name}  {date:%Y-%m-%d %H:%M}  {documents(manifest.documents_kept)}, {tags_of(manifest.tags)}, {size}"
+
+
+def _checker(question: _Question) -> Callable[[str], bool | str]:
+    def check(text: str) -> bool | str:
+        if text == _AUTO and not problem(question.section, question.key, _AUTO):
+            return True
+        try:
+            value = int(text)
+        except ValueError:
+            return _("Please type a whole number.")
+        if reason := problem(question.section, question.key, value):
+            return ": ".join(filter(None, [reason, question.limit_reason and _(question.limit_reason)])) + "."
+        return True
+
+    return check
+
+
+def _problem_of_ids(text: str) -> bool | str:
+    try:
+        read_ids(Path(text).expanduser())
+    except GetTagsError as error:
+        return f"{error.message} {error.hint}"
+    return True
+
+
+_HELD_BACK = N_("It is not made live. To do it all the same: get-tags deploy {name} --yes")
+
+
+def agreed(evaluation: Mapping[str, Any], name: str, *, ask: bool, say: Callable[[str], None]) -> bool:
+    """True where nothing speaks against making the model live, or somebody was asked again and wants it."""
+    reasons = concerns(evaluation)
+    if not reasons:
+        return True
+    for reason in reasons:
+        say(reason)
+    if ask and wizard.confirm_despite(name):
+        return True
+    say(_(_HELD_BACK, name=name))
+    return False

@@ -1,0 +1,33 @@
+"""What is known before any setting is read: where the home is, and which language to speak.
+
+Standard library only: scripts/setup_env.py uses it before anything is installed.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from get_tags_train.core.i18n import LANGUAGES
+
+SITE_FILE = "get-tags.toml"
+ENV_PREFIX = "GET_TAGS_"
+
+
+def default_home(environ: Mapping[str, str] = os.environ) -> Path:
+    """GET_TAGS_HOME, else C:\\allan on Windows and ~/allan elsewhere."""
+    if named := environ.get("GET_TAGS_HOME"):
+        return Path(named).expanduser().absolute()
+    return Path("C:/allan") if os.name == "nt" else Path.home() / "allan"
+
+
+def chosen_language(home: Path, config_path: Path | None, environ: Mapping[str, str] = os.environ) -> str:
+    """[display] language, before the settings are read and whatever else is wrong with them: auto, ro or en."""
+    chosen: object = environ.get(f"{ENV_PREFIX}DISPLAY_LANGUAGE")
+    for path in (config_path, home / SITE_FILE):
+        if chosen is None and path is not None:
+            with suppress(OSError, ValueError):
+                display = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("display")
+                chosen = display.get("language") if isinstance(display, dict) else None
+    return str(chosen) if chosen in LANGUAGES else "auto"

@@ -1,0 +1,144 @@
+"""Where settings come from: defaults < the home's get-tags.toml < --config < GET_TAGS_* variables < flags, answers."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from get_tags_train.core.bootstrap import ENV_PREFIX, SITE_FILE
+from get_tags_train.core.errors import InputError
+from get_tags_train.core.i18n import _, reason
+from get_tags_train.core.settings import FROM_DATABASE, Sections, Settings, Source, describe
+
+# Variables that carry the prefix without being a setting.
+OTHER_VARIABLES = ("GET_TAGS_HOME", "GET_TAGS_REPOSITORY", "GET_TAGS_TEST_")
+
+_MOST_BYTES = 1 << 20  # of a settings file
+_FLAGS = ""  # the origin that no file has
+
+
+def defaults_path() -> Path:
+    """The shipped defaults: inside the installed package, else in the checkout's configs folder."""
+    packaged = Path(__file__).parents[1] / "defaults.toml"
+    return packaged if packaged.is_file() else Path(__file__).parents[3] / "configs" / "defaults.toml"
+
+
+def load_settings(
+    home: Path,
+    *,
+    config_path: Path | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    source: Source = FROM_DATABASE,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Merge all layers and check them; `overrides` are the flags and answers, by section and key.
+
+    Raises InputError naming the key and where it was set.
+    """
+    layers = [(_read_toml(defaults_path()), _("the shipped defaults"))]
+    site_path = home / SITE_FILE
+    if site_path.exists():
+        layers.append((_read_toml(site_path), str(site_path)))
+    if config_path is not None:
+        if not config_path.exists():
+            raise InputError(
+                _("There is no settings file {config_path}.", config_path=config_path),
+                _("Check the path given with --config."),
+            )
+        layers.append((_read_toml(config_path), str(config_path)))
+    layers.append((_from_environment(environ), _("the environment")))
+    layers.append(({k: dict(v) for k, v in (overrides or {}).items()}, _FLAGS))
+
+    merged: dict[str, dict[str, Any]] = {}
+    origins: dict[tuple[str, ...], str] = {}
+    for layer, origin in layers:
+        for section, values in layer.items():
+            if not isinstance(values, dict):
+                raise InputError(
+                    _("'{section}' in {origin} stands outside a section.", section=section, origin=origin),
+                    _(
+                        "Put it under one of {sections}.",
+                        sections=", ".join(f"[{s}]" for s in Sections.model_fields),
+                    ),
+                )
+            origins[section,] = origin
+            merged.setdefault(section, {}).update(values)
+            origins.update({(section, key): origin for key in values})
+    try:
+        sections = Sections.model_validate(merged)
+    except ValidationError as error:
+        raise _as_input_error(error, origins) from None
+    return Settings.model_construct(
+        home=home, source=source, **{name: getattr(sections, name) for name in Sections.model_fields}
+    )
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise InputError(
+                _("{path} is larger than {bytes:,} bytes.", path=path, bytes=_MOST_BYTES),
+                _("Settings are a TOML text file."),
+            )
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InputError(
+            _("{path} cannot be read: {reason}.", path=path, reason=error.strerror), _("Settings are a TOML text file.")
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(_("{path} is not UTF-8 text.", path=path), _("Save it as UTF-8 in your editor.")) from error
+    except tomllib.TOMLDecodeError as error:
+        hint = _("Text values stand in quotes; Windows paths in 'single quotes'.")
+        raise InputError(_("{path} is not valid TOML: {error}.", path=path, error=error), hint) from error
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """GET_TAGS_TRAINING_EPOCHS=3 is [training] epochs = 3; a value that is not TOML is taken as text."""
+    layer: dict[str, Any] = {}
+    for name, text in environ.items():
+        if not name.startswith(ENV_PREFIX) or name.startswith(OTHER_VARIABLES):
+            continue
+        section, _underscore, key = name.removeprefix(ENV_PREFIX).lower().partition("_")
+        field = Sections.model_fields.get(section)
+        known = field.annotation.model_fields if field and field.annotation else {}
+        if key not in known:
+            raise InputError(
+                _("The environment variable {name} is no setting of get-tags.", name=name),
+                _(
+                    "Names are {prefix}SECTION_KEY, for example {prefix}TRAINING_EPOCHS; unset it or mend it.",
+                    prefix=ENV_PREFIX,
+                ),
+            )
+        layer.setdefault(section, {})[key] = text if known[key].annotation is str else _toml_value(text)
+    return layer
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _as_input_error(error: ValidationError, origins: Mapping[tuple[str, ...], str]) -> InputError:
+    problem = error.errors()[0]
+    location = tuple(str(part) for part in problem["loc"][:2])  # beyond: which of several types
+    origin = origins.get(location, origins.get(location[:1], _("the settings")))
+    section, key = location[0], ".".join(location[1:])
+    name = f"[{section}] {key}" if key else f"[{section}]"
+    if problem["type"] == "extra_forbidden":
+        model = Sections.model_fields.get(section)
+        known = list(model.annotation.model_fields) if key and model and model.annotation else None
+        names = known or [f"[{s}]" for s in Sections.model_fields]
+        hint = _("Known there: {names}.", names=", ".join(names))
+        return InputError(_("Unknown setting {name} in {origin}.", name=name, origin=origin), hint)
+    why = reason(problem["msg"])
+    said = (
+        _("--{flag}: {reason}.", flag=key.replace("_", "-"), reason=why)
+        if origin == _FLAGS
+        else _("Setting {name} in {origin}: {reason}.", name=name, origin=origin, reason=why)
+    )
+    return InputError(said, describe(section, key))

@@ -1,0 +1,234 @@
+"""Engines, dialects, passwords: how a database is opened, and what of it may be shown."""
+
+import re
+from contextlib import closing
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import keyring
+import sqlparse
+from keyring.errors import KeyringError
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlparse.tokens import DDL, Punctuation
+
+from get_tags_train.core.errors import InputError
+from get_tags_train.core.i18n import N_, _
+from get_tags_train.core.settings import Settings
+
+KEYRING_SERVICE = "get-tags"
+_CHANGING = {"INTO", "INSERT", "UPDATE", "DELETE", "EXEC", "EXECUTE"}
+
+
+# A link that dies without a word, as a VPN does, is noticed within about a minute (libpq's parameters).
+_KEEPALIVE = {"connect_timeout": 15, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+# Packages that a URL without a driver's name asks for, and what serves in their place.
+_INSTALL = {
+    "MySQLdb": N_(
+        'Run pip install ".[mysql]" in the environment of get-tags, and begin the URL with mysql+pymysql://.'
+    ),
+    "psycopg2": N_(
+        'Run pip install ".[postgresql]" in the environment of get-tags; URLs begin with postgresql+psycopg://.'
+    ),
+    "psycopg": N_('Run pip install ".[postgresql]" in the environment of get-tags.'),
+    "pymysql": N_('Run pip install ".[mysql]" in the environment of get-tags.'),
+}
+_INSTALL_ANY = N_("Install it into the environment of get-tags: pip install {name}.")
+_SECRET_KEYS = re.compile(r"(pwd|password|passwd|token|secret|accesskey)", re.IGNORECASE)
+_ODBC_PAIR = re.compile(r"\s*([^=;]+?)\s*=\s*(\{(?:[^}]|\}\})*\}|[^;]*)")
+
+
+def open_engine(settings: Settings) -> Engine:
+    """An engine for the database of the settings, for reading. Raises InputError on a URL that cannot be used."""
+    url = _with_password(_parse(settings.database.url), settings.database.password)
+    options: dict[str, Any] = {}
+    if url.get_backend_name() == "sqlite":
+        url = _read_only_sqlite(url, settings)
+    elif url.get_dialect().driver in {"psycopg", "psycopg2"}:
+        options["connect_args"] = {key: value for key, value in _KEEPALIVE.items() if key not in url.query}
+    elif url.get_dialect().driver == "pymysql":
+        options["connect_args"] = {"connect_timeout": 15, "read_timeout": settings.database.timeout_seconds + 30}
+    elif url.get_backend_name() == "mssql" and settings.database.snapshot_isolation:
+        options["isolation_level"] = "SNAPSHOT"
+    try:
+        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, **options)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            _(
+                "The driver of {drivername} is not installed: there is no Python package {name}.",
+                drivername=url.drivername,
+                name=error.name,
+            ),
+            _(_INSTALL.get(str(error.name), _INSTALL_ANY), name=error.name),
+        ) from None
+    except SQLAlchemyError as error:
+        raise InputError(_("[database] url cannot be used: {first_line}", first_line=first_line(error))) from None
+    _limit_sessions(engine, settings.database.timeout_seconds)
+    return engine
+
+
+def describe_url(text: str) -> str:
+    """A database URL as it may be shown and kept: driver, server and database; no user, password or options."""
+    url = _parse(text)
+    host, database = url.host or "", url.database or ""
+    if connection := url.query.get("odbc_connect"):
+        pairs = {key.lower(): value for key, value in _ODBC_PAIR.findall(str(connection))}
+        host, database = pairs.get("server", pairs.get("dsn", "")), pairs.get("database", "")
+    port = f":{url.port}" if url.port else ""
+    return f"{url.drivername}://{host}{port}/{database}"
+
+
+def secrets_of(settings: Settings, *, ask_keyring: bool = True) -> list[str]:
+    """All that must never be shown or logged, as it is and as URLs spell it; the keyring may ask for a password."""
+    try:
+        url = _parse(settings.database.url)
+        url = _with_password(url, settings.database.password) if ask_keyring else url
+    except InputError:
+        return [secret for secret in (settings.database.url, settings.database.password) if secret]
+    found = [str(url.password or ""), settings.database.password]
+    found += [str(value) for key, value in url.query.items() if _SECRET_KEYS.search(key)]
+    pairs = _ODBC_PAIR.findall(str(url.query.get("odbc_connect", "")))
+    found += [_unbraced(value) for key, value in pairs if _SECRET_KEYS.search(key)]
+    spelt = {s for secret in found if secret for s in (secret, quote(secret, safe=""), quote_plus(secret))}
+    return sorted(spelt, key=len, reverse=True)
+
+
+def _unbraced(value: str) -> str:
+    """An ODBC value without the braces that protect its characters."""
+    return value[1:-1].replace("}}", "}") if value.startswith("{") and value.endswith("}") else value
+
+
+def checked_select(query: str, key: str) -> str:
+    """The query without comments and closing semicolon, if it is one SELECT that writes nothing.
+
+    `key` is the setting it comes from. Raises InputError.
+    """
+    plain = sqlparse.format(query, strip_comments=True)
+    statements = [s for s in sqlparse.parse(plain) if str(s).strip().strip(";").strip()]
+    hint = _("It must be one SELECT, without INTO; several statements and changes are refused.")
+    if len(statements) != 1 or statements[0].get_type() != "SELECT":
+        raise InputError(_("[database] {key} is not a single SELECT.", key=key), hint)
+    depth = 0
+    for token in statements[0].flatten():
+        depth += {"(": 1, ")": -1}.get(token.value, 0) if token.ttype is Punctuation else 0
+        if depth < 0:  # it would close the parenthesis that it is put into
+            raise InputError(_("[database] {key} closes a parenthesis that it does not open.", key=key), hint)
+        if token.ttype is DDL or (token.is_keyword and token.value.upper() in _CHANGING):
+            raise InputError(_("[database] {key} contains {word}.", key=key, word=token.value.upper()), hint)
+    return str(statements[0]).strip().rstrip(";").strip()
+
+
+def check_inside_select(query: str, key: str) -> None:
+    """Raise InputError where SQL Server would not take a checked query inside another SELECT."""
+    depth, words = 0, []
+    for token in sqlparse.parse(query)[0].flatten():
+        depth += {"(": 1, ")": -1}.get(token.value, 0) if token.ttype is Punctuation else 0
+        if depth == 0 and not token.is_whitespace:
+            words.append(" ".join(token.value.upper().split()))
+    if words[0] == "WITH":
+        hint = _("Make it a view in the database and select from that.")
+        raise InputError(
+            _("[database] {key} begins with WITH, which SQL Server does not take inside another query.", key=key), hint
+        )
+    if "ORDER BY" in words and not {"TOP", "OFFSET"} & set(words):
+        raise InputError(
+            _("[database] {key} has an ORDER BY, which SQL Server does not take inside another query.", key=key),
+            _("Leave it out: get-tags sorts by id itself."),
+        )
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _parse(text: str) -> URL:
+    if not text:
+        raise InputError(
+            _("No database is set."),
+            _(
+                "Set url under [database] in get-tags.toml in your home folder; or try the example: "
+                "get-tags train --demo."
+            ),
+        )
+    try:
+        url = make_url(text)
+        url.get_dialect()
+    except ModuleNotFoundError as error:
+        raise InputError(
+            _("The database driver is not installed: there is no Python package {name}.", name=error.name),
+            _("Install it into the environment of get-tags: pip install {name}.", name=error.name),
+        ) from None
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise InputError(
+            _("[database] url is not a database URL."),
+            _(
+                "It looks like mssql+pyodbc://USER@SERVER/DATABASE?driver=ODBC+Driver+18+for+SQL+Server; "
+                "special characters in names are percent-encoded."
+            ),
+        ) from None
+    if "@" in (url.host or ""):
+        raise InputError(
+            _("[database] url has an @ in its user or password."),
+            _("Write it as %40, or keep the password out of the URL: GET_TAGS_DATABASE_PASSWORD, or the keyring."),
+        )
+    return url
+
+
+def _with_password(url: URL, password: str) -> URL:
+    """The URL with its own password, else the setting's, else the system keyring's."""
+    if connection := url.query.get("odbc_connect"):
+        pairs = {key.lower(): value for key, value in _ODBC_PAIR.findall(str(connection))}
+        user = pairs.get("uid", "")
+        if not user or "pwd" in pairs or "password" in pairs:
+            return url
+        password = password or _from_keyring(user, pairs.get("server", ""))
+        escaped = password.replace("}", "}}")
+        return url.update_query_dict({"odbc_connect": f"{connection};PWD={{{escaped}}}"}) if password else url
+    if url.password or not url.username:
+        return url
+    password = password or _from_keyring(url.username, url.host or "")
+    return url.set(password=password) if password else url
+
+
+def _from_keyring(user: str, server: str) -> str:
+    try:
+        return keyring.get_password(KEYRING_SERVICE, f"{user}@{server}") or ""
+    except KeyringError:
+        return ""  # no keyring on this machine
+
+
+def _read_only_sqlite(url: URL, settings: Settings) -> URL:
+    if not url.database or url.database.startswith("file:"):
+        return url
+    path = settings.path(url.database)
+    if not path.is_file():
+        raise InputError(_("There is no SQLite database {path}.", path=path), _("Check url under [database]."))
+    posix = quote(path.absolute().as_posix(), safe="/:")
+    # C:/x is /C:/x in a file URI, and a network share //server/x has an empty server of its own before it.
+    root = "//" if posix.startswith("//") else "" if posix.startswith("/") else "/"
+    return url.set(database=f"file:{root}{posix}?mode=ro").update_query_dict({"uri": "true"})
+
+
+def _limit_sessions(engine: Engine, timeout_seconds: int) -> None:
+    """Have each new connection refuse changes and end queries that take too long, where the server can."""
+
+    @event.listens_for(engine, "connect")
+    def limit(connection: Any, _record: Any) -> None:
+        statements = []
+        if engine.dialect.name == "postgresql":
+            statements.append("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+            statements.append(f"SET statement_timeout = {timeout_seconds * 1000}")
+        elif engine.dialect.name in {"mysql", "mariadb"}:
+            statements.append("SET SESSION TRANSACTION READ ONLY")
+            is_mariadb = getattr(engine.dialect, "is_mariadb", False)
+            own_name = ("max_statement_time", 1) if is_mariadb else ("max_execution_time", 1000)
+            statements.append(f"SET SESSION {own_name[0]} = {timeout_seconds * own_name[1]}")
+        elif engine.dialect.name == "mssql" and engine.driver == "pyodbc":
+            connection.timeout = timeout_seconds  # of each query; to read only is the user's rights' business there
+        if statements:
+            with closing(connection.cursor()) as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+            connection.commit()  # else PostgreSQL forgets it with the transaction

@@ -1,0 +1,191 @@
+"""What a database says when it fails, in words, and what is tried again."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
+from time import monotonic
+from typing import NamedTuple, TypeVar
+
+import pyodbc
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
+
+from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.i18n import N_, _
+from get_tags_train.core.settings import Settings
+from get_tags_train.data.database import describe_url, first_line, secrets_of
+
+# Of what a database says; drivers quote data and statements at length.
+_SHOWN_CHARACTERS = 300
+_T = TypeVar("_T")
+
+
+class _Failure(NamedTuple):
+    """What a driver's words mean: `message` is said of a database, `hint` says what to do."""
+
+    pattern: str
+    message: str
+    hint: str
+
+
+# The first that fits is told: servers wrap one failure into the words of another.
+_FAILURES = [
+    _Failure(
+        r"can't open lib|data source name not found|IM00[23]",
+        N_("The ODBC driver for {database} is not installed"),
+        N_("Install ODBC Driver 18 for SQL Server, or name an installed one in the URL (installed: {drivers})."),
+    ),
+    _Failure(
+        r"certificate|ssl provider|ssl routines",
+        N_("The certificate of {database} is refused"),
+        N_("If you trust this server, add TrustServerCertificate=yes to the URL (PostgreSQL: sslmode=require)."),
+    ),
+    _Failure(
+        r"unknown database|database \"[^\"]*\" does not exist|cannot open database|entry in sysdatabases"
+        r"|access denied .* to database",
+        N_("There is no database {database}, or it is closed to this user"),
+        N_("Check the name after the server's in the URL, and the user's rights."),
+    ),
+    _Failure(
+        r"login failed|authentication failed|no password supplied|role \"[^\"]*\" does not exist"
+        r"|access denied for user",
+        N_("The login at {database} is refused"),
+        N_("Check the user and the password: in the URL, in GET_TAGS_DATABASE_PASSWORD, or in the keyring."),
+    ),
+    _Failure(
+        r"permission (was )?denied|command denied",
+        N_("The user may not read all that the queries ask of {database}"),
+        N_("Have the right to SELECT from the tables of documents_query and tags_query given to the user."),
+    ),
+    _Failure(
+        r"snapshot isolation",
+        N_("Snapshot isolation is not allowed in {database}"),
+        N_("Have it allowed (ALTER DATABASE ... SET ALLOW_SNAPSHOT_ISOLATION ON), or set snapshot_isolation = false."),
+    ),
+    _Failure(
+        r"no such (table|column)|invalid (object|column) name|unknown (column|table)|could not be bound"
+        r"|does(n't| not) exist",
+        N_("A table or column of the queries is not in {database}"),
+        N_("Check documents_query and tags_query under [database]."),
+    ),
+    _Failure(
+        r"login timeout expired|connection timeout expired|not found or not accessible|is unavailable|refused|no route"
+        r"|could not connect|can't connect|connection failed|unknown .*server host|network-related",
+        N_("The server of {database} cannot be reached"),
+        N_("Check the server's name and port, the network and the VPN; the server must accept TCP connections."),
+    ),
+    _Failure(
+        r"timeout expired|statement timeout|max_statement_time|maximum statement execution time",
+        N_("A query to {database} takes too long"),
+        N_("Raise timeout_seconds under [database], or have the documents' ids indexed: get-tags doctor times them."),
+    ),
+]
+_UNKNOWN = _Failure("", N_("The database {database} answered"), N_("get-tags doctor tries [database] step by step."))
+# SQLSTATEs and the servers' own numbers of what passes by itself.
+_DEADLOCK = {"40001", "40P01", "1213"}
+_BLOCKED = {"1205", "55P03", "SQLITE_BUSY"}
+_TIMEOUT = {"HYT00", "HYT01", "57014", "1969", "3024"}
+_LONGEST_PAUSE_SECONDS = 30
+
+
+class Patience(NamedTuple):
+    """How long reading is tried again, and who hears why and of the pause in seconds; `ended` cuts it short."""
+
+    seconds: float
+    on_retry: Callable[[str, float], None]
+    ended: Event
+
+
+def retrying(read: Callable[[], _T], patience: Patience) -> _T:
+    """read(), again with growing pauses while a connection is lost, a deadlock or a timeout is in the way.
+
+    Raises GetTagsError when it still fails `patience.seconds` after it first did; 0 is for a single try, whose error
+    is the database's own.
+    """
+    if not patience.seconds:
+        return read()
+    failed_at: list[float] = []
+    kept = _("What was read is kept: the same command continues it.")
+
+    def has_failed_long_enough(_: RetryCallState) -> bool:
+        failed_at.append(monotonic())
+        return failed_at[-1] - failed_at[0] >= patience.seconds
+
+    def tell(state: RetryCallState) -> None:
+        if state.outcome and (error := state.outcome.exception()):
+            patience.on_retry(passing_trouble(error), state.upcoming_sleep)
+
+    def pause(seconds: float) -> None:
+        if patience.ended.wait(seconds):
+            raise GetTagsError(_("Reading was ended."), kept)
+
+    attempts = Retrying(
+        retry=retry_if_exception(lambda error: bool(passing_trouble(error))),
+        wait=wait_exponential(max=_LONGEST_PAUSE_SECONDS),
+        stop=has_failed_long_enough,
+        before_sleep=tell,
+        sleep=pause,
+        reraise=True,
+    )
+    try:
+        return attempts(read)
+    except DBAPIError as error:
+        if not (trouble := passing_trouble(error)):
+            raise
+        raise GetTagsError(
+            _(
+                "{trouble}, and {seconds:g} seconds of trying again did not help.",
+                trouble=trouble,
+                seconds=patience.seconds,
+            ),
+            kept,
+        ) from None
+
+
+def passing_trouble(error: BaseException) -> str:
+    """What went wrong, where the same query may succeed a little later; '' where it would fail again."""
+    if not isinstance(error, DBAPIError) or error.orig is None or is_undecodable(error):
+        return ""
+    orig = error.orig
+    given = [getattr(orig, name, "") for name in ("sqlstate", "pgcode", "sqlite_errorname")]
+    codes = {str(code) for code in (*given, *orig.args[:1]) if code} | set(re.findall(r"\((\d{4})\)", str(orig)))
+    if codes & _DEADLOCK:
+        return _("The database broke a deadlock at the expense of this query")
+    if codes & _BLOCKED:
+        return _("The documents are locked by somebody who writes")
+    # Before the connection: SQLAlchemy gives one up after a timeout of SQL Server.
+    if codes & _TIMEOUT:
+        return _("The database took too long to answer")
+    if error.connection_invalidated or any(re.fullmatch("08...", code) for code in codes):
+        return _("The connection to the database was lost")
+    # Not in a query: connecting anew. What the server itself refuses has a code.
+    refused = any(re.fullmatch("(28|3D|42)...|IM00.|10[0-9]{2}", code) for code in codes)
+    if error.statement is None and type(error) in (OperationalError, DBAPIError) and not refused:
+        return _("The database cannot be reached")
+    return ""
+
+
+def is_undecodable(error: BaseException) -> bool:
+    """Whether a text is not in the encoding that it should be in."""
+    orig = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(orig, UnicodeDecodeError) or "could not decode" in str(orig).lower()
+
+
+@contextmanager
+def translated(settings: Settings) -> Iterator[None]:
+    """Raise what a database says as GetTagsError, without parameters, document text or secrets."""
+    try:
+        yield
+    except DBAPIError as error:
+        said = re.sub(r" with text '.*", "", first_line(error.orig or error))
+        failure = next((f for f in _FAILURES if re.search(f.pattern, said, re.IGNORECASE)), _UNKNOWN)
+        for secret in secrets_of(settings):
+            said = said.replace(secret, "***")
+        database = describe_url(settings.database.url)
+        raise GetTagsError(
+            f"{_(failure.message, database=database)}: {said[:_SHOWN_CHARACTERS]}",
+            _(failure.hint, drivers=", ".join(pyodbc.drivers()) or _("none")),
+        ) from None
+    except SQLAlchemyError as error:
+        raise GetTagsError(_("The database cannot be read: {first_line}", first_line=first_line(error))) from None

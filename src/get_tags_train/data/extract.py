@@ -1,0 +1,224 @@
+"""The chain's first half: database or ids.csv -> tags_vX, and what people should know of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from get_tags_train.core.errors import InterruptedByUser
+from get_tags_train.core.events import Notice, OnEvent
+from get_tags_train.core.home import data_dir, next_data_name
+from get_tags_train.core.i18n import _, _n
+from get_tags_train.core.settings import Settings
+from get_tags_train.core.system import awake
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from get_tags_train.data.prepared import PreparedData
+
+
+@dataclass(frozen=True)
+class DataResult:
+    """The prepared data that a run made or opened; `parts` are the seconds of each part, which ran side by side."""
+
+    name: str
+    path: str
+    source: str
+    documents_read: int
+    documents_kept: int
+    dropped: dict[str, int]
+    missing_ids: int
+    tags: int
+    checksum: str
+    resumed: bool
+    seconds: float
+    parts: dict[str, float]
+
+
+@awake("documents are being read")
+def extract(settings: Settings, on_event: OnEvent) -> DataResult:
+    """Database or ids.csv -> a new tags_vX, or the unfinished one of the same plan continued."""
+    from get_tags_train.core.workspace import open_workspace
+    from get_tags_train.data.database import open_engine
+    from get_tags_train.data.database_errors import translated
+    from get_tags_train.data.input_files import read_ids
+    from get_tags_train.data.prepared import PreparedData
+    from get_tags_train.data.read import Reading, prepare
+    from get_tags_train.data.reuse import find_earlier
+    from get_tags_train.data.source import DocumentSource, IdList
+    from get_tags_train.text.encoder import CleanTextEncoder
+    from get_tags_train.text.tokenizer import load_tokenizer
+
+    started = perf_counter()
+    home, ids_path = settings.home, settings.source.ids_path
+    listed = read_ids(ids_path) if ids_path else None
+    tokenizer = load_tokenizer(settings.base_model)
+    plan = _plan(settings, tokenizer)
+    engine = open_engine(settings)
+    with translated(settings):
+        source = DocumentSource(
+            engine,
+            settings.database.documents_query,
+            settings.database.tags_query,
+            retry_seconds=settings.database.retry_seconds,
+            on_retry=lambda why, pause: on_event(
+                Notice(_("{why}; trying again in {pause:.0f} s.", why=why, pause=pause), "warning")
+            ),
+        )
+
+        def list_ids() -> tuple[IdList, list[str]]:
+            return (source.read_ids(), []) if listed is None else source.parse_ids(listed)
+
+        new_name = partial(next_data_name, home)
+        with open_workspace(home, data_dir(home), plan, new_name=new_name, on_event=on_event) as workspace:
+            if workspace.resumed:
+                on_event(
+                    Notice(_("Continuing the extraction of {name} where it was interrupted.", name=workspace.name))
+                )
+            earlier = find_earlier(home, plan, on_event)
+            reading = Reading(source, list_ids, settings.database.page_size)
+            try:
+                folder = prepare(workspace, reading, CleanTextEncoder(tokenizer), earlier, on_event)
+            except KeyboardInterrupt:
+                said = _("The extraction of {name} was interrupted.", name=workspace.name)
+                raise InterruptedByUser(said, _("What was read is kept: the same command continues it.")) from None
+    engine.dispose()
+    data = PreparedData(folder)
+    _report_losses(data, on_event)
+    if source.has_dates and (undated := data.undated()):
+        said = _(
+            "{undated:,} of {kept:,} documents have no date that can be read: the rest tell which are the newest.",
+            undated=undated,
+            kept=data.manifest.documents_kept,
+        )
+        on_event(Notice(said))
+    return describe(data, settings.source.kind, started, resumed=data.manifest.resumed)
+
+
+def why_not_continued(settings: Settings, plan: Mapping[str, Any]) -> list[str]:
+    """What differs between the plan of an unfinished extraction and these settings; nothing: it is continued."""
+    from get_tags_train.core.workspace import differences
+    from get_tags_train.text.tokenizer import load_tokenizer
+
+    return differences(plan, _plan(settings, load_tokenizer(settings.base_model)))
+
+
+def _plan(settings: Settings, tokenizer: "PreTrainedTokenizerFast") -> dict[str, Any]:
+    """All that decides what an extraction gives: an unfinished one with an equal plan is continued."""
+    from get_tags_train.core.files import file_sha256
+    from get_tags_train.data.database import describe_url
+    from get_tags_train.data.input_files import read_tags_map
+    from get_tags_train.data.prepared import FORMAT
+    from get_tags_train.text.clean import RULES_VERSION
+    from get_tags_train.text.tokenizer import MAX_CONTEXT_LENGTH, fingerprint
+
+    database, ids_path = settings.database, settings.source.ids_path
+    return {
+        "kind": settings.source.kind,
+        "database": describe_url(database.url),
+        "documents_query": database.documents_query,
+        "tags_query": database.tags_query,
+        "ids_sha256": file_sha256(ids_path) if ids_path else None,
+        "boilerplate_copies": database.boilerplate_copies,
+        "tags_map": sorted(map(list, read_tags_map(settings.tags_map_path).items())),
+        "tokenizer": fingerprint(tokenizer),
+        "unknown_token_id": tokenizer.unk_token_id,
+        "context_length": MAX_CONTEXT_LENGTH,
+        "text_rules": RULES_VERSION,
+        "format": FORMAT,
+    }
+
+
+def describe(data: "PreparedData", source: str, started: float, *, resumed: bool) -> DataResult:
+    """What a run says of its prepared data; `started` is when it began on them, by perf_counter."""
+    manifest = data.manifest
+    return DataResult(
+        name=data.name,
+        path=str(data.folder),
+        source=source,
+        documents_read=manifest.documents_read,
+        documents_kept=manifest.documents_kept,
+        dropped=manifest.dropped,
+        missing_ids=manifest.missing_ids,
+        tags=manifest.tags,
+        checksum=manifest.checksum,
+        resumed=resumed,
+        seconds=round(perf_counter() - started, 3),
+        parts=manifest.seconds,
+    )
+
+
+def _report_losses(data: "PreparedData", on_event: OnEvent) -> None:
+    """What people should know of the data before they train on it."""
+    manifest = data.manifest
+    if manifest.missing_ids:
+        listed = data.folder / "missing_ids.csv"
+        on_event(
+            Notice(
+                _n(
+                    "{count:,} id is not in the database; it is listed in {listed}.",
+                    "{count:,} ids are not in the database; they are listed in {listed}.",
+                    manifest.missing_ids,
+                    listed=listed,
+                ),
+                "warning",
+            )
+        )
+    unread = manifest.dropped["undecodable"] + manifest.dropped["too_long"]
+    if unread or manifest.unreadable_tags:
+        listed = data.folder / "unreadable.csv"
+        said = _(
+            "{unread:,} documents cannot be read, and the tags of {untagged:,} are no list of tags; they are listed in "
+            "{listed}.",
+            unread=unread,
+            untagged=manifest.unreadable_tags,
+            listed=listed,
+        )
+        on_event(Notice(said, "warning"))
+    if manifest.dropped["boilerplate"]:
+        listed = data.folder / "boilerplate.csv"
+        said = _n(
+            "{count:,} document shares its text with many others under different tags; it is left out, and listed in "
+            "{listed}.",
+            "{count:,} documents share their text with many others under different tags; they are left out, and listed "
+            "in {listed}.",
+            manifest.dropped["boilerplate"],
+            listed=listed,
+        )
+        on_event(Notice(said, "warning"))
+    if manifest.repeated_ids or manifest.null_ids:
+        on_event(
+            Notice(
+                _(
+                    "{repeated:,} repeated ids and {nulls:,} NULL ids were passed over.",
+                    repeated=manifest.repeated_ids,
+                    nulls=manifest.null_ids,
+                )
+            )
+        )
+    if manifest.respelt_tags:
+        some = "; ".join(" = ".join(spellings) for spellings in list(manifest.respelt_tags.values())[:3])
+        on_event(
+            Notice(
+                _n(
+                    "{count:,} tag was spelt in several ways and is now one: {some}.",
+                    "{count:,} tags were spelt in several ways and are now one each: {some}.",
+                    len(manifest.respelt_tags),
+                    some=some,
+                )
+            )
+        )
+    if manifest.conflicting_duplicates:
+        on_event(
+            Notice(
+                _n(
+                    "{count:,} text stands in several documents with different tags; these tags were united. No model "
+                    "can get all of such documents right.",
+                    "{count:,} texts stand in several documents with different tags; these tags were united. No model "
+                    "can get all of such documents right.",
+                    manifest.conflicting_duplicates,
+                )
+            )
+        )

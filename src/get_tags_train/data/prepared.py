@@ -1,0 +1,265 @@
+"""tags_vX, prepared data: write, open, verify, remove."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from get_tags_train.core.arrow import rows_of
+from get_tags_train.core.errors import GetTagsError, InputError
+from get_tags_train.core.files import file_sha256, read_json, write_json
+from get_tags_train.core.i18n import _
+from get_tags_train.text.clean import letters
+
+FORMAT = 3
+MANIFEST = "manifest.json"
+TAGS = "tags.json"
+
+
+@dataclass(frozen=True)
+class _Tag:
+    tag: str
+    documents: int
+    ids: list[str]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What prepared data are and where they came from; written last, so its presence means complete.
+
+    `source` is the plan of the extraction: database, queries, fingerprint of the tokenizer, rules for text.
+    `seconds` are per part, `files` are bytes and SHA-256 by name, `dropped` counts documents by reason.
+    """
+
+    name: str
+    created: str
+    source: dict[str, Any]
+    documents_read: int
+    documents_kept: int
+    dropped: dict[str, int]
+    conflicting_duplicates: int
+    unreadable_tags: int
+    missing_ids: int
+    null_ids: int
+    repeated_ids: int
+    taken_from_earlier: int
+    tags: int
+    respelt_tags: dict[str, list[str]]
+    checksum: str
+    resumed: bool
+    seconds: dict[str, float]
+    files: dict[str, dict[str, Any]]
+    format: int = FORMAT
+
+
+class _Source(BaseModel):
+    """What is read of a manifest's source; the rest is only shown."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    kind: str = ""
+    database: str = ""
+    tokenizer: str = ""
+    context_length: int = Field(512, ge=1, le=4096)
+    unknown_token_id: int | None = None
+
+
+_MANIFEST, _TAGS = TypeAdapter(Manifest), TypeAdapter(list[_Tag])
+
+
+def document_schema(id_type: pa.DataType) -> pa.Schema:
+    """The columns of one document; id_type is int64 or string, tags are places in tags.json.
+
+    source_hash is of title and text as the database has them, text_hash of the clean text; date may be null.
+    """
+    return pa.schema(
+        [
+            ("id", id_type),
+            ("text", pa.string()),
+            ("source_hash", pa.binary()),
+            ("text_hash", pa.binary()),
+            ("tags", pa.list_(pa.int32())),
+            ("date", pa.date32()),
+            ("input_ids", pa.list_(pa.int32())),
+        ]
+    )
+
+
+class DocumentDigests:
+    """The checksum of documents: SHA-256 over each document's own digest, in stored order.
+
+    A document's own is SHA-256 over its id, its text, the number of its tags, each tag in sorted order, and its
+    input_ids as little-endian int32; before each field but the number stands its length in bytes (8, little-endian).
+    """
+
+    def __init__(self, tags: Sequence[str]) -> None:
+        """tags: by their number in the documents, sorted."""
+        self._all = hashlib.sha256()
+        self._tags = [_field(tag.encode()) for tag in tags]
+
+    def add(self, documents: pa.RecordBatch) -> None:
+        """Add the next documents, with the columns of document_schema."""
+        texts = zip(documents.column("id").to_pylist(), letters(documents.column("text")), strict=True)
+        numbers = zip(rows_of(documents.column("tags")), rows_of(documents.column("input_ids")), strict=True)
+        for (document_id, text), (tags, input_ids) in zip(texts, numbers, strict=True):
+            own = hashlib.sha256(_field(str(document_id).encode()) + _length(text.nbytes))
+            own.update(text)
+            own.update(_length(len(tags)) + b"".join(self._tags[tag] for tag in tags.tolist()))
+            own.update(_length(input_ids.nbytes) + input_ids.astype("<i4", copy=False).tobytes())
+            self._all.update(own.digest())
+
+    def hexdigest(self) -> str:
+        """The checksum of all documents added so far."""
+        return self._all.hexdigest()
+
+
+def _length(size: int) -> bytes:
+    return size.to_bytes(8, "little")
+
+
+def _field(content: bytes) -> bytes:
+    return _length(len(content)) + content
+
+
+class PreparedData:
+    """Complete prepared data in a folder; documents stay on disk, memory-mapped."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open and check for completeness (names and sizes). Raises InputError naming what is wrong."""
+        self.folder = folder
+        try:
+            stored = read_json(folder / MANIFEST)
+            if stored.get("format") != FORMAT:
+                raise InputError(
+                    _(
+                        "{folder} is in format {format}; this version of get-tags reads {known}.",
+                        folder=folder,
+                        format=stored.get("format"),
+                        known=FORMAT,
+                    ),
+                    _("Extract the documents again."),
+                )
+            manifest = _MANIFEST.validate_python({field.name: stored[field.name] for field in fields(Manifest)})
+            self.manifest = replace(manifest, source=_Source.model_validate(manifest.source).model_dump())
+            datetime.fromisoformat(self.manifest.created)
+            listed = _TAGS.validate_python(read_json(folder / TAGS))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _damaged(
+                folder, _("its manifest or tags cannot be read ({name})", name=type(error).__name__)
+            ) from error
+        self.tags = [entry.tag for entry in listed]
+        self.tag_counts = [entry.documents for entry in listed]
+        self.tag_ids = [entry.ids for entry in listed]
+        for name, entry in self.manifest.files.items():
+            path = folder / name
+            if path.parent != folder or not path.is_file() or path.stat().st_size != entry.get("bytes"):
+                raise _damaged(folder, _("{name} is missing or has another size", name=name))
+        self._is_checked = False
+
+    @property
+    def name(self) -> str:
+        """tags_vX."""
+        return self.folder.name
+
+    @property
+    def document_paths(self) -> list[Path]:
+        """The Arrow stream files, in stored order."""
+        return [self.folder / name for name in self.manifest.files if name.endswith(".arrow")]
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """All documents in stored order, a batch at a time, memory-mapped.
+
+        The first pass over them checks that they are sound, wherever they come from. Raises GetTagsError where not.
+        """
+        count = 0
+        for path in self.document_paths:
+            for batch in self._read(path):
+                count += len(batch)
+                yield batch
+        if count != self.manifest.documents_kept:
+            raise _damaged(
+                self.folder,
+                _(
+                    "they hold {count} documents instead of {expected}",
+                    count=count,
+                    expected=self.manifest.documents_kept,
+                ),
+            )
+        self._is_checked = True
+
+    def read(self, path: Path) -> list[pa.RecordBatch]:
+        """The documents of one of `document_paths`, memory-mapped. Raises GetTagsError where they are not sound."""
+        return list(self._read(path))
+
+    def _read(self, path: Path) -> Iterator[pa.RecordBatch]:
+        try:
+            with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
+                for batch in stream:
+                    if not self._is_checked:
+                        _check_batch(batch, len(self.tags))
+                    yield batch
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(self.folder, _("{name} holds no sound documents", name=path.name)) from error
+
+    def undated(self) -> int:
+        """How many documents have no date."""
+        return sum(batch.column("date").null_count for batch in self.batches())
+
+    def dates(self) -> NDArray[np.datetime64]:
+        """(documents,) the date of each to the day, NaT where it has none."""
+        return np.concatenate([batch.column("date").to_numpy(zero_copy_only=False) for batch in self.batches()])
+
+    def verify_files(self) -> None:
+        """Compare the files with the manifest's checksums. Raises GetTagsError naming the one that differs."""
+        for name, entry in self.manifest.files.items():
+            if file_sha256(self.folder / name) != entry.get("sha256"):
+                raise _damaged(self.folder, _("{name} has changed since it was written", name=name))
+
+    def verify(self) -> None:
+        """Compare files and documents with the manifest's checksums. Raises GetTagsError naming what differs."""
+        self.verify_files()
+        digests = DocumentDigests(self.tags)
+        for batch in self.batches():
+            digests.add(batch)
+        if digests.hexdigest() != self.manifest.checksum:
+            raise _damaged(self.folder, _("its documents do not add up to its checksum"))
+
+
+def _check_batch(batch: pa.RecordBatch, tags: int) -> None:
+    """Raise ArrowInvalid where a batch is not as document_schema says: whoever made it could crash its readers."""
+    if batch.schema not in (document_schema(pa.int64()), document_schema(pa.string())):
+        raise pa.ArrowInvalid("other columns")
+    batch.validate(full=True)
+    if any(batch.column(name).null_count for name in batch.schema.names if name != "date"):
+        raise pa.ArrowInvalid("empty cells")
+    numbers = batch.column("tags").values.to_numpy()
+    if numbers.size and not 0 <= numbers.min() <= numbers.max() < tags:
+        raise pa.ArrowInvalid("a tag that is not in tags.json")
+
+
+def write_tags(folder: Path, tags: Sequence[str], counts: Sequence[int], tag_ids: Sequence[Sequence[str]]) -> None:
+    """Write tags.json: the tags in order, each with the number of its documents and its ids in the database."""
+    entries = [
+        {"tag": tag, "documents": int(count), "ids": list(ids)}
+        for tag, count, ids in zip(tags, counts, tag_ids, strict=True)
+    ]
+    write_json(folder / TAGS, entries)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest, which makes the data complete."""
+    write_json(folder / MANIFEST, asdict(manifest))
+
+
+def _damaged(folder: Path, what: str) -> GetTagsError:
+    return InputError(
+        _("The prepared data {folder} are damaged: {what}.", folder=folder, what=what),
+        _("Remove them (get-tags data remove {name}) and extract again, or copy them here anew.", name=folder.name),
+    )

@@ -1,0 +1,1 @@
+"""Making a model live, going back, and the history of both."""

@@ -1,0 +1,46 @@
+"""Whether a model goes live: what people are shown before, and when they are asked twice."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from get_tags_train.core.errors import InputError
+from get_tags_train.core.events import Notice, OnEvent
+from get_tags_train.core.i18n import _
+from get_tags_train.core.settings import Settings
+from get_tags_train.data.input_files import read_tags_map
+from get_tags_train.evaluation import evaluate
+from get_tags_train.model.device import choose_device
+from get_tags_train.model.metadata import reading
+from get_tags_train.splits.eval_set import ExampleSet
+from get_tags_train.splits.test_samples import Samples
+
+
+def against_live(settings: Settings, folder: Path, on_event: OnEvent) -> Mapping[str, Any] | None:
+    """The model's evaluation beside the one that is live now: the one that was kept, else a new one.
+
+    None where nothing else is live, or where there are no test samples.
+    """
+    live = evaluate.find_live(folder, settings.live_dir)
+    if live is None:
+        return None
+    with reading(folder) as facts:
+        for kept in reversed(facts.get("evaluations", [])):
+            rivals = [entry["rival_name"] for entry in kept.get("comparisons", []) if entry["rival"] == "live"]
+            if live.name in rivals:
+                found: Mapping[str, Any] = kept
+                return found
+    try:
+        samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
+        test_set = ExampleSet.of_samples(samples)
+    except InputError as error:
+        on_event(Notice(_("The model is not compared with the live one. {message}", message=error.message), "warning"))
+        return None
+    return evaluate.evaluate(
+        folder,
+        test_set,
+        top_k=settings.evaluation.top_k,
+        device=choose_device(settings.training.device),
+        on_event=on_event,
+        rivals=evaluate.Rivals(live=live),
+    ).as_json()

@@ -1,0 +1,222 @@
+"""Score a model on sets of examples, beside the live model and a linear one."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from get_tags_train.core.errors import GetTagsError, InputError
+from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageStarted
+from get_tags_train.core.home import live_model
+from get_tags_train.core.i18n import _, named
+from get_tags_train.evaluation.compare import Comparison, Rival, compare
+from get_tags_train.evaluation.linear_baseline import Baseline
+from get_tags_train.evaluation.scorecard import Quality, Scored, by_k_text, measure
+from get_tags_train.evaluation.tag_changes import TagChanges, tag_changes
+from get_tags_train.metrics.ranking import precision_at_k
+from get_tags_train.model import training_record
+from get_tags_train.model.metadata import read_facts
+from get_tags_train.model.tagger import TagModel
+from get_tags_train.splits.eval_set import ExampleSet
+from get_tags_train.splits.test_samples import FEW
+from get_tags_train.text.tags import normalise_tag
+
+FURTHER = ("held_out", "newest", "rare")
+"""Sets beside the test samples, by their names in Evaluation."""
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """What to compare a model with, where there is any: the folder of the live model, a linear model."""
+
+    live: Path | None = None
+    baseline: Baseline | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetEvaluation(Quality):
+    """Figures on one set, and comparisons on it.
+
+    most_frequent_precision_at_k is what always naming the most frequent tags of the training data would get; None for
+    a model without those counts. trained_on counts examples that the model was trained on, None where it does not say.
+    """
+
+    most_frequent_precision_at_k: dict[str, float] | None
+    trained_on: int | None
+    comparisons: list[Comparison]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(SetEvaluation):
+    """The figures on the test samples, with those on further sets inside, where there are such.
+
+    held_out are the reported held-out documents, newest those of them that are of the newest tenth of all, rare the
+    test samples that were chosen for rare tags. Which model is better is said of the first two.
+    """
+
+    model: str
+    held_out: SetEvaluation | None
+    newest: SetEvaluation | None
+    rare: SetEvaluation | None
+    tag_changes: TagChanges | None
+    baseline: dict[str, Any] | None
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A loaded model with what its folder says of it; `entries` are its tags, with documents where these are known."""
+
+    folder: Path
+    model: TagModel
+    tags: list[str]
+    entries: list[dict[str, Any]]
+    is_ours: bool
+
+    @classmethod
+    def load(cls, folder: Path, device: str) -> "_Candidate":
+        facts, model = read_facts(folder), TagModel(folder, device)
+        tags = model.tags if facts else [normalise_tag(tag) for tag in model.tags]  # another tool's spelling
+        return cls(folder, model, tags, facts.get("tags") or [{"tag": tag} for tag in tags], bool(facts))
+
+    @property
+    def documents_of(self) -> dict[str, int] | None:
+        return {e["tag"]: e["documents"] for e in self.entries} if all("documents" in e for e in self.entries) else None
+
+    def scored(self, examples: ExampleSet) -> Scored:
+        texts = examples.texts if self.is_ours else examples.raw_texts
+        thresholds = {entry["tag"]: entry["threshold"] for entry in self.entries if "threshold" in entry}
+        return Scored.of(examples, self.tags, self.model.scores(texts), thresholds)
+
+    def seen(self, examples: ExampleSet) -> NDArray[np.bool_] | None:
+        return training_record.seen(self.folder, examples.texts)
+
+
+def evaluate(
+    folder: Path,
+    test_set: ExampleSet,
+    *,
+    top_k: int,
+    device: str,
+    on_event: OnEvent,
+    rivals: Rivals = Rivals(),
+    further: Mapping[str, ExampleSet] | None = None,
+) -> Evaluation:
+    """Score the model in a folder on the test set, and on `further` ones by their name in Evaluation, beside rivals."""
+    started = perf_counter()
+    on_event(StageStarted("evaluate"))
+    candidate = _Candidate.load(folder, device)
+    live = _load_live(rivals.live, device, on_event)
+    baseline = rivals.baseline
+    sets = {"": test_set, **(further or {})}
+    scored = {name: _on_set(candidate, live, baseline, each, top_k) for name, each in sets.items() if len(each)}
+    seconds = perf_counter() - started
+    on_event(StageFinished("evaluate", seconds))
+    for name in ("", "held_out"):
+        if name in scored:
+            _tell(scored[name], on_event)
+    return Evaluation(
+        **{name: getattr(scored[""], name) for name in SetEvaluation.__dataclass_fields__},
+        model=folder.name,
+        held_out=scored.get("held_out"),
+        newest=scored.get("newest"),
+        rare=scored.get("rare"),
+        tag_changes=None if live is None else tag_changes(live.entries, candidate.entries),
+        baseline=None if baseline is None else baseline.as_json(),
+        seconds=round(seconds, 3),
+    )
+
+
+def find_live(folder: Path, live_dir: Path) -> Path | None:
+    """The live model to compare the one in `folder` with, also one that another tool put there; None where it is it."""
+    try:
+        live = live_model(live_dir)
+    except InputError:
+        live = live_dir / "get_tags"
+        if not (live / "config.json").is_file():
+            return None
+    files = read_facts(folder).get("files")
+    is_same = folder.resolve() == live.resolve() or (files and files == read_facts(live).get("files"))
+    return None if is_same else live
+
+
+def _load_live(folder: Path | None, device: str, on_event: OnEvent) -> _Candidate | None:
+    """None, with a word on why, where it cannot be loaded: a new model's evaluation does not fail for that."""
+    if folder is None:
+        return None
+    try:
+        return _Candidate.load(folder, device)
+    except GetTagsError as error:
+        on_event(Notice(_("There is no comparison with the live model. {message}", message=error.message), "warning"))
+        return None
+
+
+def _on_set(
+    candidate: _Candidate, live: _Candidate | None, baseline: Baseline | None, examples: ExampleSet, k: int
+) -> SetEvaluation:
+    scored, seen = candidate.scored(examples), candidate.seen(examples)
+    quality = measure(scored, k, candidate.documents_of)
+    against = []
+    if live is not None:
+        against.append(Rival("live", live.folder.name, live.scored(examples), live.seen(examples)))
+    if baseline is not None:  # its labels are the model's own, and it was trained on the same documents
+        linear = Scored.of(examples, candidate.tags, baseline.scores(examples.texts))
+        against.append(Rival("baseline", "linear", linear, seen))
+    return SetEvaluation(
+        **{name: getattr(quality, name) for name in Quality.__dataclass_fields__},
+        most_frequent_precision_at_k=_always_the_most_frequent(scored, candidate.documents_of, k),
+        trained_on=None if seen is None else int(seen.sum()),
+        comparisons=[compare(scored, seen, rival, k) for rival in against],
+    )
+
+
+def _always_the_most_frequent(scored: Scored, documents_of: dict[str, int] | None, k: int) -> dict[str, float] | None:
+    if not documents_of:
+        return None
+    always = np.array([[documents_of.get(tag, 0) for tag in scored.tags]], float)
+    return by_k_text(np.array(precision_at_k(scored.y_true, np.repeat(always, len(scored.y_true), axis=0), k)))
+
+
+def _tell(scored: SetEvaluation, on_event: OnEvent) -> None:
+    """What should not be overlooked."""
+    if scored.samples and scored.examples < FEW:
+        on_event(Notice(_few(scored), "warning"))
+    if scored.trained_on:
+        on_event(
+            Notice(
+                _(
+                    "The model was trained on {trained_on} of these {examples} examples: its figures are too good.",
+                    trained_on=scored.trained_on,
+                    examples=scored.examples,
+                ),
+                "warning",
+            )
+        )
+    for comparison in scored.comparisons:
+        if comparison.rival == "baseline" and comparison.verdict in {"worse", "not distinguishable"}:
+            said = _(
+                "On the {set} the BERT does not beat a linear model. {sentence}",
+                set=named(comparison.set),
+                sentence=comparison.sentence,
+            )
+            on_event(Notice(said, "warning"))
+
+
+def _few(scored: SetEvaluation) -> str:
+    low, high = scored.intervals["precision_at_k"]["1"]
+    return _(
+        "Only {examples} test samples: precision@1 lies anywhere between {low:.2f} and "
+        "{high:.2f}. Extend them to at least {few}, with documents that are not in the database.",
+        examples=scored.examples,
+        low=low,
+        high=high,
+        few=FEW,
+    )

@@ -1,0 +1,228 @@
+"""What stays beside a model: its evaluations, and two pages for people."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from jinja2 import Environment, UndefinedError
+from markupsafe import Markup
+
+from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.events import Notice, OnEvent
+from get_tags_train.core.files import write_json, write_text
+from get_tags_train.core.i18n import N_, _, between, documents, named, number, spoken, tags_of
+from get_tags_train.evaluation import charts
+from get_tags_train.evaluation.evaluate import FURTHER, Evaluation
+from get_tags_train.model.metadata import FACTS, read_facts, reading
+from get_tags_train.splits.eval_set import HELD_OUT, NEWEST, RARE, SAMPLES
+
+# Of earlier evaluations these are not kept: the newest has them, and they are long.
+_LONG = ("tags", "worst_examples", "never_named")
+# Choosing the best of so many on one test set makes its figure too good.
+MANY_JUDGED = 10
+_HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
+_RIVALS = {"live": N_("live model"), "baseline": N_("linear model")}
+
+
+def record(folder: Path, evaluation: Evaluation, on_event: OnEvent) -> None:
+    """Keep an evaluation in get_tags.json of the model, beside those before it, and on its pages."""
+    facts = read_facts(folder)
+    if not facts:
+        return  # not a model of ours: nothing is written into foreign folders
+    dated = {"date": datetime.now().astimezone().isoformat(timespec="seconds"), **evaluation.as_json()}
+    write_json(folder / FACTS, {**facts, "evaluations": [*map(_shortened, facts.get("evaluations", [])), dated]})
+    write_pages(folder)
+    judged = _judged(folder.parent, evaluation.samples_sha256)
+    if judged > MANY_JUDGED:
+        said = _(
+            "These {examples} test samples have judged {judged} models: the best of many looks better than it is. "
+            "Renew a part of them.",
+            examples=evaluation.examples,
+            judged=judged,
+        )
+        on_event(Notice(said))
+
+
+def _shortened(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    short = {key: value for key, value in evaluation.items() if key not in _LONG}
+    return short | {name: _shortened(short[name]) for name in FURTHER if short.get(name)}
+
+
+def _judged(models_dir: Path, samples_sha256: str) -> int:
+    """How many of the models there were scored on this test set."""
+    count = 0
+    for path in models_dir.glob(f"*/{FACTS}"):
+        try:
+            evaluations = read_facts(path.parent).get("evaluations", [])
+        except GetTagsError:
+            continue
+        count += any(entry.get("samples_sha256") == samples_sha256 for entry in evaluations)
+    return count
+
+
+def write_pages(folder: Path) -> None:
+    """Write what people read of a model that get-tags made: README.md, its model card, and report.html."""
+    with reading(folder) as facts:
+        report, card = _pages(facts)
+    write_text(folder / "report.html", report)
+    write_text(folder / "README.md", card)
+
+
+def _pages(facts: Mapping[str, Any]) -> tuple[str, str]:
+    evaluation: dict[str, Any] = facts["evaluations"][-1] if facts["evaluations"] else {}
+    here = Path(__file__)
+    pages = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    pages.globals.update(_=_, number=number, named=named, between=between, language=spoken())
+    pages.globals.update(documents=documents, tags_of=tags_of)
+    page = pages.from_string(here.with_name("report.html.jinja").read_text(encoding="utf-8"))
+    sets = list(_sets(evaluation))
+    card = here.with_name("model_card.md.jinja").read_text(encoding="utf-8")
+    try:
+        report = page.render(
+            facts=facts, evaluation=evaluation, sets=sets, plots=_plots(facts), history=_history(facts)
+        )
+        return report, _card(facts, evaluation, card)
+    except UndefinedError as error:
+        raise LookupError(str(error)) from error
+
+
+def _sets(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Each set of an evaluation, with its name and its plots."""
+    for name, figures in _named_sets(evaluation):
+        if figures.get("intervals"):
+            yield {
+                "name": name,
+                "leads": name in (SAMPLES, HELD_OUT),
+                "figures": figures,
+                "curve": _curve(figures),
+                "intervals": charts.whiskers(_metrics(figures), title=_("Figures with 95 % intervals")),
+                "bands": _band_plot(figures),
+            }
+
+
+def _named_sets(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    names = {"held_out": HELD_OUT, "newest": NEWEST, "rare": RARE}
+    if evaluation:
+        yield SAMPLES, evaluation
+        yield from ((names[key], evaluation[key]) for key in FURTHER if evaluation.get(key))
+
+
+def _curve(figures: Mapping[str, Any]) -> Markup:
+    def values(by_k: Mapping[str, Any]) -> list[Any]:
+        return list(by_k.values())
+
+    lines = [charts.Line(_("best possible"), "best", values(figures["best_possible_precision_at_k"]))]
+    if always := figures["most_frequent_precision_at_k"]:
+        lines.append(charts.Line(_("most frequent"), "always", values(always)))
+    lines += [charts.Line(_rival(c), c["rival"], values(c["rival_precision_at_k"])) for c in figures["comparisons"]]
+    intervals = values(figures["intervals"]["precision_at_k"])
+    lines.append(charts.Line(_("this model"), "model", values(figures["precision_at_k"]), intervals))
+    return charts.curves(lines, title="precision@k", x_title="k", highest=1.0)
+
+
+def _rival(comparison: Mapping[str, Any]) -> str:
+    kind = comparison["rival"]
+    return _(_RIVALS[kind])
+
+
+def _metrics(figures: Mapping[str, Any]) -> list[tuple[str, float, list[float]]]:
+    k, intervals = str(figures["top_k"]), figures["intervals"]
+    by_k = {"precision": "precision_at_k", "recall": "recall_at_k", "R-precision": "r_precision_at_k"}
+    by_k["nDCG"] = "ndcg_at_k"
+    places = dict.fromkeys(["1", k])
+    rows = [
+        (f"{name}@{j}", figures[key][j], intervals[key][j])
+        for name, key in by_k.items()
+        for j in (places if name == "precision" else [k])
+    ]
+    single = {
+        _("mean average precision"): "mean_average_precision",
+        _("micro F1"): "micro_f1",
+        _("macro F1"): "macro_f1",
+    }
+    return rows + [(name, figures[key], intervals[key]) for name, key in single.items()]
+
+
+def _band_plot(figures: Mapping[str, Any]) -> Markup | None:
+    rows = [
+        (f"{named(band['band'])} ({tags_of(band['tags'])})", band["recall_at_k"], band["interval"])
+        for band in figures["bands"] or []
+        if band["tags"]
+    ]
+    return charts.whiskers(rows, title=_("Share of true tags found, by how frequent the tag is")) if rows else None
+
+
+def _plots(facts: Mapping[str, Any]) -> dict[str, Markup]:
+    """Plots of the training and the data, as far as the model's facts have them."""
+    drawn = {}
+    if epochs := facts.get("epochs"):
+        lines = [charts.Line(_("loss"), "model", [epoch["loss"] for epoch in epochs])]
+        drawn["training"] = charts.curves(lines, title=_("Mean loss of each epoch"), x_title=_("epoch"))
+        if all(epoch.get("precision_at_k") for epoch in epochs):
+            last = len(epochs[0]["precision_at_k"])
+            lines = [
+                charts.Line(f"precision@{k}", style, [epoch["precision_at_k"][k - 1] for epoch in epochs])
+                for k, style in dict.fromkeys([(1, "live"), (last, "model")])
+            ]
+            drawn["selection"] = charts.curves(
+                lines, title=_("precision while training"), x_title=_("epoch"), highest=1.0
+            )
+    if summary := facts["data"].get("summary"):
+        figures = summary["figures"]
+        drawn["lengths"] = charts.bars(figures["documents_by_tokens"], title=_("Documents by their tokens"))
+        drawn["tags"] = charts.bars(figures["tags_by_documents"], title=_("Tags by their documents"))
+    return drawn
+
+
+def _history(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Evaluations, newest first, with whether they are on the newest one's test set."""
+    evaluations = list(reversed(facts["evaluations"]))
+    return [
+        {**entry, "is_comparable": entry.get("samples_sha256") == evaluations[0].get("samples_sha256")}
+        for entry in evaluations
+    ]
+
+
+def _card(facts: Mapping[str, Any], evaluation: Mapping[str, Any], template: str) -> str:
+    """A Hugging Face model card with the newest evaluation."""
+    base_model = facts["base_model"]
+    results = [
+        EvalResult(
+            task_type="text-classification",
+            task_name="Multi-label text classification",
+            dataset_type=f"get-tags/{name.replace(' ', '-')}",
+            dataset_name=f"{name} ({figures['examples']} examples)",
+            metric_type=metric,
+            metric_name=metric.replace("_at_", "@").replace("_", " "),
+            metric_value=value,
+        )
+        for name, figures in _named_sets(evaluation)
+        for metric, value in _card_metrics(figures)
+    ]
+    data = ModelCardData(
+        model_name=facts["name"],
+        library_name="transformers",
+        pipeline_tag="text-classification",
+        tags=["multi-label-classification", "get-tags-train"],
+        # A folder's name means nothing to the hub, and its checker refuses it.
+        base_model=base_model if _HUB_NAME.fullmatch(base_model) and not Path(base_model).is_dir() else None,
+        metrics=sorted({result.metric_type for result in results}) or None,
+        eval_results=results or None,
+    )
+    card = ModelCard.from_template(data, template_str=template, facts=facts, evaluation=evaluation)
+    return re.sub(r"\n{3,}", "\n\n", str(card)).rstrip() + "\n"
+
+
+def _card_metrics(figures: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for k, value in figures["precision_at_k"].items():
+        yield f"precision_at_{k}", value
+    if "micro_f1" in figures:
+        k = str(figures["top_k"])
+        yield f"recall_at_{k}", figures["recall_at_k"][k]
+        yield f"ndcg_at_{k}", figures["ndcg_at_k"][k]
+        yield "mean_average_precision", figures["mean_average_precision"]
+        yield "f1_micro", figures["micro_f1"]
+        yield "f1_macro", figures["macro_f1"]

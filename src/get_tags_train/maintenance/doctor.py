@@ -1,0 +1,266 @@
+"""What a long run needs, checked before it starts."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from time import perf_counter
+from typing import Literal, NamedTuple
+
+import pyarrow as pa
+import torch
+
+from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.files import write_text
+from get_tags_train.core.home import live_model
+from get_tags_train.core.i18n import N_, _, _n, documents, number
+from get_tags_train.core.settings import Settings
+from get_tags_train.data.database import describe_url, open_engine
+from get_tags_train.data.database_errors import translated
+from get_tags_train.data.source import DocumentId, DocumentSource
+from get_tags_train.maintenance.retention import dispensable
+from get_tags_train.model.base_model import check_base_model
+from get_tags_train.model.device import choose_device, choose_precision, gpu_users
+from get_tags_train.model.metadata import read_facts, verify
+from get_tags_train.splits.test_samples import FEW, Samples
+from get_tags_train.text.tokenizer import load_tokenizer
+
+_LOW_DISK_BYTES = 10 * 2**30
+_SHOWN_DOCUMENTS = 3
+_SHOWN_OLD = 5
+_TIMED_PAGES = 3
+# An index finds rows nearly as fast as they are read in passing; without one, each page reads the whole table.
+_SLOW_LOOKUP = 10
+_SLOW_SECONDS = 60.0
+
+
+class Check(NamedTuple):
+    """One thing that was looked at; `hint` says what to do where it is not ok."""
+
+    name: str
+    status: Literal["ok", "warning", "error"]
+    message: str
+    hint: str = ""
+
+
+def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
+    """Check everything, one result at a time; a check that fails does not stop the others.
+
+    quick: what takes seconds, for this run's source; the database is asked for a few documents only.
+    """
+    checks: list[tuple[str, Callable[[Settings], Check]]] = [
+        (N_("home"), _home),
+        (N_("disk"), _disk),
+        (N_("old files"), _old_files),
+        (N_("database"), _database),
+        (N_("base model"), _base_model),
+        (N_("device"), _device),
+        (N_("test samples"), _samples),
+        (N_("live model"), _live),
+    ]
+    if quick:
+        short = [] if settings.source.kind == "cached" else [("database", _database_in_short)]
+        checks = [*short, *(entry for entry in checks if entry[0] not in {"database", "live model"})]
+    for name, check in checks:
+        try:
+            yield check(settings)
+        except GetTagsError as error:
+            yield Check(name, "error", error.message, error.hint)
+        except OSError as error:
+            yield Check(name, "error", f"{error.filename}: {error.strerror}", _("Check the folder and its rights."))
+
+
+def _home(settings: Settings) -> Check:
+    probe = settings.home / "_logs" / "doctor.probe"
+    was_there = probe.parent.is_dir()
+    try:
+        write_text(probe, "")
+        probe.unlink()
+        if not was_there:
+            probe.parent.rmdir()
+    except OSError as error:
+        hint = _("Check its rights, or choose another with --home or GET_TAGS_HOME.")
+        return Check(
+            "home", "error", _("{home} cannot be written: {reason}.", home=settings.home, reason=error.strerror), hint
+        )
+    return Check("home", "ok", str(settings.home))
+
+
+def _disk(settings: Settings) -> Check:
+    existing = next(folder for folder in [settings.home, *settings.home.parents] if folder.is_dir())
+    free = shutil.disk_usage(existing).free
+    message = _("{free:,.0f} GB free", free=free / 2**30)
+    if free < _LOW_DISK_BYTES:
+        hint = _("Remove old data and models: get-tags data, get-tags models.")
+        return Check(
+            "disk",
+            "warning",
+            _("{message}; 170,000 documents and their training want about 10 GB.", message=message),
+            hint,
+        )
+    return Check("disk", "ok", message)
+
+
+def _live(settings: Settings) -> Check:
+    """Whether what `current` names is whole, and the plain folder equal to it."""
+    live_dir = settings.live_dir
+    if not (live_dir / "current").exists():
+        return Check("live model", "ok", _("none yet in {live_dir}", live_dir=live_dir))
+    folder = live_model(live_dir)
+    files = read_facts(folder).get("files")
+    if files:
+        verify(folder)
+    if files and read_facts(live_dir / "get_tags").get("files") != files:
+        said = _("{name} is live, but {plain} holds another model.", name=folder.name, plain=live_dir / "get_tags")
+        hint = _("A change was interrupted: the next get-tags deploy or get-tags rollback finishes it first.")
+        return Check("live model", "warning", said, hint)
+    return Check("live model", "ok", folder.name)
+
+
+def _old_files(settings: Settings) -> Check:
+    found = dispensable(settings.home, settings.live_dir)
+    if not found:
+        return Check("old files", "ok", _("Nothing that could go."))
+    named = "; ".join(f"{one.folder.name} ({_size(one.bytes)})" for one in found[:_SHOWN_OLD])
+    if len(found) > _SHOWN_OLD:
+        named = _("{listed} and {more:,} more", listed=named, more=len(found) - _SHOWN_OLD)
+    message = _("{size} could go: {named}.", size=_size(sum(one.bytes for one in found)), named=named)
+    if left := sum(one.is_unfinished for one in found):
+        message += " " + _n(
+            "{count} of them was never finished: the command that began it continues it.",
+            "{count} of them were never finished: the command that began them continues them.",
+            left,
+        )
+    hint = _("{command}, and so on; or how many stay, under [keep].", command=found[0].command)
+    return Check("old files", "ok", message, hint)
+
+
+def _size(count: int) -> str:
+    return f"{number(count / 1e9, ',.1f')} GB" if count >= 1e8 else f"{number(count / 1e6, ',.1f')} MB"
+
+
+def _database(settings: Settings) -> Check:
+    engine = open_engine(settings)
+    database = settings.database
+    with translated(settings):
+        source = DocumentSource(engine, database.documents_query, database.tags_query)
+        started = perf_counter()
+        listed = source.read_ids()
+        listing_seconds = perf_counter() - started
+        shown = _samples_of(source)
+        seconds, slow = _time_reading(source, listed.ids, database.page_size)
+    engine.dispose()
+    seconds += listing_seconds
+    message = _(
+        "{database} answers: {documents}, read in about {duration}.",
+        database=describe_url(database.url),
+        documents=documents(len(listed.ids)),
+        duration=_duration(seconds),
+    )
+    if listed.repeated or listed.nulls:
+        passed_over = _(
+            "{repeated:,} repeated ids and {nulls:,} NULL ids were passed over.",
+            repeated=listed.repeated,
+            nulls=listed.nulls,
+        )
+        message = f"{message} {passed_over}"
+    message = "\n".join([message, _("For example:"), *shown])
+    if slow and seconds >= _SLOW_SECONDS:
+        hint = _(
+            "Have the document ids of {slow} indexed; a view needs the index on its tables.", slow=_(" and ").join(slow)
+        )
+        slowest = ", ".join(_("{key} {times:.0f} times", key=key, times=times) for key, times in slow.items())
+        return Check(
+            "database",
+            "warning",
+            _("{message}\nFinding rows by id is slow: {slowest} a plain read.", message=message, slowest=slowest),
+            hint,
+        )
+    if all(line.endswith("[]") for line in shown):
+        hint = _("Check tags_query under [database].")
+        return Check("database", "warning", _("{message}\nNone of these has a tag.", message=message), hint)
+    return Check("database", "ok", message)
+
+
+def _database_in_short(settings: Settings) -> Check:
+    """Whether it answers and the queries fit."""
+    engine = open_engine(settings)
+    with translated(settings):
+        source = DocumentSource(engine, settings.database.documents_query, settings.database.tags_query)
+        shown = _samples_of(source)
+    engine.dispose()
+    answers = _("{database} answers.", database=describe_url(settings.database.url))
+    return Check("database", "ok", "\n".join([answers, _("For example:"), *shown]))
+
+
+def _samples_of(source: DocumentSource) -> list[str]:
+    """The first few documents, shortened, with their tags."""
+    shown = []
+    for document in source.first(_SHOWN_DOCUMENTS):
+        text = " ".join((document.title or document.text or "").split())
+        line = f"{document.id}: {text[:40]} [{'; '.join(tag[:40] for tag in document.tags[:3])}]"
+        # A terminal would obey what is no letter.
+        shown.append("".join(letter if letter.isprintable() else "?" for letter in line))
+    return shown
+
+
+def _time_reading(source: DocumentSource, ids: pa.Array, page_size: int) -> tuple[float, dict[str, float]]:
+    """Seconds that reading all ids will take, by a few pages; and which queries find ids slowly, how many times so."""
+    starts = range(0, len(ids), max(page_size, len(ids) // _TIMED_PAGES))
+    timed: list[list[DocumentId]] = [ids.slice(start, page_size).to_pylist() for start in starts][:_TIMED_PAGES]
+    lookups = [source.time_lookups(page) for page in timed]
+    by_id = {key: sum(lookup[key].by_id for lookup in lookups) for key in lookups[0]}
+    by_scan = {key: sum(lookup[key].by_scan for lookup in lookups) for key in lookups[0]}
+    slow = {key: by_id[key] / by_scan[key] for key in by_id if by_id[key] > _SLOW_LOOKUP * by_scan[key]}
+    return sum(by_id.values()) * len(ids) / sum(map(len, timed)), slow
+
+
+def _duration(seconds: float) -> str:
+    return f"{max(seconds, 1):.0f} s" if seconds < 120 else _n("{count} minute", "{count} minutes", round(seconds / 60))
+
+
+def _base_model(settings: Settings) -> Check:
+    load_tokenizer(settings.base_model)
+    check_base_model(settings.base_model, settings.training.context_length)
+    return Check("base model", "ok", settings.base_model)
+
+
+def _device(settings: Settings) -> Check:
+    device = choose_device(settings.training.device)
+    precision = choose_precision(settings.training.precision, device)
+    if device == "cpu":
+        hint = _("Without an NVIDIA GPU training is many times slower: 170,000 documents take days.")
+        return Check(
+            "device",
+            "warning",
+            _(
+                "The processor, {threads}, {precision}.",
+                threads=_n("{count} thread", "{count} threads", torch.get_num_threads()),
+                precision=precision,
+            ),
+            hint,
+        )
+    memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+    message = f"{torch.cuda.get_device_name()}, {memory:.0f} GB, {precision}"
+    if users := gpu_users():
+        hint = _("Training has less memory then; stop what need not run meanwhile, the API for one.")
+        return Check(
+            "device",
+            "warning",
+            _("{gpu}; its memory is also used by {users}", gpu=message, users=", ".join(users)),
+            hint,
+        )
+    return Check("device", "ok", message)
+
+
+def _samples(settings: Settings) -> Check:
+    samples = Samples.read(settings.samples_path)
+    message = _n("{count} example in {path}", "{count} examples in {path}", len(samples.texts), path=samples.path)
+    if len(samples.texts) < FEW:
+        hint = _(
+            "Extend them to at least {few}: get-tags samples add --count {missing}.",
+            few=FEW,
+            missing=FEW - len(samples.texts),
+        )
+        return Check(
+            "test samples", "warning", _("{message}: too few to tell two models apart.", message=message), hint
+        )
+    return Check("test samples", "ok", message)

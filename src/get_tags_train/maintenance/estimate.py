@@ -1,0 +1,97 @@
+"""What a run is about to do: how long it takes, judged by the runs before it, and where things will lie."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.home import data_dir, data_names, find_data, logs_dir, model_names, models_dir, next_data_name
+from get_tags_train.core.settings import Settings
+from get_tags_train.data.input_files import read_ids
+from get_tags_train.data.prepared import Manifest, PreparedData
+from get_tags_train.model.device import choose_device
+from get_tags_train.model.metadata import reading
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Seconds are estimates; None where no earlier run tells. `data_like` and `model_like` are the runs that told."""
+
+    documents: int | None
+    data_seconds: float | None
+    data_like: str
+    training_seconds: float | None
+    model_like: str
+    data_path: Path
+    models_path: Path
+    logs_path: Path
+
+
+def foresee(settings: Settings) -> Outlook:
+    """Look ahead; reads manifests and the list of ids, and asks no database."""
+    home, source = settings.home, settings.source
+    count, data_seconds, data_like = _data(settings)
+    training_seconds, model_like = _training(settings, count)
+    name = source.data_name or next(iter(data_names(home)), "")
+    return Outlook(
+        documents=count,
+        data_seconds=data_seconds,
+        data_like=data_like,
+        training_seconds=training_seconds,
+        model_like=model_like,
+        data_path=data_dir(home) / (name if source.kind == "cached" else next_data_name(home)),
+        models_path=models_dir(home),
+        logs_path=logs_dir(home),
+    )
+
+
+def _data(settings: Settings) -> tuple[int | None, float | None, str]:
+    """How many documents there will be, the seconds to prepare them, and the earlier data that tell."""
+    home, source = settings.home, settings.source
+    if source.kind == "cached":
+        try:
+            manifest = PreparedData(find_data(home, source.data_name)).manifest
+        except GetTagsError:
+            return None, None, ""
+        return manifest.documents_kept, 0.0, ""
+    earlier = _earlier(home)
+    count = len(read_ids(source.ids_path)) if source.ids_path else None
+    alike = next((m for m in earlier if m.source.get("kind") == source.kind or count is not None), None)
+    if alike is None:
+        return count, None, ""
+    if count is None:
+        count = alike.documents_read
+    # Reading and cleaning, tokenising, and writing run side by side; joining comes after.
+    spent = alike.seconds
+    longest = max(spent.get("read", 0.0) + spent.get("clean", 0.0), spent.get("tokenise", 0.0), spent.get("write", 0.0))
+    seconds = longest * count / max(alike.documents_read, 1) + spent.get("join", 0.0)
+    return count, seconds, alike.name
+
+
+def _earlier(home: Path) -> list[Manifest]:
+    """The manifests there are, newest first; damaged data tell nothing."""
+    found = []
+    for name in data_names(home):
+        try:
+            manifest = PreparedData(find_data(home, name)).manifest
+        except GetTagsError:
+            continue
+        # What was taken from earlier data, or begun before an interruption, took less time than it would.
+        if not manifest.resumed and manifest.taken_from_earlier < manifest.documents_read / 2:
+            found.append(manifest)
+    return found
+
+
+def _training(settings: Settings, count: int | None) -> tuple[float | None, str]:
+    """Seconds of the training, and the earlier one of the same kind that tells."""
+    if count is None:
+        return None, ""
+    training, device = settings.training, choose_device(settings.training.device)
+    for name in model_names(settings.home):
+        with suppress(GetTagsError), reading(models_dir(settings.home) / name) as facts:
+            was = facts.get("settings", {})
+            alike = all(was.get(key) == getattr(training, key) for key in ("base_model", "context_length", "precision"))
+            work = facts.get("examples", 0) * was.get("epochs", 0)
+            if alike and facts.get("device") == device and not facts.get("resumed") and work:
+                return float(facts["seconds"]) * count * training.epochs / work, name
+    return None, ""

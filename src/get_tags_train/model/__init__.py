@@ -1,0 +1,1 @@
+"""The model folder: load, predict, metadata, probes; and the device it runs on."""

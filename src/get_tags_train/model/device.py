@@ -1,0 +1,119 @@
+"""Which device and which number format the machine has for training."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.i18n import _
+
+_SHARE_OF_FREE = 0.95
+
+
+def nvidia_gpu() -> str | None:
+    """The name of the first NVIDIA GPU that the driver answers for; None where there is none."""
+    names = _ask_nvidia("gpu=name")
+    return names[0] if names else None
+
+
+def gpu_users() -> list[str]:
+    """The other programs that hold memory of NVIDIA GPUs, each with how much, where the driver says."""
+    users = []
+    for line in _ask_nvidia("compute-apps=pid,used_memory,process_name"):
+        pid, memory, name = (field.strip() for field in line.split(",", 2))
+        if pid != str(os.getpid()):
+            users.append(f"{Path(name.replace(chr(92), '/')).name} (process {pid}, {memory})")
+    return users
+
+
+def _ask_nvidia(query: str) -> list[str]:
+    """The lines that the driver's own tool answers; none where it is absent or fails."""
+    command = shutil.which("nvidia-smi")
+    if command is None and os.name == "nt":
+        command = str(Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32" / "nvidia-smi.exe")
+    try:
+        answer = subprocess.run(
+            [command or "nvidia-smi", f"--query-{query}", "--format=csv,noheader"],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in answer.stdout.strip().splitlines()]
+
+
+def choose_device(wanted: str) -> str:
+    """`cpu` or `cuda` for the setting auto, cpu or cuda.
+
+    Raises GetTagsError where a GPU is there or asked for and torch cannot use it: a run of days instead of
+    hours should be somebody's decision.
+    """
+    if wanted == "cpu":
+        return "cpu"
+    if torch.cuda.is_available():
+        return "cuda"
+    gpu = nvidia_gpu()
+    hint = _("Run the set-up again (scripts/train_tags), or train on the processor: --device cpu.")
+    if gpu is not None:
+        raise GetTagsError(
+            _(
+                "There is a GPU ({gpu}) that this build of torch, {version}, cannot use.",
+                gpu=gpu,
+                version=torch.__version__,
+            ),
+            hint,
+        )
+    if wanted == "cuda":
+        raise GetTagsError(_("There is no NVIDIA GPU on this machine that its driver answers for."), hint)
+    return "cpu"
+
+
+def choose_precision(wanted: str, device: str) -> str:
+    """`bf16` or `fp32` for the setting auto, bf16 or fp32: auto is bf16 where it is computed in hardware."""
+    if wanted != "auto":
+        return wanted
+    if device == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32"
+
+
+@contextmanager
+def prepared_device(device: str, *, deterministic: bool) -> Iterator[None]:
+    """Settings of torch for a training; what other work of this process would feel is undone at the end."""
+    if device == "cpu":
+        torch.set_flush_denormal(True)
+        try:
+            yield
+        finally:
+            torch.set_flush_denormal(False)
+        return
+    if os.name == "nt":
+        # Beyond what is free the driver would go on in the computer's own memory, many times slower, instead of
+        # failing: then nothing would ever be computed in smaller parts.
+        free, total = torch.cuda.mem_get_info()
+        torch.cuda.set_per_process_memory_fraction(_SHARE_OF_FREE * free / total)
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    yield
+
+
+def gpu_memory() -> float:
+    """Gigabytes of the GPU's memory that this process holds."""
+    return torch.cuda.memory_reserved() / 2**30
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a failure means that what was computed at once does not fit into memory."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
+        said in str(error)
+        for said in ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "could not create a memory")
+    )

@@ -1,0 +1,77 @@
+"""Probe texts: what a model answered when it was made, so that any copy of it can be asked again."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.i18n import _
+from get_tags_train.model.tagger import TagModel
+
+# fp32 on another processor adds up in another order.
+_TOLERANCE = 1e-3
+_KEPT_TAGS = 20
+_TAGS_NAMED = 6
+# Made up, so that no document travels with a model: old letters, markup, and one that is longer than any context.
+_FIXED = (
+    "Contractul se încheie între părți în conformitate cu legea.",
+    "<p>Şedinţa publică a instanţei</p><p>Hot&#259;r&acirc;rea nr. 12/2024 &amp; anexele</p>",
+    "Articolul următor se aplică în mod corespunzător, dacă legea nu prevede altfel. " * 60,
+)
+
+
+class Probe(NamedTuple):
+    """A text and the model's surest tags for it with their scores, surest first."""
+
+    text: str
+    tags: list[tuple[str, float]]
+
+    @classmethod
+    def of(cls, entry: dict[str, Any]) -> "Probe":
+        """From the entry in get_tags.json."""
+        return cls(entry["text"], [(named["tag"], named["score"]) for named in entry["tags"]])
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry in get_tags.json."""
+        return {"text": self.text, "tags": [{"tag": tag, "score": score} for tag, score in self.tags]}
+
+
+def take_probes(model: TagModel) -> list[Probe]:
+    """Ask a model, computed in fp32, for texts of no document: fixed ones, and the names of its own tags."""
+    step = max(1, len(model.tags) // _TAGS_NAMED)
+    texts = [*_FIXED, *(", ".join(model.tags[n : n + 3]) for n in range(0, len(model.tags), step))]
+    return [
+        Probe(text, [(tag, round(score, 6)) for tag, score in tags])
+        for text, tags in zip(texts, model.predict(texts, _KEPT_TAGS), strict=True)
+    ]
+
+
+def compare(model: TagModel, probes: Sequence[Probe], name: str) -> None:
+    """Raise GetTagsError where a model, computed in fp32, does not give its probes' scores."""
+    place = {tag: n for n, tag in enumerate(model.tags)}
+    scores = model.scores([probe.text for probe in probes])
+    for probe, row in zip(probes, scores, strict=True):
+        for tag, score in probe.tags:
+            found = float(row[place[tag]]) if tag in place else float("nan")
+            if not abs(found - score) <= _TOLERANCE:  # so that NaN differs too
+                raise GetTagsError(
+                    _(
+                        "The model {name} does not answer as it did when it was made: for one of its probe texts "
+                        "'{tag}' had the score {score:.4f} and has {found:.4f} now.",
+                        name=name,
+                        tag=tag,
+                        score=score,
+                        found=found,
+                    ),
+                    _("Copy the model folder anew, or update this machine's packages to those it was trained with."),
+                )
+
+
+def refuse_no_numbers(probes: Sequence[Probe], name: str) -> None:
+    """Raise GetTagsError where a model names nothing, or scores that are no numbers."""
+    if not all(probe.tags and np.isfinite([score for _, score in probe.tags]).all() for probe in probes):
+        raise GetTagsError(
+            _("The model {name} gives scores that are no numbers.", name=name),
+            _("Its training came apart: take another model."),
+        )

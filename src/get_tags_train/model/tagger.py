@@ -1,0 +1,240 @@
+"""A model folder: load and check it, texts -> scores -> tags. The one place where a model is computed for use."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+
+from get_tags_train.core.arrow import rows_of
+from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.i18n import _
+from get_tags_train.metrics.ranking import rank
+from get_tags_train.model.cpu_threads import Cores
+from get_tags_train.model.metadata import FACTS
+from get_tags_train.text.clean import clean_text
+from get_tags_train.text.encoder import CleanTextEncoder
+from get_tags_train.text.tokenizer import has_text_rules, knows_words
+
+# Tokens of one batch, padding included: beyond that a processor's caches, not its arithmetic, set the speed.
+_BATCH_TOKENS = 8_192
+# Padding that costs less than the start of another batch.
+_FREE_PADDING = 64
+_SHAPE_STEP = 8
+# Texts that are sorted by length together: enough for batches without padding, few enough to forget.
+_WINDOW_TEXTS = 1_024
+_TRIAL = "text"
+
+
+class TagScore(NamedTuple):
+    """A tag and how sure the model is of it: the sigmoid of its logit."""
+
+    tag: str
+    score: float
+
+
+class TagModel:
+    """A multi-label model that names tags for texts; several threads may use one at the same time."""
+
+    def __init__(self, folder: Path, device: str = "cpu", precision: str = "fp32") -> None:
+        """Load a model folder. Raises GetTagsError naming what is missing."""
+        if not (folder / "config.json").is_file():
+            raise GetTagsError(
+                _("{folder} is no model folder: it has no config.json.", folder=folder),
+                _("Name a model: get-tags models."),
+            )
+        try:
+            self._take(folder, device, precision)
+            self.scores([_TRIAL])  # numbers that fit no weights are found out only when they are used
+        except Exception as error:  # a damaged folder fails in many ways inside the library
+            said = str(error).strip().splitlines()
+            raise GetTagsError(
+                _(
+                    "The model {folder} cannot be loaded: {said}",
+                    folder=folder,
+                    said=said[0] if said else type(error).__name__,
+                ),
+                _("It may be damaged: get-tags models verify, or take another one."),
+            ) from error
+
+    def _take(self, folder: Path, device: str, precision: str) -> None:
+        tokenizer, model = _load(folder)
+        labels = model.config.id2label
+        self.tags: list[str] = [labels[index] for index in range(model.config.num_labels)]
+        positions = getattr(model.config, "max_position_embeddings", None) or 512
+        self.context_length = int(min(tokenizer.model_max_length, positions))
+        self._pad_token_id = int(tokenizer.pad_token_id or 0)
+        is_ours = has_text_rules(tokenizer) or (folder / FACTS).is_file()
+        self._encode = (_CleanedTexts if is_ours else _TextsAsTheyCome)(tokenizer, self.context_length)
+        self._model = (_in_bf16(model) if precision == "bf16" else model).eval().to(device)
+        self._device = device
+        self._cores = Cores(divides=device == "cpu")
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], *, device: str = "cpu", precision: str = "fp32") -> "TagModel":
+        """The model in a folder, on device `cpu` or `cuda`, with precision `fp32` or `bf16`.
+
+        bf16 is faster where the hardware has it; its scores differ in the third decimal. Raises GetTagsError naming
+        what is missing.
+        """
+        return cls(Path(folder), device, precision)
+
+    def predict(self, texts: Sequence[str], top_n: int = 5, min_score: float = 0.0) -> list[list[TagScore]]:
+        """The `top_n` tags of each text with at least `min_score` (0 to 1), surest first, ties in tag order.
+
+        Raises TypeError for one bare string, whose letters would count as texts.
+        """
+        if isinstance(texts, str):
+            raise TypeError("predict takes a list of texts: put the text into a list")
+        return list(self.predict_each(texts, top_n, min_score))
+
+    def predict_each(self, texts: Iterable[str], top_n: int = 5, min_score: float = 0.0) -> Iterator[list[TagScore]]:
+        """As `predict`, for any number of texts in constant memory: results come in the order of the texts."""
+        remaining = iter(texts)
+        while window := self.encode(list(islice(remaining, _WINDOW_TEXTS))):
+            named: list[list[TagScore]] = [[] for _ in window]
+            for rows, scores in self._score_batches(window):
+                for row, best in zip(rows, self.name_tags(scores, top_n, min_score), strict=True):
+                    named[row] = best
+            yield from named
+
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The score of every tag for every text, which a model of ours cleans first: (texts, tags)."""
+        return self.score_encoded(self.encode(texts))
+
+    def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """input_ids of each text, which a model of ours cleans first, cut to `context_length`."""
+        return self._encode(texts) if texts else []
+
+    def score_encoded(self, encoded: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
+        """The score of every tag for every text that `encode` has encoded: (texts, tags)."""
+        result = np.zeros((len(encoded), len(self.tags)), np.float32)
+        for rows, scores in self._score_batches(encoded):
+            result[rows] = scores
+        return result
+
+    def name_tags(self, scores: NDArray[np.float32], top_n: int, min_score: float = 0.0) -> list[list[TagScore]]:
+        """The tags of each row of scores, (texts, tags), as `predict` returns them."""
+        return [
+            [TagScore(self.tags[tag], float(row[tag])) for tag in best if row[tag] >= min_score]
+            for row, best in zip(scores, rank(scores, top_n), strict=True)
+        ]
+
+    def _score_batches(self, encoded: Sequence[NDArray[np.int32]]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+        """(places of some texts, their scores), batch by batch until each text had its turn."""
+        lengths = [len(ids) for ids in encoded]
+        # No larger than each core's share, so that none is idle.
+        batches = batches_by_length(lengths, min(_BATCH_TOKENS, -(-sum(lengths) // self._cores.count)))
+        for first in range(0, len(batches), self._cores.count):
+            side_by_side = batches[first : first + self._cores.count]
+            scores = self._cores.map(lambda rows: self._score_batch([encoded[row] for row in rows]), side_by_side)
+            yield from zip(side_by_side, scores, strict=True)
+
+    def _score_batch(self, encoded: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
+        lengths = np.array([len(row) for row in encoded])
+        rows, width = len(encoded), int(lengths.max())
+        if self._device == "cpu":
+            rows, width = _few_shapes(rows, width)
+            width = min(width, self.context_length)  # the model may have no position beyond
+        # A row that is there for the shape alone has one token of padding to look at.
+        lengths = np.append(lengths, np.zeros(rows - len(encoded), lengths.dtype))
+        mask = np.arange(width) < lengths[:, None]
+        padded = np.full(mask.shape, self._pad_token_id, np.int64)
+        padded[mask] = np.concatenate(encoded)
+        mask[len(encoded) :, 0] = True
+        with torch.inference_mode():
+            logits = self._model(
+                input_ids=torch.from_numpy(padded).to(self._device),
+                attention_mask=torch.from_numpy(mask.astype(np.int64)).to(self._device),
+            ).logits
+            scores: NDArray[np.float32] = torch.sigmoid(logits.float()).cpu().numpy()
+        return scores[: len(encoded)]
+
+
+def _load(folder: Path) -> tuple[Any, Any]:
+    """Tokenizer and model of a folder, without running code of its own."""
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    if not knows_words(tokenizer) or not tokenizer.is_fast:
+        raise ValueError(_("it has no tokenizer (tokenizer.json)"))
+    model, loading = AutoModelForSequenceClassification.from_pretrained(
+        folder,
+        dtype=torch.float32,
+        trust_remote_code=False,
+        use_safetensors=True,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    if missing := sorted(loading["missing_keys"]):
+        raise ValueError(_("it has no weights for {missing}", missing=", ".join(missing[:3])))
+    return tokenizer, model
+
+
+class _CleanedTexts:
+    """Clean texts and encode them, as they were before training."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, context_length: int) -> None:
+        self._encoder, self._lock = CleanTextEncoder(tokenizer, context_length), Lock()
+
+    def __call__(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        clean = pa.array([clean_text(text) for text in texts], pa.string())
+        with self._lock:
+            return rows_of(self._encoder(clean))
+
+
+class _TextsAsTheyCome:
+    """Encode texts for a model that another tool made, which was trained on them uncleaned."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, context_length: int) -> None:
+        # A copy: the tokenizer's own methods set truncation anew on each call, which other threads would meet.
+        self._backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+        self._backend.no_padding()
+        self._backend.enable_truncation(context_length)
+
+    def __call__(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        whole = [text.encode(errors="replace").decode() for text in texts]  # half a character stops the encoder
+        return [np.array(encoding.ids, np.int32) for encoding in self._backend.encode_batch_fast(whole)]
+
+
+def _in_bf16(model: PreTrainedModel) -> PreTrainedModel:
+    """The model with bf16 weights, but for its last layer: eight bits of a logit would tie half the tags."""
+    outputs = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == model.num_labels]
+    model.bfloat16()
+    outputs[-1].float()
+    outputs[-1].register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
+    return model
+
+
+def _few_shapes(rows: int, width: int) -> tuple[int, int]:
+    """The shape a batch is padded to: torch keeps memory for each one on a processor, which would grow with the texts.
+
+    Multiples of 8, which cost little; up to 8 rows, as a request has, are left as they are.
+    """
+    few = rows if rows <= _SHAPE_STEP else -(-rows // _SHAPE_STEP) * _SHAPE_STEP
+    return few, -(-width // _SHAPE_STEP) * _SHAPE_STEP
+
+
+def batches_by_length(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
+    """Places in batches of similar length, shortest first: at most `most_tokens` with padding, little of it padding.
+
+    lengths: tokens of each text. Every place is in exactly one batch; one text may be longer than the most.
+    """
+    batches: list[list[int]] = []
+    current: list[int] = []
+    tokens = 0
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
+        padded = lengths[row] * (len(current) + 1)
+        padding = padded - tokens - lengths[row]
+        if current and (padded > most_tokens or padding > _FREE_PADDING + padded // 8):
+            batches.append(current)
+            current, tokens = [], 0
+        current.append(row)
+        tokens += lengths[row]
+    return [*batches, current] if current else batches

@@ -1,0 +1,1 @@
+"""Answers from a live model: HTTP, files of texts, batches, hot reload."""

@@ -1,0 +1,237 @@
+"""The live model behind HTTP: `get-tags serve`."""
+
+import asyncio
+import hmac
+import socket
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Annotated, Any
+
+import uvicorn
+from fastapi import FastAPI, Request, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from starlette.exceptions import HTTPException
+
+from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.events import Notice, OnEvent
+from get_tags_train.core.i18n import _
+from get_tags_train.core.settings import ServeSettings
+from get_tags_train.core.version import __version__
+from get_tags_train.serving.batcher import Busy
+from get_tags_train.serving.hot_reload import Follower
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_NEEDS_TOKEN = {"/get_tags", "/model"}
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+_SHUTDOWN_SECONDS = 30
+
+
+class Tag(BaseModel):
+    """A tag and how sure the model is of it, from 0 to 1."""
+
+    tag: str
+    score: float
+
+
+class Tags(BaseModel):
+    """The tags of one text, surest first; none for a blank text."""
+
+    tags: list[Tag]
+
+
+class OneAnswer(Tags):
+    """The tags of the text, and which model named them."""
+
+    model: str
+
+
+class ManyAnswers(BaseModel):
+    """The tags of each text, in order, and which model named them."""
+
+    model: str
+    results: list[Tags]
+
+
+class Health(BaseModel):
+    """ok: the live model answers. old_model: a newer one is live and could not be loaded; the one before it answers."""
+
+    status: str
+    model: str
+    problem: str | None
+
+
+class ModelFacts(BaseModel):
+    """The model that answers: since when, how it was made, and its last evaluation."""
+
+    name: str
+    since: str
+    created: str | None
+    data: str | None
+    base_model: str | None
+    context_length: int
+    tags: int
+    precision_at_k: dict[str, float] | None
+    examples: int | None
+
+
+class ErrorText(BaseModel):
+    """What is wrong, and what to do."""
+
+    message: str
+    hint: str
+
+
+class ErrorAnswer(BaseModel):
+    """Every answer that is no success."""
+
+    error: ErrorText
+
+
+def serve(follower: Follower, settings: ServeSettings, on_ready: Callable[[str], None], on_event: OnEvent) -> None:
+    """Answer requests until the process is told to end. Raises GetTagsError where the address is not to be had.
+
+    on_ready gets the address once requests can come.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listening = socket.create_server((settings.host, settings.port), family=family, backlog=1_024)
+    except OSError as error:
+        raise GetTagsError(
+            _(
+                "{host}, port {port}, cannot be listened on: {reason}.",
+                host=settings.host,
+                port=settings.port,
+                reason=error.strerror,
+            ),
+            _("Another program may have it. Choose another: --port, or host and port under [serve]."),
+        ) from error
+    if settings.host not in _LOOPBACK and not settings.token:
+        on_event(Notice(_("Everybody who reaches this machine may ask: set GET_TAGS_SERVE_TOKEN."), "warning"))
+    config = uvicorn.Config(
+        make_app(follower, settings),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+    )
+    host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
+    on_ready(f"http://{host}:{listening.getsockname()[1]}")
+    with follower:
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def make_app(follower: Follower, settings: ServeSettings) -> App:
+    """The API over the model that `follower` keeps live."""
+
+    app = FastAPI(
+        title="get-tags",
+        version=__version__,
+        description="Tags for texts.",
+        max_body_size=settings.max_request_bytes,
+    )
+    # The guard in front checks the token; this only says so in the description.
+    described = [Security(HTTPBearer(auto_error=False))] if settings.token else []
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    asked = _question(settings)
+
+    @app.post("/get_tags", dependencies=described, responses=_errors(400, 401, 413, 422, 503))
+    async def get_tags(question: asked) -> OneAnswer | ManyAnswers:  # type: ignore[valid-type]
+        """Name the TOP_N surest tags of a text, or of each text of a list."""
+        text, top_n = question.text, question.TOP_N  # type: ignore[attr-defined]
+        try:
+            answering = follower.together.ask([text] if isinstance(text, str) else text, top_n)
+        except Busy:
+            raise HTTPException(503, "Too many texts are waiting.", {"Retry-After": "1"}) from None
+        answer = await asyncio.wrap_future(answering)
+        named = [Tags(tags=[Tag(tag=tag, score=score) for tag, score in tags]) for tags in answer.tags]
+        if isinstance(text, str):
+            return OneAnswer(model=answer.model, tags=named[0].tags)
+        return ManyAnswers(model=answer.model, results=named)
+
+    @app.get("/health")
+    async def health() -> Health:
+        """Whether the live model answers."""
+        problem = follower.problem
+        return Health(status="old_model" if problem else "ok", model=follower.together.live[0], problem=problem)
+
+    @app.get("/model", dependencies=described, responses=_errors(401))
+    async def model() -> ModelFacts:
+        """Which model answers, since when, and how good it is."""
+        return ModelFacts(**follower.facts())
+
+    return _Guard(app, settings)
+
+
+def _question(settings: ServeSettings) -> type[BaseModel]:
+    """What is asked, with the limits of these settings in its description."""
+    text = Annotated[str, Field(max_length=settings.max_text_characters)]
+    texts = Annotated[list[text], Field(min_length=1, max_length=settings.max_texts)]
+    return create_model(
+        "Question",
+        __config__=ConfigDict(extra="forbid", strict=True),
+        __doc__="A text, or a list of texts, and how many tags are wanted for each.",
+        text=(text | texts, Field(description="A text, or several.")),
+        TOP_N=(Annotated[int, Field(ge=1, le=settings.max_top_n), BeforeValidator(_whole)], 5),
+    )
+
+
+def _whole(value: Any) -> Any:
+    """5.0 is an integer in JSON."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    described: dict[int | str, dict[str, Any]] = {status: {"model": ErrorAnswer} for status in statuses}
+    if 413 in described:  # so says the framework of a body that grows too large on the way
+        described[413]["content"] = {"text/plain": {"schema": {"type": "string"}}}
+    return described
+
+
+def _error(status: int, message: str, hint: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": {"message": message, "hint": hint}}, status, headers)
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    """What is wrong with a question, in words; nothing of the text itself."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "body")
+    return _error(422, f"{where or 'The request'}: {first['msg']}.", 'Send {"text": "...", "TOP_N": 5}; see /docs.')
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    hint = "Come back later." if error.status_code == 503 else "See /docs."
+    return _error(error.status_code, str(error.detail), hint, error.headers)
+
+
+class _Guard:
+    """Refuses callers without the token, and requests that are too large, before anything of them is read."""
+
+    def __init__(self, app: App, settings: ServeSettings) -> None:
+        self._app, self._token, self._max_bytes = app, settings.token.encode(), settings.max_request_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (refusal := self._refusal(scope["path"], dict(scope["headers"]))):
+            await refusal(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _refusal(self, path: str, headers: Mapping[bytes, bytes]) -> JSONResponse | None:
+        if self._token and path in _NEEDS_TOKEN:
+            scheme, _space, given = headers.get(b"authorization", b"").partition(b" ")
+            if scheme.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self._token):
+                hint = "Send the header 'Authorization: Bearer TOKEN'."
+                return _error(401, "The token is missing or wrong.", hint, {"WWW-Authenticate": "Bearer"})
+        announced = headers.get(b"content-length", b"")
+        if announced.isdigit() and int(announced) > self._max_bytes:
+            message = f"The request is larger than {self._max_bytes:,} bytes."
+            return _error(413, message, "Send fewer or shorter texts.", {"Connection": "close"})
+        return None

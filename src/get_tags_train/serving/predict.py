@@ -1,0 +1,103 @@
+"""Texts -> their tags, one after the other, and as the lines of a CSV or JSON file."""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from time import perf_counter
+from typing import Any, Literal, NamedTuple
+
+from get_tags_train.core.csv import as_lines
+from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageProgress, StageStarted
+from get_tags_train.core.i18n import _
+from get_tags_train.model.tagger import TagModel, TagScore
+from get_tags_train.serving.text_files import Texts
+
+Format = Literal["lines", "csv", "jsonl", "json"]
+
+
+class Named(NamedTuple):
+    """The tags of one text, surest first; none for a blank text."""
+
+    id: str
+    tags: list[TagScore]
+
+
+def name_each(model: TagModel, texts: Texts, *, top_n: int, min_score: float, on_event: OnEvent) -> Iterator[Named]:
+    """The tags of each text, in order, in constant memory."""
+    started, done, blank = perf_counter(), 0, 0
+    on_event(StageStarted("predict", total=len(texts), unit="documents"))
+    waiting: deque[tuple[str, bool]] = deque()
+
+    def worth_asking() -> Iterator[str]:
+        for own, text in texts:
+            waiting.append((own, bool(text.strip())))
+            if text.strip():
+                yield text
+
+    def in_order() -> Iterator[Named]:
+        for tags in model.predict_each(worth_asking(), top_n, min_score):
+            while not waiting[0][1]:
+                yield Named(waiting.popleft()[0], [])
+            yield Named(waiting.popleft()[0], tags)
+        while waiting:
+            yield Named(waiting.popleft()[0], [])
+
+    for named in in_order():
+        yield named
+        done += 1
+        on_event(StageProgress("predict", done, _("{done:.0f} docs/s", done=done / (perf_counter() - started))))
+        blank += not named.tags
+    on_event(StageFinished("predict", perf_counter() - started))
+    if blank:
+        on_event(
+            Notice(
+                _(
+                    "{blank} of {done} texts have no tag: they are blank, or no tag reaches the least score.",
+                    blank=blank,
+                    done=done,
+                )
+            )
+        )
+
+
+def lines(results: Iterable[Named], format: Format) -> Iterator[str]:
+    """The results as a file's content, piece by piece.
+
+    csv: a row for each tag, and one without for a text that has none. jsonl: an object for each text. json: one list,
+    without ids. lines: for people.
+    """
+    write: dict[Format, Callable[[Iterable[Named]], Iterator[str]]] = {
+        "lines": _as_lines,
+        "csv": _as_csv,
+        "jsonl": _as_jsonl,
+        "json": _as_json,
+    }
+    return write[format](results)
+
+
+def _as_lines(results: Iterable[Named]) -> Iterator[str]:
+    for own, tags in results:
+        yield f"{own}: {', '.join(f'{tag} {score:.3f}' for tag, score in tags)}\n"
+
+
+def _as_csv(results: Iterable[Named]) -> Iterator[str]:
+    yield as_lines([("id", "tag", "score")])
+    for own, tags in results:
+        yield as_lines([(own, tag, f"{score:.6f}") for tag, score in tags] or [(own, "", "")])
+
+
+def _as_jsonl(results: Iterable[Named]) -> Iterator[str]:
+    for own, tags in results:
+        yield json.dumps({"id": own, **_entry(tags)}, ensure_ascii=False) + "\n"
+
+
+def _as_json(results: Iterable[Named]) -> Iterator[str]:
+    before = "["
+    for _number, tags in results:
+        yield before + json.dumps(_entry(tags))
+        before = ", "
+    yield "]\n"
+
+
+def _entry(tags: Iterable[TagScore]) -> dict[str, Any]:
+    return {"tags": [found._asdict() for found in tags]}

@@ -1,0 +1,1 @@
+"""Which documents train, validate and test; the test samples; leaks between them."""

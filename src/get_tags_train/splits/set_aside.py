@@ -1,0 +1,61 @@
+"""Everything that must not be trained on: held-out documents and leaks of the test samples."""
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageStarted
+from get_tags_train.core.home import held_out_path
+from get_tags_train.core.i18n import _, _n
+from get_tags_train.core.settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from get_tags_train.data.prepared import PreparedData
+    from get_tags_train.splits.held_out import HeldOut
+    from get_tags_train.splits.test_samples import Samples
+
+
+def set_aside(
+    settings: Settings, data: "PreparedData", samples: "Samples", on_event: OnEvent
+) -> "tuple[NDArray[np.bool_], HeldOut]":
+    """Which documents are also test samples, or nearly, and which are held out.
+
+    Raises GetTagsError where there are leaks and the setting says stop.
+    """
+    from get_tags_train.core.home import logs_dir
+    from get_tags_train.splits.held_out import hold_out
+    from get_tags_train.splits.leaks import find_trainable_leaks, write_leaks
+
+    started = perf_counter()
+    on_event(StageStarted("set_aside"))
+    leaks, leaked = find_trainable_leaks(settings.home, samples, data)
+    listed = logs_dir(settings.home) / f"leaks-{data.name}.csv"
+    if leaks:
+        write_leaks(listed, leaks, samples)
+        said = _n(
+            "{count:,} document is also a test sample, or nearly; it is listed in {listed}.",
+            "{count:,} documents are also test samples, or nearly; they are listed in {listed}.",
+            len(leaks),
+            listed=listed,
+        )
+        if settings.evaluation.leaks == "stop":
+            hint = _('Remove these examples, or leave the documents out: leaks = "leave_out" under [evaluation].')
+            raise GetTagsError(said, hint)
+        left = _("Left out of training.") if settings.evaluation.leaks == "leave_out" else _("Trained on all the same.")
+        on_event(Notice(f"{said} {left}", "warning"))
+    held_out = hold_out(settings.home, data, settings.evaluation.held_out, leaked)
+    on_event(StageFinished("set_aside", perf_counter() - started))
+    if held_out.left_out.any():
+        said = _(
+            "{selecting:,} documents are held out to select by, {reported:,} to be scored ({path}); {twins:,} "
+            "near-duplicates of held-out documents are left out of training too.",
+            selecting=held_out.selecting.sum(),
+            reported=held_out.reported.sum(),
+            path=held_out_path(settings.home),
+            twins=held_out.twins.sum(),
+        )
+        on_event(Notice(said))
+    return leaked, held_out

@@ -1,0 +1,211 @@
+"""The test samples: texts with their true tags, never part of training; and where each of them came from."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from get_tags_train.core.csv import (
+    Row,
+    as_cell,
+    encoding_of,
+    of_cell,
+    read_columns,
+    read_text,
+    two_columns,
+    write_csv,
+)
+from get_tags_train.core.errors import InputError
+from get_tags_train.core.files import file_sha256, replacing
+from get_tags_train.core.i18n import _
+from get_tags_train.text.clean import CEDILLA_TO_COMMA, clean_text, text_hash
+from get_tags_train.text.tags import parse_labels
+
+FEW = 100
+# Of those that get-tags added: the random part, which stands for all documents, and the part chosen for its rare tags.
+Part = Literal["random", "rare"]
+_ORIGIN_COLUMNS = ("text_hash", "id", "part", "since")
+
+
+class Origin(NamedTuple):
+    """Where an example came from: the id of the document that it was, in which part, since when (ISO date)."""
+
+    document_id: str
+    part: str
+    since: str
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Clean texts, and as they stand in the file, with normalised true tags; `sha256` is the file's.
+
+    `lines` are those of the file, `origins` None for an example that people wrote themselves.
+    """
+
+    path: Path
+    sha256: str
+    texts: list[str]
+    labels: list[list[str]]
+    raw_texts: list[str]
+    lines: list[int]
+    origins: list[Origin | None]
+
+    @classmethod
+    def read(cls, path: Path, tags_map: Mapping[str, str] | None = None) -> "Samples":
+        """Read the file, its labels renamed as the documents' tags are (an empty name drops one).
+
+        Raises InputError where it is absent, empty or unreadable.
+        """
+        rows = read_samples(path)
+        renamed = [[(tags_map or {}).get(label, label) for label in labels] for _, _, labels in rows]
+        texts = [clean_text(text) for _, text, _ in rows]
+        origins = read_origins(path)
+        return cls(
+            path=path,
+            sha256=file_sha256(path),
+            texts=texts,
+            labels=[list(dict.fromkeys(filter(None, labels))) for labels in renamed],
+            raw_texts=[text for _, text, _ in rows],
+            lines=[line for line, _, _ in rows],
+            origins=[origins.get(text_hash(text).hex()) for text in texts],
+        )
+
+    def of_part(self, *parts: Part | None) -> "Samples":
+        """Only the examples of these parts; None are those that people wrote themselves."""
+        own = [origin.part if origin else None for origin in self.origins]
+        kept = [n for n, part in enumerate(own) if part in parts]
+        return replace(
+            self,
+            texts=[self.texts[n] for n in kept],
+            labels=[self.labels[n] for n in kept],
+            raw_texts=[self.raw_texts[n] for n in kept],
+            lines=[self.lines[n] for n in kept],
+            origins=[self.origins[n] for n in kept],
+        )
+
+
+def origins_path(path: Path) -> Path:
+    """The small file beside the test samples that says where each added example came from."""
+    return path.with_name(f"{path.stem}_origins.csv")
+
+
+def read_origins(path: Path) -> dict[str, Origin]:
+    """Where the examples of the file `path` that get-tags added came from, by the hash of their clean text.
+
+    Raises InputError where the small file is there and cannot be read.
+    """
+    origins = origins_path(path)
+    if not origins.exists():
+        return {}
+    return {cells[0]: Origin(*cells[1:]) for _, cells in read_columns(origins, _ORIGIN_COLUMNS)}
+
+
+def add_origins(path: Path, added: Iterable[tuple[str, str, Part]]) -> None:
+    """Note (clean text, document id, part) of the examples that are being added to the file `path`."""
+    today = date.today().isoformat()
+    origins = read_origins(path) | {
+        text_hash(text).hex(): Origin(document_id, part, today) for text, document_id, part in added
+    }
+    write_csv(origins_path(path), [_ORIGIN_COLUMNS, *((key, *origin) for key, origin in origins.items())])
+
+
+TEXT_HEADERS = {"text", "texts", "document", "content"}
+_LABEL_HEADERS = {"labels", "label", "tags", "tag", "label-uri", "etichete", "taguri"}
+_COMMA_TO_CEDILLA = {ord(comma): cedilla for cedilla, comma in CEDILLA_TO_COMMA.items()}
+
+
+def read_samples(path: Path) -> list[tuple[int, str, list[str]]]:
+    """(line, text, labels) of each record of a file with the columns text and labels. Raises InputError."""
+    hint = _(
+        "It holds examples to score the model by, in two columns, text and labels: write it, or name another as "
+        "samples under [evaluation]."
+    )
+    text_first, rows = _without_header(two_columns(path, read_text(path, hint), _("text and labels"))[1])
+    text_at, labels_at = (0, 1) if text_first else (1, 0)
+    samples = []
+    for row in rows:
+        if not row.cells[text_at].strip():
+            raise InputError(
+                _("{path}, line {line}: the text is empty.", path=path, line=row.line),
+                _("Fill it in or delete the row."),
+            )
+        try:
+            labels = parse_labels(of_cell(row.cells[labels_at].strip()))
+        except ValueError as error:
+            raise InputError(
+                _("{path}, line {line}: the labels cannot be read: {error}.", path=path, line=row.line, error=error),
+                _('Write labels as a;b or a|b, or as a list: ["a", "b"].'),
+            ) from error
+        samples.append((row.line, of_cell(row.cells[text_at]), labels))
+    if not samples:
+        raise InputError(
+            _("{path} has no examples in it.", path=path), _("It should have two columns, text and labels.")
+        )
+    return samples
+
+
+def append_samples(path: Path, examples: Iterable[tuple[str, Sequence[str]]]) -> Path:
+    """Add (text, labels) rows to a file of samples, written as its own are; returns the copy of the old file.
+
+    The old bytes stay as they are. Raises InputError where the file cannot be read.
+    """
+    raw, text = path.read_bytes(), read_text(path)
+    style = _style(path, text)
+    written = io.StringIO(newline="")
+    writer = csv.writer(written, delimiter=style.delimiter, lineterminator=style.line_end)
+    for example, labels in examples:
+        cells = [as_cell(example.replace("\n", style.line_end)), as_cell(_label_cell(labels, style.labels))]
+        writer.writerow(cells if style.text_first else reversed(cells))
+    gap = "" if text.endswith(("\n", "\r")) else style.line_end
+    added = (gap + as_written(written.getvalue(), encoding_of(raw))).encode(encoding_of(raw))
+    backup = path.with_name(f"{path.stem}_{datetime.now():%Y%m%d-%H%M%S}{path.suffix}")
+    for target, content in ((backup, raw), (path, raw + added)):
+        with replacing(target) as stream:
+            stream.write(content)
+    return backup
+
+
+def as_written(text: str, encoding: str) -> str:
+    """The text in letters that the encoding has: cp1250 knows ş and ţ with a cedilla only.
+
+    Raises UnicodeEncodeError where a letter is left that it does not have.
+    """
+    if encoding == "cp1250":
+        text = text.translate(_COMMA_TO_CEDILLA)
+    text.encode(encoding)
+    return text
+
+
+class _Style(NamedTuple):
+    """How a file of samples is written; `labels` is ;, | or [ for a JSON list."""
+
+    delimiter: str
+    line_end: str
+    text_first: bool
+    labels: str
+
+
+def _style(path: Path, text: str) -> _Style:
+    delimiter, rows = two_columns(path, text, _("text and labels"))
+    text_first, rows = _without_header(rows)
+    cells = [row.cells[1 if text_first else 0].strip() for row in rows]
+    labels = "[" if any(c.startswith("[") for c in cells) else "|" if any("|" in c for c in cells) else ";"
+    return _Style(delimiter, "\r\n" if "\r\n" in text else "\n", text_first, labels)
+
+
+def _label_cell(labels: Sequence[str], style: str) -> str:
+    if style == "[" or any(mark in label for label in labels for mark in ";|") or labels[0].startswith("["):
+        return json.dumps(list(labels), ensure_ascii=False)
+    return style.join(labels)
+
+
+def _without_header(rows: list[Row]) -> tuple[bool, list[Row]]:
+    """Whether the text comes before the labels, and the rows below the header, if there is one."""
+    first = [cell.strip().lower() for cell in rows[0].cells] if rows else []
+    if len(first) == 2 and first[0] in TEXT_HEADERS | _LABEL_HEADERS and first[1] in TEXT_HEADERS | _LABEL_HEADERS:
+        return first[0] not in _LABEL_HEADERS, rows[1:]
+    return True, rows

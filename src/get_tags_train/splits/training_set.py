@@ -1,0 +1,51 @@
+"""Which documents and which tags a model is trained on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from get_tags_train.core.errors import InputError
+from get_tags_train.core.i18n import _
+from get_tags_train.data.prepared import PreparedData
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What is trained on: places of documents in the data, and the tags that become labels.
+
+    rows: (examples,) places in stored order; label_of: (tags of the data,) label or -1; counts per label.
+    """
+
+    rows: NDArray[np.int64]
+    tags: list[str]
+    counts: list[int]
+    label_of: NDArray[np.int64]
+
+
+def choose_examples(data: PreparedData, left_out: NDArray[np.bool_], min_tag_count: int) -> Examples:
+    """All documents but those in `left_out` that have a tag on at least `min_tag_count` of them.
+
+    Raises InputError where none is left.
+    """
+    offsets = np.concatenate([pc.list_value_length(b.column("tags")).to_numpy() for b in data.batches()])
+    numbers = np.concatenate([b.column("tags").flatten().to_numpy() for b in data.batches()])
+    documents = np.repeat(np.arange(len(offsets)), offsets)
+    counts = np.bincount(numbers[~left_out[documents]], minlength=len(data.tags))
+    common = np.flatnonzero(counts >= min_tag_count)
+    label_of = np.full(len(data.tags), -1, np.int64)
+    label_of[common] = np.arange(len(common))
+    has_label = np.zeros(len(offsets), bool)
+    has_label[documents[label_of[numbers] >= 0]] = True
+    rows = np.flatnonzero(has_label & ~left_out)
+    if not len(rows):
+        raise InputError(
+            _(
+                "No document of {name} can be trained on: no tag is on {min_tag_count} documents or more.",
+                name=data.name,
+                min_tag_count=min_tag_count,
+            ),
+            _("Lower min_tag_count under [training], or extract other documents."),
+        )
+    return Examples(rows, [data.tags[n] for n in common], [int(counts[n]) for n in common], label_of)

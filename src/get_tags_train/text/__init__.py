@@ -1,0 +1,1 @@
+"""Pure functions of a text: cleaning, tags, tokenizing, near-duplicate shingles."""

@@ -1,0 +1,149 @@
+"""Checkpoints: all that a training is at a step, on disk whole or not at all, and found again."""
+
+import errno
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from get_tags_train.core.files import file_sha256, read_bytes, remove_folder, rename, write_json
+
+_FORMAT = 1
+_PREFIX = "checkpoint-"
+_STAGING = ".partial"
+_STATE = "state.json"
+_BEST = "best-of-epoch-"
+_TENSORS = {"weights": "weights.safetensors", "moments": "moments.safetensors"}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What has been done up to a checkpoint, in numbers.
+
+    `epochs` has, for each epoch, the mean loss and precision@k on the documents that select, if any do; `best_epoch` is
+    the one that scored best so far (0: none yet). Tokens and seconds are of training alone, `loss_sum` is of the epoch
+    that is under way, `physical_tokens` is how much was computed at once.
+    """
+
+    step: int = 0
+    epochs: tuple[dict[str, Any], ...] = ()
+    best_epoch: int = 0
+    loss_sum: float = 0.0
+    useful_tokens: int = 0
+    computed_tokens: int = 0
+    seconds: float = 0.0
+    physical_tokens: int = 0
+    batch_size: int = 0
+
+
+class Checkpoint(NamedTuple):
+    """A state to go on from: float32 weights and the optimiser's moments by name, and the progress so far."""
+
+    progress: Progress
+    weights: dict[str, torch.Tensor]
+    moments: dict[str, torch.Tensor]
+
+
+class Checkpoints:
+    """The checkpoints of one training in a folder; `run` tells them from those of any other."""
+
+    def __init__(self, folder: Path, run: str, *, keep: int) -> None:
+        self._folder, self._run, self._keep = folder, run, keep
+        self.damaged: list[str] = []
+        """Names of those of this run that `newest` had to pass over."""
+        self.saved_step = 0
+        """The step of the last good one; 0: there is none."""
+
+    def save(
+        self, progress: Progress, weights: Mapping[str, torch.Tensor], moments: Mapping[str, torch.Tensor]
+    ) -> None:
+        """Write a checkpoint; older ones, beyond the last `keep`, go when it is complete. Raises OSError."""
+        target = self._folder / f"{_PREFIX}{progress.step:09d}"
+        staging = target.with_name(target.name + _STAGING)
+        remove_folder(staging)
+        staging.mkdir(parents=True)
+        for name, tensors in (("weights", weights), ("moments", moments)):
+            write_tensors(staging / _TENSORS[name], tensors)
+        # Last: its presence, with the right checksums, is what makes a checkpoint complete.
+        sums = {name: file_sha256(staging / name) for name in _TENSORS.values()}
+        write_json(staging / _STATE, {"format": _FORMAT, "run": self._run, "files": sums, "progress": asdict(progress)})
+        remove_folder(target)  # one of the same step was damaged, or it would have been gone on from
+        rename(staging, target)
+        self.saved_step = progress.step
+        for old in self._ours()[self._keep :]:
+            remove_folder(old)
+        for path in self._folder.glob(f"{_BEST}*.safetensors"):
+            if path != self.best_path(progress.best_epoch):
+                path.unlink()
+
+    def best_path(self, epoch: int) -> Path:
+        """Where the weights of the best epoch are kept."""
+        return self._folder / f"{_BEST}{epoch}.safetensors"
+
+    def keep_best(self, epoch: int, weights: Mapping[str, torch.Tensor]) -> None:
+        """Keep the weights of an epoch; those of an earlier one go with the next checkpoint. Raises OSError."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_tensors(self.best_path(epoch), weights)
+
+    def newest(self) -> Checkpoint | None:
+        """The last good checkpoint of this run; what is torn, damaged or another run's is passed over."""
+        for torn in self._folder.glob(f"{_PREFIX}*{_STAGING}"):
+            remove_folder(torn)
+        for folder in self._ours():
+            try:
+                state = _read_state(folder)
+                if any(file_sha256(folder / name) != sha256 for name, sha256 in state["files"].items()):
+                    raise ValueError("a file has changed")
+                stored = state["progress"]
+                progress = Progress(**{**stored, "epochs": tuple(stored["epochs"])})
+                weights, moments = (load_file(folder / _TENSORS[name]) for name in ("weights", "moments"))
+            except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+                self.damaged.append(folder.name)
+                continue
+            self.saved_step = progress.step
+            return Checkpoint(progress, weights, moments)
+        return None
+
+    def _ours(self) -> list[Path]:
+        """This run's checkpoints, newest first."""
+        found = []
+        for folder in self._folder.glob(f"{_PREFIX}*"):
+            try:
+                state = _read_state(folder)
+                if state["run"] == self._run and state["format"] == _FORMAT:
+                    found.append((int(state["progress"]["step"]), folder))
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+        return [folder for _, folder in sorted(found, reverse=True)]
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Write a safetensors file, whole or not at all. Raises OSError."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, temporary)
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        rename(temporary, path)
+    except SafetensorError as error:  # which has the system's number in its words, if at all
+        number = re.search(r"os error (\d+)", str(error))
+        code = int(number[1]) if number else errno.EIO
+        raise OSError(code, os.strerror(code) if number else str(error), str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read_state(folder: Path) -> dict[str, Any]:
+    state: dict[str, Any] = json.loads(read_bytes(folder / _STATE))
+    return state
+
+
+CHECKPOINTS = "checkpoints"
+_KEPT_CHECKPOINTS = 2

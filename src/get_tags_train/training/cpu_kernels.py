@@ -1,0 +1,84 @@
+"""Attention on a processor as plain batched products, which beat torch's fused kernel there (docs/experiments.md)."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, PreTrainedModel
+from transformers.masking_utils import AttentionMaskInterface, eager_mask
+
+_NAME = "get_tags_products"
+# Models whose attention is scaled products of full length, with a mask for padding and nothing else.
+_PLAIN = {"bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert"}
+
+
+def is_plain(model: PreTrainedModel) -> bool:
+    """Whether the model's attention can be computed as plain products."""
+    return model.config.model_type in _PLAIN
+
+
+def use_plain_products(model: PreTrainedModel) -> None:
+    """Let a model that is plain compute its attention here; but for dropout the results are the same."""
+    model.set_attn_implementation(_NAME)
+
+
+def _products(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Softmax of scaled products; (documents, heads, tokens, width) each -> (documents, tokens, heads, width)."""
+    documents, heads, tokens, width = query.shape
+    q, k, v = (part.reshape(documents * heads, tokens, width) for part in (query, key, value))
+    weights = torch.bmm(q * (width**-0.5 if scaling is None else scaling), k.transpose(1, 2))
+    if attention_mask is not None:
+        # In place and in the products' own type: the scores are by far the largest tensors of all.
+        weights.view(documents, heads, tokens, tokens).add_(attention_mask.to(weights.dtype))
+    weights = torch.softmax(weights, -1)
+    if module.training:
+        weights = drop_out(weights, dropout)
+    return torch.bmm(weights, v).view(documents, heads, tokens, width).transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(_NAME, _products)
+AttentionMaskInterface.register(_NAME, eager_mask)
+
+_STEPS = 1 << 16
+_random = threading.local()
+
+
+def seed_dropout(seed: Sequence[int]) -> None:
+    """Let the masks that this thread draws from now on follow from the seed."""
+    _random.generator = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed)))
+
+
+def drop_out(states: Tensor, probability: float) -> Tensor:
+    """Zero each value with a probability below 1, to the nearest 1/65536, and scale the others to keep the mean."""
+    dropped = round(probability * _STEPS)
+    if not dropped:
+        return states
+    count = states.numel()
+    bits = _random.generator.integers(0, 1 << 64, -(-count // 4), dtype=np.uint64).view(np.int16)[:count]
+    kept = torch.from_numpy(bits).view(states.shape) >= dropped - _STEPS // 2
+    return states * (kept.to(states.dtype) * (_STEPS / (_STEPS - dropped)))
+
+
+class _Dropout(nn.Dropout):
+    def forward(self, input: Tensor) -> Tensor:
+        return drop_out(input, self.p) if self.training else input
+
+
+def use_own_dropout(model: nn.Module) -> None:
+    """Let every dropout layer of the model draw its masks here."""
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Dropout):
+                setattr(module, name, _Dropout(child.p))

@@ -1,0 +1,57 @@
+"""The BERT that a training starts from: load and check it, and give it a head for our tags."""
+
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel, set_seed
+
+from get_tags_train.core.settings import TrainingSettings
+from get_tags_train.metrics.calibration import Calibration
+from get_tags_train.model.base_model import _load
+from get_tags_train.splits.training_set import Examples
+
+
+def identity(base_model: str) -> str:
+    """What tells a base model from one that was put into the same folder later."""
+    files = sorted(p for p in Path(base_model).glob("*") if p.suffix in {".json", ".safetensors", ".bin"})
+    return " ".join([base_model, *(f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files)])
+
+
+def load_for_tags(base_model: str, examples: Examples, training: TrainingSettings) -> PreTrainedModel:
+    """The base model with a new head, whose biases start at each tag's log-odds."""
+    set_seed(training.seed)
+    model = _load(
+        base_model,
+        training.context_length,
+        num_labels=len(examples.tags),
+        id2label=dict(enumerate(examples.tags)),
+        label2id={tag: label for label, tag in enumerate(examples.tags)},
+        problem_type="multi_label_classification",
+        attention_probs_dropout_prob=training.attention_dropout,  # BERT's name for it
+        attention_dropout=training.attention_dropout,  # DistilBERT's and ModernBERT's
+    )
+    share = torch.tensor(examples.counts, dtype=torch.float64) / len(examples.rows)
+    share = share.clamp(0.5 / len(examples.rows), 1 - 0.5 / len(examples.rows))
+    with torch.no_grad():
+        _last_layer(model).bias.copy_(torch.logit(share))
+    return model
+
+
+def calibrate(model: PreTrainedModel, calibration: Calibration) -> None:
+    """Put the map of each tag's logits into the last layer's weights and biases."""
+    last = _last_layer(model)
+    with torch.no_grad():
+        scale, shift = (torch.from_numpy(numbers).to(last.weight) for numbers in calibration)
+        last.weight.mul_(scale[:, None])
+        last.bias.mul_(scale).add_(shift)
+
+
+def _last_layer(model: PreTrainedModel) -> torch.nn.Linear:
+    """The layer whose outputs are the logits."""
+    return [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == model.num_labels][-1]
+
+
+def is_new_layer(name: str, model: PreTrainedModel) -> bool:
+    """Whether a parameter belongs to the layers that start untrained: classifier and pooler."""
+    encoder = f"{model.base_model_prefix}."
+    return not name.startswith(encoder) or name.startswith(f"{encoder}pooler.")

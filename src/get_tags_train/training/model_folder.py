@@ -1,0 +1,104 @@
+"""The model folder that a training leaves behind."""
+
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import PreTrainedModel
+
+from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.files import file_sha256, folder_bytes, write_json
+from get_tags_train.core.home import PARTIAL
+from get_tags_train.core.i18n import _
+from get_tags_train.core.version import __version__
+from get_tags_train.core.workspace import PLAN
+from get_tags_train.model.device import choose_precision
+from get_tags_train.model.metadata import FACTS
+from get_tags_train.model.probes import take_probes
+from get_tags_train.model.tagger import TagModel
+from get_tags_train.text.tokenizer import save_tokenizer
+from get_tags_train.training.checkpoints import _KEPT_CHECKPOINTS
+from get_tags_train.training.run import _Run, _Trained
+
+
+def _check_disk(folder: Path, model: PreTrainedModel) -> None:
+    """Raise GetTagsError where the disk will not hold the checkpoints and the model."""
+    weights = 4 * model.num_parameters()
+    # A checkpoint has weights and two moments of each; one more is being written; the best epoch's and the model's own.
+    needed = 3 * weights * (_KEPT_CHECKPOINTS + 1) + 2 * weights - folder_bytes(folder)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise GetTagsError(
+            _(
+                "The disk of {folder} has {free:.1f} GB free; the training's checkpoints and the model "
+                "take {needed:.1f} GB.",
+                folder=folder,
+                free=free / 2**30,
+                needed=needed / 2**30,
+            ),
+            _(
+                "Free some space (get-tags data, get-tags models), or put the home on another disk: "
+                "--home, GET_TAGS_HOME."
+            ),
+        )
+
+
+def _write_model(run: _Run, trained: _Trained, known: dict[str, Any]) -> None:
+    """The model folder, with its facts last: their presence means that all of it is there."""
+    folder = run.folder
+    trained.model.save_pretrained(folder)
+    # safetensors keeps its files to their owner; whoever runs the API is to read them too.
+    shutil.copymode(folder / "config.json", folder / "model.safetensors")
+    save_tokenizer(run.tokenizer, folder, run.training.context_length)
+    write_json(folder / FACTS, _facts(run, trained) | known)
+
+
+def _facts(run: _Run, trained: _Trained) -> dict[str, Any]:
+    """What the model folder says of itself."""
+    folder, examples, progress = run.folder, trained.examples, trained.progress
+    model_files = [p for p in sorted(folder.iterdir()) if p.suffix in {".json", ".safetensors"} and p.name != PLAN]
+    return {
+        "format": 1,
+        "name": run.name,
+        "created": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "version": __version__,
+        "data": {"name": run.data.name, "checksum": run.data.manifest.checksum},
+        "base_model": run.training.base_model,
+        "settings": run.training.model_dump() | {"batch_size": progress.batch_size},
+        "examples": len(examples.rows),
+        "left_out": int(run.left_out.sum()),
+        "selecting": int(run.selecting.sum()),
+        "tags": [
+            {"tag": tag, "documents": documents, "threshold": threshold, "scale": scale, "shift": shift}
+            for tag, documents, threshold, scale, shift in zip(
+                examples.tags,
+                examples.counts,
+                trained.thresholds,
+                *(np.round(numbers, 6).tolist() for numbers in trained.calibration),
+                strict=True,
+            )
+        ],
+        "device": run.device,
+        "precision": choose_precision(run.training.precision, run.device),
+        "processes": trained.processes,
+        "steps": progress.step,
+        "epochs": list(progress.epochs),
+        "best_epoch": progress.best_epoch or run.training.epochs,
+        "useful_tokens": round(progress.useful_tokens / progress.computed_tokens, 4),
+        "tokens_per_second": round(progress.useful_tokens / progress.seconds, 1),
+        "tokens_at_once": progress.physical_tokens,
+        "files": {path.name: file_sha256(path) for path in model_files},
+        "probes": [probe.as_json() for probe in take_probes(TagModel(folder))],
+        "evaluations": [],
+    }
+
+
+def _new_name(parent: Path, data_name: str) -> str:
+    moment = datetime.now()
+    while True:
+        name = f"{data_name}-{moment:%Y%m%d-%H%M%S}"
+        if not (parent / name).exists() and not (parent / (name + PARTIAL)).exists():
+            return name
+        moment += timedelta(seconds=1)

@@ -1,0 +1,60 @@
+"""How fast this device is, by a few measured steps: how long a training will take, and which batch size is fastest."""
+
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from get_tags_train.training.distributed import Processes
+from get_tags_train.training.step import Learner
+
+# How much is computed to see how fast the device is: a second or two of a small model on a processor.
+_MEASURED_TOKENS = {"cpu": 4_096, "cuda": 1 << 30}
+_LONG_SECONDS = 5.0
+_SIZES = (8, 16, 32, 64, 128, 256)
+# A batch size has to be so much faster than the next smaller one to be worth what a larger batch costs in learning.
+_WORTH = 1.05
+
+
+def longest_documents(rows: NDArray[np.int64], lengths: NDArray[np.int32], count: int) -> NDArray[np.int64]:
+    """The `count` longest of the documents at `rows`, longest first."""
+    return rows[np.argsort(-lengths[rows], kind="stable")[:count]]
+
+
+def seconds_per_token(learner: Learner, longest: NDArray[np.int64], lengths: NDArray[np.int32]) -> float:
+    """Seconds of training a token takes, by the longest documents, which also shows whether memory holds them."""
+    fitting = int((np.cumsum(lengths[longest]) <= _MEASURED_TOKENS[learner.device]).sum())
+    rows = longest[: max(1, fitting)]
+    return _seconds(learner, rows) / int(lengths[rows].sum())
+
+
+def fastest_batch_size(
+    learner: Learner, rows: NDArray[np.int64], lengths: NDArray[np.int32], processes: Processes
+) -> int:
+    """The smallest batch size that is about as fast as any whose longest documents fit into memory at once."""
+    chosen, best = _SIZES[0], 0.0
+    for size in _SIZES:
+        if size > len(rows):
+            break
+        before = learner.physical_tokens
+        seconds = processes.of_main(_seconds(learner, longest_documents(rows, lengths, size)))
+        is_split = learner.physical_tokens < before
+        learner.physical_tokens = before
+        # Slower than a smaller one: memory was short, or the driver has begun to use the computer's own.
+        if processes.any(is_split) or size / seconds < _WORTH * best:
+            break
+        chosen, best = size, size / seconds
+    return chosen
+
+
+def _seconds(learner: Learner, rows: NDArray[np.int64]) -> float:
+    """Seconds that the gradient of these documents takes, once warm; nothing is learnt from it."""
+    seconds = 0.0
+    for _ in range(2):
+        began = perf_counter()
+        learner.gradient(0, rows)
+        learner.forget_gradient()
+        seconds = perf_counter() - began
+        if seconds > _LONG_SECONDS:  # warming up is a small part of it
+            break
+    return seconds

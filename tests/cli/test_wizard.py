@@ -1,0 +1,303 @@
+"""The real prompts, answered through a pipe as a person's keys would."""
+
+import pytest
+from filelock import FileLock
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from get_tags_train.cli import wizard
+from get_tags_train.cli.main import app
+from get_tags_train.core import i18n
+from get_tags_train.core.config import load_settings
+from get_tags_train.core.errors import InterruptedByUser
+from get_tags_train.core.events import StageProgress
+from get_tags_train.core.home import data_dir, last_source_path, live_model, locks_dir, model_names, models_dir
+from get_tags_train.core.settings import Source
+from get_tags_train.data import extract as data_extract
+from get_tags_train.data import read
+from get_tags_train.data.prepared import PreparedData
+from get_tags_train.demo.write import write_demo
+
+ENTER, DOWN, CTRL_C = "\r", "\x1b[B", "\x03"
+YES, NO = "y" + ENTER, "n" + ENTER
+
+
+def retype(text):
+    """Clear what a prompt offers and type this."""
+    return "\x15" + text + ENTER
+
+
+@pytest.fixture
+def keys(monkeypatch):
+    """Type keys ahead of what runs."""
+    monkeypatch.setattr(wizard, "can_ask", lambda: True)
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        yield pipe.send_text
+
+
+@pytest.fixture
+def home(tmp_path):
+    write_demo(tmp_path)
+    return tmp_path
+
+
+def run(*args):
+    with pytest.raises(SystemExit) as end:
+        app(args=[str(arg) for arg in args])
+    return end.value.code
+
+
+def test_the_whole_chain_answered_by_keys(keys, home):
+    keys(ENTER + retype("1") + ENTER + retype("16") + retype("2") + YES + YES)
+    assert run("train", "--home", home) == 0
+    assert data_dir(home).joinpath("tags_v1").is_dir()
+    assert live_model(home / "_live").name == model_names(home)[0]
+
+
+def test_ctrl_c_at_any_prompt_leaves_no_trace(keys, home, capsys):
+    before = sorted(home.rglob("*"))
+    for answered in range(6):
+        keys(ENTER * answered + CTRL_C)
+        assert run("train", "--home", home) == 130
+        assert "Nothing was started" in capsys.readouterr().err
+    assert sorted(home.rglob("*")) == before
+
+
+def test_a_no_to_the_summary_starts_nothing(keys, home):
+    before = sorted(home.rglob("*"))
+    keys(ENTER * 5 + NO)
+    assert run("train", "--home", home) == 130
+    assert sorted(home.rglob("*")) == before
+
+
+def test_numbers_are_checked_where_they_are_typed(keys, home):
+    keys(ENTER + ENTER + "\x15" + "600" + ENTER + retype("100") + "\x15" + "zwei" + ENTER + retype("3"))
+    answers = wizard.ask_settings(load_settings(home), {})
+    assert answers == {"training": {"epochs": 5, "batch_size": 16, "context_length": 100}, "evaluation": {"top_k": 3}}
+
+
+def test_settings_change_what_is_offered_and_flags_skip_questions(keys, home):
+    settings = load_settings(home, overrides={"training": {"epochs": 7}})
+    keys(ENTER * 2)
+    answered = {"training": {"context_length": 64}, "evaluation": {"top_k": 1}}
+    assert wizard.ask_settings(settings, answered) == {"training": {"epochs": 7, "batch_size": 16}}
+
+
+def test_a_batch_size_may_be_left_to_the_machine(keys, home):
+    keys(ENTER + retype("auto") + ENTER * 2)
+    assert wizard.ask_settings(load_settings(home), {})["training"]["batch_size"] == "auto"
+
+
+def test_ids_are_asked_for_with_the_homes_file_offered(keys, home):
+    keys(DOWN + ENTER + ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("ids", ids_path=home / "ids.csv")
+
+
+def test_an_unusable_ids_file_is_refused_where_it_is_typed(keys, home):
+    (home / "wrong.csv").write_text("1,2\n3,4\n")
+    keys(retype(str(home / "wrong.csv")) + retype(str(home / "ids.csv")))
+    assert wizard.ask_source(load_settings(home), Source("ids")) == Source("ids", ids_path=home / "ids.csv")
+
+
+def test_prepared_data_are_offered_newest_first(keys, home):
+    for _ in range(2):
+        assert run("extract", "--source", "ids", "--ids", home / "ids.csv", "--home", home) == 0
+    keys(ENTER)
+    assert wizard.ask_source(load_settings(home), Source("cached")) == Source("cached", data_name="tags_v2")
+
+
+def test_without_a_database_the_example_is_offered(keys, tmp_path):
+    keys(ENTER)
+    assert wizard.ask_source(load_settings(tmp_path), None) is None
+
+
+def test_ctrl_c_before_the_example_is_written_leaves_no_trace(keys, tmp_path):
+    keys(ENTER + ENTER + CTRL_C)
+    assert run("train", "--home", tmp_path) == 130
+    keys(ENTER + CTRL_C)
+    assert run("train", "--demo", "--home", tmp_path) == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_at_the_question_of_deploying_still_says_where_the_model_is(keys, home, capsys):
+    keys(retype("1") + ENTER + retype("16") + ENTER + YES + CTRL_C)
+    assert run("train", "--home", home, "--source", "database") == 130
+    assert model_names(home)[0] in capsys.readouterr().out
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What the wizard has said above its questions, as one text."""
+    lines = []
+    monkeypatch.setattr("questionary.print", lines.append)
+    return lambda: " ".join("\n".join(lines).split())
+
+
+@pytest.fixture
+def interrupt(home, monkeypatch):
+    """Begin an extraction and stop it when 250 documents have been read and 200 of them are kept."""
+    monkeypatch.setattr(read, "PIECE_DOCUMENTS", 100)
+
+    def stop(event):
+        if event.__class__ is StageProgress and event.done >= 250:
+            raise KeyboardInterrupt
+
+    def extract(source):
+        settings = load_settings(home, source=source, overrides={"database": {"page_size": 50}})
+        with pytest.raises(InterruptedByUser):
+            data_extract.extract(settings, stop)
+
+    return extract
+
+
+def test_an_unfinished_extraction_is_said_and_continued_first(keys, home, said, interrupt, capsys):
+    interrupt(Source("database"))
+    keys(ENTER)
+    assert run("extract", "--home", home) == 0
+    assert "The extraction of tags_v1 has not finished: sqlite:///demo.db, begun 20" in said()
+    assert "200 of 1,600 documents read." in said()
+    assert "get-tags data remove tags_v1.partial" in said()
+    assert "Continuing the extraction of tags_v1" in capsys.readouterr().err
+    assert PreparedData(data_dir(home) / "tags_v1").manifest.resumed
+
+
+def test_the_rest_of_the_choices_stay(keys, home, interrupt):
+    interrupt(Source("database"))
+    keys(DOWN + ENTER + ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("ids", ids_path=home / "ids.csv")
+
+
+def test_an_unfinished_extraction_of_ids_goes_on_with_the_same_file(keys, home, said, interrupt):
+    interrupt(Source("ids", home / "ids.csv"))
+    keys(ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("ids", ids_path=home / "ids.csv")
+    assert "ids of a file, in sqlite:///demo.db" in said()
+    (home / "ids.csv").write_text("1014\n")
+    keys(ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("database")
+    assert "It cannot be continued now: ids changed." in said()
+    (home / "ids.csv").unlink()
+    keys(ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("database")
+    assert f"there is no {home / 'ids.csv'}" in said()
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "reason"),
+    [
+        ("database", {"tags_query": "SELECT 1 AS id, 'a' AS tag"}, "tags query changed"),
+        ("database", {"url": "sqlite:///other.db"}, "database changed"),
+        ("training", {"base_model": "nowhere"}, "The base model nowhere cannot be loaded"),
+    ],
+)
+def test_what_the_settings_do_not_match_is_not_offered(keys, home, said, interrupt, section, value, reason):
+    interrupt(Source("database"))
+    keys(ENTER)
+    settings = load_settings(home, overrides={section: value})
+    assert wizard.ask_source(settings, None) == Source("database")
+    assert f"It cannot be continued now: {reason}" in said()
+
+
+def test_without_a_database_nothing_is_continued(keys, home, said, interrupt):
+    interrupt(Source("database"))
+    keys(ENTER)
+    assert wizard.ask_source(load_settings(home, overrides={"database": {"url": ""}}), None) is None
+    assert "It cannot be continued now: No database is set." in said()
+
+
+def test_an_extraction_that_is_running_is_not_offered(keys, home, said, interrupt):
+    interrupt(Source("database"))
+    keys(ENTER)
+    with FileLock(locks_dir(home) / "tags_v1.partial.lock"):
+        assert wizard.ask_source(load_settings(home), None) == Source("database")
+    assert "It cannot be continued now: a run is at work on it." in said()
+    assert "data remove" not in said()
+
+
+def test_an_extraction_that_has_read_nothing_yet(keys, home, said, interrupt):
+    interrupt(Source("database"))
+    for path in (data_dir(home) / "tags_v1.partial").iterdir():
+        if path.name != "plan.json":
+            path.unlink()
+    keys(ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("database")
+    assert "nothing read yet." in said()
+
+
+def test_the_answers_that_continue_a_training_are_said(keys, home, said, monkeypatch):
+    def fail(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("get_tags_train.training.train._fit", fail)
+    assert run("train", "--yes", "--home", home, "--epochs", 3, "--context-length", 24) == 130
+    (partial,) = models_dir(home).iterdir()
+    keys(DOWN * 2 + ENTER + ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("cached", data_name="tags_v1")
+    assert f"The training {partial.name.removesuffix('.partial')} of the newest data has not finished" in said()
+    assert "continue it: prepared data tags_v1, epochs 3, batch size 16, context length 24." in said()
+    keys(ENTER)
+    wizard.ask_source(load_settings(home, overrides={"training": {"seed": 8}}), None)
+    assert "It cannot be continued with these settings: seed was 42 and is 8." in said()
+
+
+def test_extract_without_a_database_says_what_to_do(keys, tmp_path, capsys):
+    assert run("extract", "--home", tmp_path) == 2
+    assert "No database is set" in capsys.readouterr().err
+
+
+def test_answers_are_chosen_by_number_or_letter(keys, home):
+    keys("2" + ENTER + ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("ids", ids_path=home / "ids.csv")
+    keys("y" + ENTER + "n" + ENTER + ENTER)
+    assert wizard.confirm_deploy("m") is True
+    assert wizard.confirm_deploy("m") is False
+    assert wizard.confirm_deploy("m") is False
+
+
+def test_a_number_is_typed_without_erasing_what_is_offered(keys, home):
+    keys("7" + ENTER + ENTER * 3)
+    assert wizard.ask_settings(load_settings(home), {})["training"]["epochs"] == 7
+
+
+def test_only_the_source_is_offered_again(keys, home):
+    other = home / "other.csv"
+    other.write_text((home / "ids.csv").read_text())
+    wizard.remember(home, Source("ids", ids_path=other))
+    keys(ENTER + ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("ids", ids_path=other)
+    wizard.remember(home, Source("cached", data_name="tags_v1"))  # there are no data to offer
+    keys(ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("database")
+
+
+@pytest.mark.parametrize("kept", ["", "[]", "[" * 3000, '{"kind": "floppy"}', '{"kind": 3}', "\x00"])
+def test_a_damaged_memory_of_the_source_is_none(keys, home, kept):
+    wizard.remember(home, Source("ids"))
+    last_source_path(home).write_text(kept)
+    keys(ENTER)
+    assert wizard.ask_source(load_settings(home), None) == Source("database")
+
+
+def test_what_is_missing_is_shown_in_red_before_the_start(keys, home, capsys):
+    (home / "test_samples_tags.csv").unlink()
+    keys(ENTER * 5 + ENTER)
+    assert run("train", "--home", home) == 130
+    shown = capsys.readouterr().err
+    assert "There is no file" in shown
+    assert "What to do:" in shown
+    assert "About to start" in shown
+
+
+def test_the_wizard_speaks_romanian(keys, home, capsys, monkeypatch):
+    monkeypatch.setenv("GET_TAGS_DISPLAY_LANGUAGE", "ro")
+    keys(ENTER * 5 + "n" + ENTER)
+    try:
+        assert run("train", "--home", home) == 130
+    finally:
+        i18n.speak("en")
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "Urmează să înceapă" in shown
+    assert "Nu a fost pornit nimic." in shown
+    keys(ENTER)
+    assert wizard.confirm_start(expected=True) is True

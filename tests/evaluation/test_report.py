@@ -1,0 +1,192 @@
+"""The pages beside a model: one file that needs no network, whatever stands in texts; a card the hub can read."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from databases import silent
+from huggingface_hub import ModelCard
+
+from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.events import Event, Notice
+from get_tags_train.core.files import write_json
+from get_tags_train.data.prepared import PreparedData
+from get_tags_train.evaluation import charts, report
+from get_tags_train.evaluation.evaluate import Evaluation, Rivals, evaluate
+from get_tags_train.model.metadata import read_facts
+from get_tags_train.model.training_record import keep
+from get_tags_train.splits.eval_set import HELD_OUT, ExampleSet
+
+EVIL = '<script>alert("x")</script> & </td>'
+
+
+class Outline(HTMLParser):
+    """The elements of a page, and where any of them would fetch something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.fetched: list[str] = []
+        self.attributes: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes |= {name for name, _ in attrs}
+        self.fetched += [value or "" for name, value in attrs if name in {"src", "href", "xlink:href", "srcset"}]
+
+
+@pytest.fixture
+def model(tmp_path: Path, small_home: Path, small_model: Path) -> Path:
+    """A copy of the small model, with what its data say."""
+    folder = Path(shutil.copytree(small_model, tmp_path / "models" / small_model.name))
+    data = PreparedData(small_home / "_cache" / "_data" / "tags_v1")
+    keep(folder, data, np.zeros(data.manifest.documents_kept, bool), tmp_path)
+    return folder
+
+
+def scored(model: Path, **rivals: Any) -> Evaluation:
+    tags = [entry["tag"] for entry in read_facts(model)["tags"]][:3]
+    texts = [f"{EVIL} numărul {n}" for n in range(30)]
+    test_set = ExampleSet.of_documents(HELD_OUT, texts, [[tags[n % 3], EVIL] for n in range(30)])
+    return evaluate(
+        model, test_set, top_k=3, device="cpu", on_event=silent, rivals=Rivals(**rivals), further={"held_out": test_set}
+    )
+
+
+def test_the_page_is_one_file_and_texts_stay_texts(model: Path) -> None:
+    report.record(model, scored(model), silent)
+    page = (model / "report.html").read_text(encoding="utf-8")
+    outline = Outline()
+    outline.feed(page)
+    assert "script" not in outline.tags
+    assert outline.fetched == []
+    assert not re.search(r"@import|url\(|https?://", page)
+    assert "&lt;script&gt;" in page
+    assert outline.tags.count("svg") >= 8
+
+
+def evil(value: Any, key: str = "") -> Any:
+    """The facts of a model with markup in every string but dates and the few codes that are looked up."""
+    if isinstance(value, dict):
+        return {name: evil(each, name) for name, each in value.items()}
+    if isinstance(value, list):
+        return [evil(each, key) for each in value]
+    is_code = key in {"rival", "date", "created", "sha256", "samples_sha256"}
+    return value + EVIL + '" onload="x' if isinstance(value, str) and not is_code else value
+
+
+def test_whatever_a_model_says_of_itself_stays_text(model: Path, tmp_path: Path) -> None:
+    live = Path(shutil.copytree(model, tmp_path / "live"))
+    facts = read_facts(live)
+    write_json(live / "get_tags.json", {**facts, "tags": [*facts["tags"], {"tag": "vechi", "documents": 3}]})
+    report.record(model, scored(model, live=live), silent)
+    write_json(model / "get_tags.json", evil(read_facts(model)))
+    report.write_pages(model)
+    outline = Outline()
+    outline.feed((model / "report.html").read_text(encoding="utf-8"))
+    assert "script" not in outline.tags
+    assert outline.attributes & {"onload", "onclick", "href", "src"} == set()
+
+
+def test_the_page_speaks_of_the_live_model(model: Path, tmp_path: Path) -> None:
+    live = Path(shutil.copytree(model, tmp_path / "live"))
+    facts = read_facts(live)
+    write_json(live / "get_tags.json", {**facts, "tags": [*facts["tags"], {"tag": "vechi", "documents": 3}]})
+    found = scored(model, live=live)
+    report.record(model, found, silent)
+    page = (model / "report.html").read_text(encoding="utf-8")
+    assert found.comparisons[0].sentence.split(" (")[0] in page
+    assert found.tag_changes is not None
+    assert found.tag_changes.gone == ["vechi"]
+    assert "live model" in page
+
+
+def test_a_model_that_was_not_scored_yet_has_its_pages(model: Path) -> None:
+    report.write_pages(model)
+    page = (model / "report.html").read_text(encoding="utf-8")
+    assert "Documents by their tokens" in page
+    assert "Evaluations" not in page
+
+
+@pytest.mark.parametrize(
+    "damage", [{"data": {"summary": {"figures": {}}}}, {"evaluations": [{"top_k": 2}]}, {"epochs": [{}]}]
+)
+def test_facts_that_lack_something_are_said_to_be_damaged(model: Path, damage: dict[str, Any]) -> None:
+    page = (model / "report.html").read_bytes()
+    write_json(model / "get_tags.json", read_facts(model) | damage)
+    with pytest.raises(GetTagsError, match=r"get_tags.json lacks something"):
+        report.write_pages(model)
+    assert (model / "report.html").read_bytes() == page
+
+
+def test_evaluations_of_an_earlier_version_are_still_shown(model: Path) -> None:
+    old = {
+        "date": "2026-01-01T10:00:00+02:00", "model": model.name, "examples": 40, "top_k": 2,
+        "precision_at_k": {"1": 0.5, "2": 0.4}, "most_frequent_precision_at_k": None, "examples_without_tags": 0,
+        "unknown_tags": {}, "samples": "s.csv", "samples_sha256": "ab" * 32, "seconds": 1.0,
+    }  # fmt: skip
+    write_json(model / "get_tags.json", {**read_facts(model), "evaluations": [old]})
+    report.write_pages(model)
+    assert "0.400" in (model / "report.html").read_text(encoding="utf-8")
+    assert "| 2 | 0.400 |" in (model / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_card_is_one_that_the_hub_reads(model: Path) -> None:
+    found = scored(model)
+    report.record(model, found, silent)
+    card = ModelCard.load(model / "README.md")
+    assert (card.data.pipeline_tag, card.data.library_name) == ("text-classification", "transformers")
+    assert card.data.base_model is None  # a folder of this machine is no name on the hub
+    results = {(r.dataset_type, r.metric_type): r.metric_value for r in card.data.eval_results or []}
+    assert results["get-tags/held-out-documents", "precision_at_3"] == found.precision_at_k["3"]
+    assert len(results) == 2 * (3 + 5)
+    assert "{{" not in card.content
+    assert "\n\n\n" not in card.content
+
+
+def test_only_the_newest_evaluation_keeps_what_is_long(model: Path) -> None:
+    for _ in range(2):
+        report.record(model, scored(model), silent)
+    first, second = read_facts(model)["evaluations"]
+    assert "worst_examples" in second
+    assert not {"worst_examples", "tags"} & (first.keys() | first["held_out"].keys())
+
+
+def test_a_set_that_has_judged_many_models_is_said_to(model: Path) -> None:
+    found, events = scored(model), list[Event]()
+    for n in range(report.MANY_JUDGED):
+        other = model.with_name(f"other-{n}")
+        other.mkdir()
+        write_json(other / "get_tags.json", {"evaluations": [{"samples_sha256": found.samples_sha256}]})
+    report.record(model, found, events.append)
+    (notice,) = [event for event in events if isinstance(event, Notice)]
+    assert f"have judged {report.MANY_JUDGED + 1} models" in notice.message
+
+
+def test_names_of_lines_do_not_lie_on_each_other() -> None:
+    lines = [charts.Line(name, "model", [0.5, 0.5]) for name in ("one", "two", "three")]
+    drawn = charts.curves(lines, title="t", x_title="k", highest=1.0)
+    heights = sorted(float(y) for y in re.findall(r'class="name model" x="[\d.]+" y="([\d.]+)"', drawn))
+    assert len(heights) == 3
+    assert min(np.diff(heights)) >= 15
+
+
+def test_a_long_name_of_a_line_has_room() -> None:
+    line = charts.Line("etichetele cele mai frecvente", "model", [0.5, 0.5])
+    drawn = charts.curves([line], title="t", x_title="k", highest=1.0)
+    (start,) = re.findall(r'class="name model" x="([\d.]+)"', drawn)
+    assert float(start) + 6 * len("etichetele cele mai frecvente 0.500") <= 640
+
+
+def test_a_plot_of_one_point_and_one_of_nothing_but_zeros() -> None:
+    assert "<circle" in charts.curves([charts.Line("loss", "model", [0.0])], title="t", x_title="epoch")
+    assert "<rect" in charts.bars({"a": 0, "b": 0}, title="t")
+
+
+def test_the_numbers_of_an_axis_are_short() -> None:
+    drawn = charts.curves([charts.Line("loss", "model", [0.061, 0.0145])], title="t", x_title="epoch")
+    assert re.findall(r'class="tick" x="36.0"[^>]*>([^<]+)<', drawn) == ["0", "0.02", "0.04", "0.06", "0.08"]

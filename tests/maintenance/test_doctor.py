@@ -1,0 +1,193 @@
+"""The doctor: finds what would stop a long run, says it in words, and goes on to the next check."""
+
+import re
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from databases import fill, settings_for, silent
+
+from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.settings import Settings
+from get_tags_train.data.source import Lookup
+from get_tags_train.deployment.deploy import deploy
+from get_tags_train.maintenance import doctor
+from get_tags_train.maintenance.doctor import Check, examine
+
+NAMES = ["home", "disk", "old files", "database", "base model", "device", "test samples", "live model"]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, demo_home: Path) -> Settings:
+    """All in order, but for a processor that is slow."""
+    return settings_for(
+        tmp_path,
+        url=f"sqlite:///{demo_home / 'demo.db'}",
+        training={"base_model": str(demo_home / "demo_bert")},
+        evaluation={"samples": str(demo_home / "test_samples_tags.csv")},
+    )
+
+
+def checks(settings: Settings) -> dict[str, Check]:
+    found = list(examine(settings))
+    assert [check.name for check in found] == NAMES
+    assert all(check.hint for check in found if check.status != "ok")
+    return {check.name: check for check in found}
+
+
+def changed(settings: Settings, section: str, **values: Any) -> Settings:
+    return settings.model_copy(update={section: getattr(settings, section).model_copy(update=values)})
+
+
+def test_all_in_order(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.shutil, "disk_usage", disk(500))
+    found = checks(settings)
+    assert {name: check.status for name, check in found.items()} == {**dict.fromkeys(NAMES, "ok"), "device": "warning"}
+    assert re.search(
+        r"answers: [\d,]+ documents, read in about \d+ s\.\nFor example:\n\d+: ",
+        found["database"].message,
+    )
+    assert found["test samples"].message.startswith("120 examples in ")
+    assert "fp32" in found["device"].message
+    assert found["disk"].message == "500 GB free"
+    assert not list(settings.home.iterdir())
+
+
+def disk(free_gb: int) -> Any:
+    usage = namedtuple("usage", "total used free")
+    return lambda _: usage(0, 0, free_gb * 2**30)
+
+
+def test_a_full_disk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.shutil, "disk_usage", disk(3))
+    found = checks(settings)["disk"]
+    assert (found.status, "3 GB free" in found.message) == ("warning", True)
+
+
+def test_a_home_that_cannot_be_written(settings: Settings) -> None:
+    (settings.home / "_logs").write_text("a file where the folder should be", encoding="utf-8")
+    found = checks(settings)
+    assert found["home"].status == "error"
+    assert "cannot be written" in found["home"].message
+
+
+def test_a_home_that_is_not_there(settings: Settings, tmp_path: Path) -> None:
+    assert checks(settings.model_copy(update={"home": tmp_path / "new" / "home"}))["home"].status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"url": ""}, "No database is set"),
+        ({"url": "sqlite:///nowhere.db"}, "There is no SQLite database"),
+        ({"tags_query": "SELECT id, name FROM tags"}, "tags_query has no column tag"),
+        ({"documents_query": "SELECT id, text FROM nowhere"}, "no such table: nowhere"),
+        ({"documents_query": "DELETE FROM documents"}, "not a single SELECT"),
+    ],
+)
+def test_a_database_that_does_not_answer(settings: Settings, values: dict[str, str], said: str) -> None:
+    found = checks(changed(settings, "database", **values))
+    assert found["database"].status == "error"
+    assert said in found["database"].message
+    assert found["base model"].status == "ok"
+
+
+def test_documents_without_tags(settings: Settings, tmp_path: Path) -> None:
+    fill(f"sqlite:///{tmp_path / 'bare.db'}", [(1, None, "unu\ndoi")], [])
+    found = checks(changed(settings, "database", url="sqlite:///bare.db"))["database"]
+    assert found.status == "warning"
+    assert "1: unu doi []\nNone of these has a tag" in found.message
+
+
+def test_a_document_does_not_speak_to_the_terminal(settings: Settings, tmp_path: Path) -> None:
+    fill(f"sqlite:///{tmp_path / 'own.db'}", [(1, None, "\x1b]0;title\x07text")], [(1, "a\x1b[31m")])
+    found = checks(changed(settings, "database", url="sqlite:///own.db"))["database"]
+    assert "1: ?]0;title?text [a?[31m]" in found.message
+
+
+def test_three_documents_are_shown_shortened(settings: Settings, tmp_path: Path) -> None:
+    rows = [(i, None, f"document {i} " * 30) for i in (1, 2, 2, 3, 4, None)]
+    fill(f"sqlite:///{tmp_path / 'own.db'}", rows, [(i, f"{'eticheta ' * 9}{n}") for i in (1, 2, 3) for n in range(9)])
+    found = checks(changed(settings, "database", url="sqlite:///own.db"))["database"]
+    assert found.status == "ok"
+    assert "1 repeated ids and 1 NULL ids were passed over" in found.message
+    assert found.message.count(": document ") == 3
+    assert len(found.message) < 800
+
+
+def test_a_lookup_without_an_index_is_told(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(i, None, "document " * 100) for i in range(10_000)]
+    fill(f"sqlite:///{tmp_path / 'own.db'}", rows, [(i, "a") for i in range(10_000)])
+    monkeypatch.setattr(doctor, "_SLOW_LOOKUP", 2)
+    own = changed(settings, "database", url="sqlite:///own.db", page_size=50)
+    assert checks(own)["database"].status == "ok"  # it takes a second or two all the same
+    monkeypatch.setattr(doctor, "_SLOW_SECONDS", 0.0)
+    found = checks(own)["database"]
+    assert found.status == "warning"
+    assert "Finding rows by id is slow: documents_query " in found.message
+    assert "indexed" in found.hint
+
+
+def test_the_time_of_reading_is_that_of_a_few_pages() -> None:
+    class Timed:
+        def time_lookups(self, ids: list[int]) -> dict[str, Lookup]:
+            seconds = len(ids) / 100
+            return {"documents_query": Lookup(seconds, seconds / 20), "tags_query": Lookup(seconds, seconds)}
+
+    source: Any = Timed()
+    seconds, slow = doctor._time_reading(source, pa.array(range(1234)), 100)
+    assert round(seconds, 6) == 24.68
+    assert {key: round(times) for key, times in slow.items()} == {"documents_query": 20}
+    assert [doctor._duration(value) for value in (0.4, 119.6, 3700)] == ["1 s", "120 s", "62 minutes"]
+
+
+def test_a_base_model_that_is_not_there(settings: Settings) -> None:
+    found = checks(changed(settings, "training", base_model="no/such-model"))["base model"]
+    assert found.status == "error"
+    assert "no/such-model cannot be loaded" in found.message
+    assert "--base-model FOLDER" in found.hint
+
+
+def test_a_device_that_cannot_be_used(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: str) -> str:
+        raise GetTagsError("There is a GPU that torch cannot use.", "Run the set-up again.")
+
+    monkeypatch.setattr(doctor, "choose_device", refuse)
+    assert checks(settings)["device"] == Check(
+        "device", "error", "There is a GPU that torch cannot use.", "Run the set-up again."
+    )
+
+
+def test_few_samples_and_none(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "few.csv"
+    own = changed(settings, "evaluation", samples="few.csv")
+    assert checks(own)["test samples"].status == "error"
+    path.write_text("text,labels\nunu,a\n", encoding="utf-8")
+    found = checks(own)["test samples"]
+    assert (found.status, "too few to tell" in found.message) == ("warning", True)
+
+
+def test_the_live_model_is_looked_at(settings: Settings, small_model: Path) -> None:
+    assert checks(settings)["live model"].status == "ok"
+    deploy(small_model, settings.live_dir, keep_versions=3, on_event=silent)
+    live = checks(settings)["live model"]
+    assert (live.status, live.message) == ("ok", small_model.name)
+
+
+def test_a_live_model_that_is_damaged(settings: Settings, small_model: Path) -> None:
+    version = deploy(small_model, settings.live_dir, keep_versions=3, on_event=silent)
+    with (version / "model.safetensors").open("ab") as weights:
+        weights.write(b"more")
+    found = checks(settings)["live model"]
+    assert found.status == "error"
+    assert "model.safetensors" in found.message
+
+
+def test_a_plain_folder_that_lags_behind(settings: Settings, small_model: Path) -> None:
+    deploy(small_model, settings.live_dir, keep_versions=3, on_event=silent)
+    (settings.live_dir / "get_tags" / "get_tags.json").write_text("{}", encoding="utf-8")
+    found = checks(settings)["live model"]
+    assert found.status == "warning"
+    assert "another model" in found.message

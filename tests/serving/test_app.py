@@ -1,0 +1,226 @@
+"""The API as callers see it: answers, limits, the token, and the change-over to a newly deployed model."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import schemathesis
+from databases import silent
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+
+from get_tags_train.core.config import load_settings
+from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.events import Event, Notice
+from get_tags_train.core.files import file_sha256, write_json
+from get_tags_train.core.settings import ServeSettings
+from get_tags_train.deployment.deploy import deploy, rollback
+from get_tags_train.model.metadata import FACTS, read_facts
+from get_tags_train.model.tagger import TagModel
+from get_tags_train.serving.app import make_app, serve
+from get_tags_train.serving.hot_reload import Follower
+
+TEXT = "Angajatorul a desfăcut contractul de muncă fără preaviz."
+
+
+def limits(**changed: Any) -> ServeSettings:
+    return load_settings(Path(), environ={}, overrides={"serve": changed}).serve
+
+
+def follow(live: Path, on_event: Callable[[Event], None] = silent) -> Follower:
+    return Follower(live, TagModel.load, max_waiting_texts=1_000, on_event=on_event)
+
+
+@pytest.fixture(scope="module")
+def live(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A live folder that is only read."""
+    folder = tmp_path_factory.mktemp("serve") / "_live"
+    deploy(small_model, folder, keep_versions=3, on_event=silent)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def api(live: Path) -> Iterator[TestClient]:
+    with follow(live) as follower:
+        small = limits(max_text_characters=200, max_texts=3, max_top_n=50, max_request_bytes=5_000)
+        yield TestClient(make_app(follower, small))
+
+
+@pytest.fixture
+def another_model(small_model: Path, tmp_path: Path) -> Path:
+    folder = Path(shutil.copytree(small_model, tmp_path / "another"))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    write_json(folder / "config.json", {**config, "number": 2})
+    facts = read_facts(folder)
+    facts["files"]["config.json"] = file_sha256(folder / "config.json")
+    write_json(folder / FACTS, facts)
+    return folder
+
+
+def test_a_text_gets_its_tags_and_the_name_of_the_model(api: TestClient, small_model: Path) -> None:
+    answer = api.post("/get_tags", json={"text": TEXT, "TOP_N": 3})
+    assert answer.status_code == 200
+    (expected,) = TagModel.load(small_model).predict([TEXT], top_n=3)
+    assert answer.json()["model"] == small_model.name
+    assert [(tag["tag"], pytest.approx(tag["score"], abs=1e-5)) for tag in answer.json()["tags"]] == expected
+
+
+def test_a_list_gets_a_list(api: TestClient) -> None:
+    answer = api.post("/get_tags", json={"text": [TEXT, " ", "impozit"]}).json()
+    assert [len(result["tags"]) for result in answer["results"]] == [5, 0, 5]
+    alone = api.post("/get_tags", json={"text": TEXT}).json()["tags"]
+    assert [tag["tag"] for tag in answer["results"][0]["tags"]] == [tag["tag"] for tag in alone]
+
+
+@pytest.mark.parametrize(
+    ("question", "status", "said"),
+    [
+        ({"text": TEXT, "TOP_N": 0}, 422, "TOP_N: Input should be greater than or equal to 1"),
+        ({"text": TEXT, "TOP_N": 51}, 422, "TOP_N: Input should be less than or equal to 50"),
+        ({"text": TEXT, "TOP_N": "5"}, 422, "TOP_N: Input should be a valid integer"),
+        ({"text": "x" * 201}, 422, "at most 200 characters"),
+        ({"text": ["x"] * 4}, 422, "text"),
+        ({"text": []}, 422, "text"),
+        ({"text": TEXT, "top_n": 3}, 422, "top_n: Extra inputs are not permitted"),
+        ({"TOP_N": 3}, 422, "text: Field required"),
+        ([TEXT], 422, "valid dictionary"),
+        ({"text": "x" * 6_000}, 413, "larger than 5,000 bytes"),
+    ],
+)
+def test_what_is_beyond_the_limits_is_refused_in_words(
+    api: TestClient, question: object, status: int, said: str
+) -> None:
+    answer = api.post("/get_tags", json=question)
+    assert answer.status_code == status
+    assert said in answer.json()["error"]["message"]
+    assert answer.json()["error"]["hint"]
+
+
+def test_what_is_no_json_is_refused(api: TestClient) -> None:
+    for body in (b"{", b"", b"\xff", b'{"text": "\\ud800"}', b"[" * 3_000):
+        answer = api.post("/get_tags", content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code in {400, 422}
+        assert answer.json()["error"]["message"]
+
+
+def test_a_body_of_unannounced_size_is_refused_when_it_grows_too_large(api: TestClient) -> None:
+    answer = api.post("/get_tags", content=(b" " * 1_000 for _ in range(10)))
+    assert answer.status_code == 413
+
+
+def test_other_addresses_and_methods_are_refused_in_the_same_form(api: TestClient) -> None:
+    assert api.get("/").json() == {"error": {"message": "Not Found", "hint": "See /docs."}}
+    assert api.get("/get_tags").status_code == 405
+
+
+def test_the_model_says_what_it_is(api: TestClient, small_model: Path) -> None:
+    facts = api.get("/model").json()
+    assert (facts["name"], facts["data"], facts["context_length"]) == (small_model.name, "tags_v1", 48)
+    assert facts["since"]
+    assert api.get("/health").json() == {"status": "ok", "model": small_model.name, "problem": None}
+
+
+def test_only_who_knows_the_token_may_ask(live: Path) -> None:
+    with follow(live) as follower:
+        client = TestClient(make_app(follower, limits(token="parolă")))
+        for header in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "parolă".encode()}):
+            answer = client.post("/get_tags", json={"text": TEXT}, headers=header)  # type: ignore[arg-type]
+            assert answer.status_code == 401
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+        right = {"Authorization": "Bearer parolă".encode()}
+        assert client.post("/get_tags", json={"text": TEXT}, headers=right).status_code == 200  # type: ignore[arg-type]
+        assert client.get("/model").status_code == 401
+        assert client.get("/health").status_code == 200
+
+
+def test_a_deploy_and_a_rollback_are_followed(small_model: Path, another_model: Path, tmp_path: Path) -> None:
+    live, events = tmp_path / "_live", list[Event]()
+    deploy(small_model, live, keep_versions=3, on_event=silent)
+    with follow(live, events.append) as follower:
+        client = TestClient(make_app(follower, limits()))
+
+        def answering() -> str:
+            name: str = client.post("/get_tags", json={"text": TEXT}).json()["model"]
+            return name
+
+        deploy(another_model, live, keep_versions=3, on_event=silent)
+        follower.look()
+        assert answering() == "another"
+        rollback(live)
+        follower.look()
+        assert answering() == small_model.name
+    assert [event.message for event in events if isinstance(event, Notice)] == [
+        "another answers now.",
+        f"{small_model.name} answers now.",
+    ]
+
+
+def test_where_the_new_model_does_not_load_the_old_one_goes_on(
+    small_model: Path, another_model: Path, tmp_path: Path
+) -> None:
+    live, events = tmp_path / "_live", list[Event]()
+    deploy(small_model, live, keep_versions=3, on_event=silent)
+    with follow(live, events.append) as follower:
+        client = TestClient(make_app(follower, limits()))
+        deploy(another_model, live, keep_versions=3, on_event=silent)
+        (live / "versions" / "another" / "model.safetensors").write_bytes(b"torn")
+        follower.look()
+        follower.look()
+        health = client.get("/health").json()
+        assert (health["status"], health["model"]) == ("old_model", small_model.name)
+        assert "cannot be loaded" in health["problem"]
+        assert client.post("/get_tags", json={"text": TEXT}).status_code == 200
+        (live / "current").unlink()
+        follower.look()
+        assert "No model is live" in client.get("/health").json()["problem"]
+        (live / "current").write_text(small_model.name, encoding="utf-8")
+        follower.look()
+        assert client.get("/health").json()["status"] == "ok"
+    assert len([event for event in events if isinstance(event, Notice)]) == 2
+
+
+@pytest.mark.parametrize("path", ["/get_tags", "/health", "/model"])
+def test_the_description_agrees_with_the_answers(live: Path, path: str) -> None:
+    """schemathesis makes up requests from the API's own description, right ones and wrong ones."""
+    with follow(live) as follower:
+        app = make_app(follower, limits(max_text_characters=200, max_texts=3, max_top_n=50, token="token"))
+        schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+        (operation,) = schema.include(path=path).get_all_operations()
+
+        @given(case=operation.ok().as_strategy())
+        @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        def check(case: schemathesis.Case) -> None:
+            case.call_and_validate(headers={"Authorization": "Bearer token"})
+
+        check()
+
+
+def test_an_address_that_is_taken_is_said_in_words(live: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, follow(live) as follower:
+        port = taken.getsockname()[1]
+        with pytest.raises(GetTagsError, match=f"127.0.0.1, port {port}, cannot be listened on"):
+            serve(follower, limits(port=port), silent, silent)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a console's Ctrl-C reaches the tests too")
+def test_the_command_answers_until_ctrl_c(live: Path) -> None:
+    command = [sys.executable, "-m", "get_tags_train", "serve", "--json", "--port", "0", "--home", str(live.parent)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    ready = json.loads(running.stdout.readline())
+    answer = httpx2.post(f"{ready['url']}/get_tags", json={"text": TEXT, "TOP_N": 2})
+    assert len(answer.json()["tags"]) == 2
+    assert answer.json()["model"] == ready["model"]
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "Traceback" not in said

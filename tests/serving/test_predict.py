@@ -1,0 +1,138 @@
+"""Tags for many texts, in their order, and the files that hold them."""
+
+import csv
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from databases import silent
+
+from get_tags_train.core.events import Event, Notice, StageProgress
+from get_tags_train.model import tagger as model_module
+from get_tags_train.model.tagger import TagModel, TagScore, batches_by_length
+from get_tags_train.serving.predict import Named, lines, name_each
+from get_tags_train.serving.text_files import Texts
+
+NAMED = [Named("a", [TagScore("drept; civil", 0.9), TagScore('"șomaj"', 0.25)]), Named("b", [])]
+
+
+@pytest.fixture(scope="module")
+def model(small_model: Path) -> TagModel:
+    return TagModel.load(str(small_model))
+
+
+def texts_of(tmp_path: Path, texts: list[str]) -> Texts:
+    path = tmp_path / "texts.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), encoding="utf-8")
+    return Texts.of_file(path)
+
+
+def test_each_text_gets_its_own_tags_in_order(model: TagModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_module, "_WINDOW_TEXTS", 4)
+    texts = ["contract " * n + f"numărul {n}" for n in (30, 1, 7, 2, 50, 3, 11, 5, 1, 9)]
+    with_blanks = ["", *texts[:5], " \n", "", *texts[5:], "\t"]
+    events: list[Event] = []
+    named = list(name_each(model, texts_of(tmp_path, with_blanks), top_n=3, min_score=0.0, on_event=events.append))
+    assert [name.id for name in named] == [str(n) for n in range(1, 15)]
+    assert [name.tags == [] for name in named] == [not text.strip() for text in with_blanks]
+    alone = [model.predict([text], 3)[0] for text in texts]
+    for name, expected in zip((name for name in named if name.tags), alone, strict=True):
+        assert [tag for tag, _ in name.tags] == [tag for tag, _ in expected]
+        assert [score for _, score in name.tags] == pytest.approx([score for _, score in expected], abs=1e-5)
+    assert [event.done for event in events if isinstance(event, StageProgress)] == list(range(1, 15))
+    assert [event.message for event in events if isinstance(event, Notice)] == [
+        "4 of 14 texts have no tag: they are blank, or no tag reaches the least score."
+    ]
+
+
+def test_tags_below_the_least_score_are_not_named(model: TagModel) -> None:
+    (every,) = model.predict(["contract"], top_n=100)
+    least = every[2].score
+    assert model.predict(["contract"], top_n=100, min_score=least) == [every[:3]]
+    assert model.predict(["contract"], top_n=2, min_score=least) == [every[:2]]
+
+
+def test_only_a_window_of_texts_is_read_ahead(model: TagModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_module, "_WINDOW_TEXTS", 4)
+    read: list[int] = []
+    endless = (read.append(n) or f"text {n}" for n in range(10**9))  # type: ignore[func-returns-value]
+    assert len(list(islice(model.predict_each(endless), 6))) == 6
+    assert len(read) == 8
+
+
+def test_threads_share_a_model(model: TagModel) -> None:
+    texts = [[f"contract {n} " * (1 + n % 7), "impozit " * n] for n in range(24)]
+    alone = [model.predict(pair, 3) for pair in texts]
+    with ThreadPoolExecutor(8) as threads:
+        shared = list(threads.map(lambda pair: model.predict(pair, 3), texts))
+    for one, other in zip(alone, shared, strict=True):
+        assert [[tag for tag, _ in tags] for tags in one] == [[tag for tag, _ in tags] for tags in other]
+
+
+def test_one_bare_text_is_refused(model: TagModel) -> None:
+    with pytest.raises(TypeError, match="put the text into a list"):
+        model.predict("contract")
+
+
+def test_batches_hold_each_text_once_with_little_padding() -> None:
+    lengths = [512, 3, 510, 4, 5, 300, 3, 290, 2, *([100] * 200)]
+    batches = batches_by_length(lengths, 8_192)
+    assert sorted(row for rows in batches for row in rows) == list(range(len(lengths)))
+    for rows in batches:
+        width, tokens = max(lengths[row] for row in rows), sum(lengths[row] for row in rows)
+        assert width * len(rows) <= 8_192
+        assert width * len(rows) - tokens <= 64 + width * len(rows) // 8
+
+
+def test_csv_has_a_row_for_each_tag() -> None:
+    rows = list(csv.reader("".join(lines(NAMED, "csv")).splitlines()))
+    expected = [["id", "tag", "score"], ["a", "drept; civil", "0.900000"], ["a", '"șomaj"', "0.250000"], ["b", "", ""]]
+    assert rows == expected
+
+
+def test_json_lines_have_an_object_for_each_text() -> None:
+    first, second = map(json.loads, lines(NAMED, "jsonl"))
+    assert first == {
+        "id": "a",
+        "tags": [{"tag": "drept; civil", "score": 0.9}, {"tag": '"șomaj"', "score": 0.25}],
+    }
+    assert second == {"id": "b", "tags": []}
+
+
+def test_json_is_one_list() -> None:
+    assert [len(entry["tags"]) for entry in json.loads("".join(lines(NAMED, "json")))] == [2, 0]
+    assert json.loads("".join(lines(NAMED[:1], "json")))[0]["tags"][1] == {"tag": '"șomaj"', "score": 0.25}
+
+
+def test_lines_for_people() -> None:
+    assert list(lines(NAMED, "lines")) == ['a: drept; civil 0.900, "șomaj" 0.250\n', "b: \n"]
+
+
+def test_half_precision_names_the_same_tags_with_nearly_the_same_scores(small_model: Path) -> None:
+    texts = ["Angajatorul a desfăcut contractul de muncă fără preaviz.", "Instanța a respins cererea."]
+    whole, half = (TagModel.load(small_model, precision=precision).scores(texts) for precision in ("fp32", "bf16"))
+    np.testing.assert_allclose(half, whole, atol=0.02)
+    assert len(set(half[0].tolist())) == len(half[0])  # eight bits would tie many
+
+
+def test_one_text_is_no_stage(model: TagModel) -> None:
+    (named,) = name_each(model, Texts("contract"), top_n=1, min_score=0, on_event=silent)
+    assert len(named.tags) == 1
+
+
+def test_a_context_that_is_no_multiple_of_eight_is_not_passed(tmp_path: Path, small_model: Path) -> None:
+    folder = Path(shutil.copytree(small_model, tmp_path / "model"))
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**config, "model_max_length": 11}), encoding="utf-8")
+    widths = []
+    model = TagModel.load(folder)
+    model._model.register_forward_pre_hook(
+        lambda _, __, inputs: widths.append(inputs["input_ids"].shape[1]), with_kwargs=True
+    )
+    model.predict(["contract de achiziție publică " * 20])
+    assert widths == [11]

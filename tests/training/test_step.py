@@ -1,0 +1,211 @@
+"""One optimiser step: the same whatever fits into memory at once."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from databases import settings_for
+from transformers import BertForSequenceClassification
+
+from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.home import data_dir
+from get_tags_train.data.prepared import PreparedData
+from get_tags_train.splits.training_set import choose_examples
+from get_tags_train.text.tokenizer import load_tokenizer
+from get_tags_train.training.batches import open_documents
+from get_tags_train.training.distributed import Processes
+from get_tags_train.training.head import load_for_tags
+from get_tags_train.training.step import Learner
+from get_tags_train.training.throughput import fastest_batch_size, longest_documents, seconds_per_token
+
+MakeLearner = Callable[..., Learner]
+ROWS = np.arange(12)
+
+
+@pytest.fixture(params=[1, 2], ids=["one_core", "two_cores"])
+def cores(request: pytest.FixtureRequest) -> Iterator[int]:
+    """So many cores for torch, whatever the machine has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def make_learner(small_home: Path, demo_tokenizer_folder: Path, tmp_path: Path, cores: int) -> MakeLearner:
+    """A learner in fp32 without dropout, so that equal arithmetic has equal results."""
+
+    def make(dropout: float = 0.0, **settings: Any) -> Learner:
+        data = PreparedData(data_dir(small_home) / "tags_v1")
+        base_model = str(demo_tokenizer_folder)
+        values = {"base_model": base_model, "context_length": 48, "precision": "fp32", "max_grad_norm": 0, **settings}
+        training = settings_for(tmp_path, training=values).training
+        examples = choose_examples(data, np.zeros(data.manifest.documents_kept, bool), 1)
+        documents = open_documents(data, examples, load_tokenizer(base_model), 48, tmp_path)
+        model = load_for_tags(base_model, examples, training)
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = dropout
+        return Learner(model, documents, training, Processes("cpu"), "cpu")
+
+    return make
+
+
+def lengths(small_home: Path) -> np.ndarray:
+    data = PreparedData(data_dir(small_home) / "tags_v1")
+    return np.concatenate([np.diff(batch.column("input_ids").offsets.to_numpy()) for batch in data.batches()])
+
+
+def gradients(learner: Learner) -> torch.Tensor:
+    learner.gradient(0, ROWS)
+    return torch.cat([p.grad.flatten() for p in learner._named.values() if p.grad is not None])
+
+
+def out_of_memory_beyond(monkeypatch: pytest.MonkeyPatch, documents: int) -> list[int]:
+    """A device that holds so many documents at once; what was tried."""
+    forward, tried = BertForSequenceClassification.forward, []
+
+    def limited(self: Any, input_ids: torch.Tensor, **more: Any) -> Any:
+        tried.append(len(input_ids))
+        if len(input_ids) > documents:
+            raise torch.OutOfMemoryError("simulated")
+        return forward(self, input_ids=input_ids, **more)
+
+    monkeypatch.setattr(BertForSequenceClassification, "forward", limited)
+    return tried
+
+
+def test_the_gradient_does_not_depend_on_how_much_is_computed_at_once(make_learner: MakeLearner) -> None:
+    learner = make_learner()
+    at_once = gradients(learner)
+    learner.forget_gradient()
+    learner.physical_tokens = 100
+    assert torch.allclose(gradients(learner), at_once, atol=1e-7)
+
+
+def test_steps_with_dropout_are_the_same_every_time(make_learner: MakeLearner) -> None:
+    one, other, undropped = make_learner(dropout=0.5), make_learner(dropout=0.5), make_learner()
+    for number in range(4):
+        losses = {learner.step(number, ROWS, 1.0).loss for learner in (one, other)}
+        assert len(losses) == 1
+        assert undropped.step(number, ROWS, 1.0).loss not in losses
+    assert all(torch.equal(weight, other.weights()[name]) for name, weight in one.weights().items())
+
+
+def test_cores_share_one_model(make_learner: MakeLearner) -> None:
+    learner = make_learner(learning_rate=1e-2)
+    weights = {name: weight * 0.5 for name, weight in learner.weights().items()}
+    learner.load(weights)
+    learner.step(0, ROWS, 1.0)
+    for model in learner._models:
+        assert all(torch.equal(weight, learner.weights()[name]) for name, weight in model.state_dict().items())
+        assert not torch.equal(model.state_dict()["classifier.weight"], weights["classifier.weight"])
+
+
+def test_where_memory_ends_less_is_computed_at_once_and_the_step_is_the_same(
+    make_learner: MakeLearner, cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner, limited = make_learner(), make_learner()
+    unlimited = learner.step(3, ROWS, 1.0)
+    tried = out_of_memory_beyond(monkeypatch, 3)
+    taken = limited.step(3, ROWS, 1.0)
+    assert tried[0] == 12 // cores
+    assert max(tried[-4:]) <= 3
+    assert limited.physical_tokens < learner.physical_tokens
+    assert taken.loss == pytest.approx(unlimited.loss, rel=1e-5)
+    assert taken.tokens == unlimited.tokens
+    for name, weight in learner.weights().items():
+        assert torch.allclose(limited.weights()[name], weight, atol=1e-5), name
+    tried.clear()
+    limited.step(4, ROWS, 1.0)
+    assert max(tried) <= 3  # what fitted is remembered
+
+
+def test_memory_that_does_not_hold_one_document(make_learner: MakeLearner, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = make_learner()
+    out_of_memory_beyond(monkeypatch, 0)
+    with pytest.raises(GetTagsError, match="does not hold even one document") as caught:
+        learner.step(0, ROWS, 1.0)
+    assert "context-length" in caught.value.hint
+
+
+def test_another_failure_is_not_taken_for_a_lack_of_memory(
+    make_learner: MakeLearner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Any, **inputs: Any) -> Any:
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(BertForSequenceClassification, "forward", broken)
+    with pytest.raises(RuntimeError, match="something else"):
+        make_learner().step(0, ROWS, 1.0)
+
+
+def test_a_gradient_that_is_no_number_changes_nothing(make_learner: MakeLearner) -> None:
+    learner = make_learner()
+    before = {name: weight.clone() for name, weight in learner.weights().items()}
+    next(iter(learner._named.values())).register_hook(lambda gradient: gradient * torch.nan)
+    taken = learner.step(0, ROWS, 1.0)
+    assert np.isfinite(taken.loss)
+    assert not taken.is_sound
+    assert all(torch.equal(weight, before[name]) for name, weight in learner.weights().items())
+
+
+def test_a_long_gradient_is_shortened(make_learner: MakeLearner) -> None:
+    whole, learner = make_learner(), make_learner(max_grad_norm=1e-3)
+    norm = whole.gradient(0, ROWS).norm
+    assert norm > 1e-3
+    assert learner.gradient(0, ROWS).norm == pytest.approx(norm)
+    assert gradients(make_learner(max_grad_norm=1e-3)).norm().item() == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_the_head_learns_at_its_own_rate(make_learner: MakeLearner) -> None:
+    learner = make_learner(learning_rate=1e-9, head_learning_rate=1e-2, weight_decay=0.0)
+    before = {name: weight.clone() for name, weight in learner.weights().items()}
+    learner.step(0, ROWS, 1.0)
+    moved = {name for name, weight in learner.weights().items() if (weight - before[name]).abs().max() > 1e-6}
+    assert moved == {"classifier.weight", "classifier.bias", "bert.pooler.dense.weight", "bert.pooler.dense.bias"}
+
+
+def test_precision_of_a_model_that_knows_the_documents(make_learner: MakeLearner) -> None:
+    learner = make_learner(learning_rate=3e-3)
+    first = learner.validate(ROWS, 3)
+    assert len(first) == 3
+    for number in range(30):
+        learner.step(number, ROWS, 1.0)
+    assert learner.validate(ROWS, 3)[0] > max(first[0], 0.8)
+
+
+def test_the_fastest_batch_size_fits_into_memory(
+    make_learner: MakeLearner, cores: int, small_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = make_learner()
+    out_of_memory_beyond(monkeypatch, 9 // cores)
+    assert fastest_batch_size(learner, np.arange(40), lengths(small_home), Processes("cpu")) == 8
+    assert learner.physical_tokens == make_learner().physical_tokens
+
+
+def test_a_batch_size_that_gains_nothing_is_not_taken(
+    make_learner: MakeLearner, small_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speeds = {8: 100.0, 16: 190.0, 32: 191.0}
+    monkeypatch.setattr(
+        "get_tags_train.training.throughput._seconds", lambda learner, rows: len(rows) / speeds[len(rows)]
+    )
+    assert fastest_batch_size(make_learner(), np.arange(50), lengths(small_home), Processes("cpu")) == 16
+
+
+def test_measuring_changes_nothing(make_learner: MakeLearner, small_home: Path) -> None:
+    learner, known = make_learner(), lengths(small_home)
+    before = {name: weight.clone() for name, weight in learner.weights().items()}
+    assert seconds_per_token(learner, longest_documents(ROWS, known, 8), known) > 0
+    assert all(torch.equal(weight, before[name]) for name, weight in learner.weights().items())
+    assert all(parameter.grad is None for parameter in learner._named.values())
+
+
+def test_the_gradient_is_that_of_one_core(make_learner: MakeLearner) -> None:
+    by_these = gradients(make_learner())
+    torch.set_num_threads(1)
+    assert torch.allclose(by_these, gradients(make_learner()), atol=1e-7)
