@@ -13,9 +13,9 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 
-from get_tags_train.evaluation.compare import Rival, compare
-from get_tags_train.evaluation.scorecard import Scored
-from get_tags_train.splits.eval_set import HELD_OUT, ExampleSet
+from get_tags_train.evaluation.compare import Opponent, compare
+from get_tags_train.evaluation.scorecard import Predictions
+from get_tags_train.splits.eval_set import HELD_OUT, EvalSet
 
 TAGS, K, POPULATION = 60, 5, 20_000
 SIGNAL, SHARED, OWN = 2.5, 1.0, 0.6
@@ -23,7 +23,7 @@ SIZES = ((0.0, 0.01), (0.01, 0.03), (0.03, 1.0))
 NAMES = [f"t{n:02}" for n in range(TAGS)]
 
 
-def draw(examples: int, signals: tuple[float, float], generator: np.random.Generator) -> list[Scored]:
+def draw(examples: int, signals: tuple[float, float], generator: np.random.Generator) -> list[Predictions]:
     """The same examples, scored by two models."""
     shares = 1 / np.arange(1, TAGS + 1)
     counts = 1 + np.minimum(generator.poisson(1.2, examples), 4)
@@ -33,12 +33,12 @@ def draw(examples: int, signals: tuple[float, float], generator: np.random.Gener
     np.put_along_axis(y_true, places, np.arange(TAGS) < counts[:, None], axis=1)
     shared = SHARED * generator.normal(size=y_true.shape)
     labels = [[NAMES[n] for n in np.flatnonzero(row)] for row in y_true]
-    test_set = ExampleSet.of_documents(HELD_OUT, [str(n) for n in range(examples)], labels)
+    test_set = EvalSet.of_documents(HELD_OUT, [str(n) for n in range(examples)], labels)
     scored = []
     for signal in signals:
         noise = shared + OWN * generator.normal(size=y_true.shape)
         y_score = (signal * y_true + noise + 0.5 * np.log(shares)).astype(np.float32)
-        scored.append(Scored(test_set, NAMES, y_true, y_score, counts, {}))
+        scored.append(Predictions(test_set, NAMES, y_true, y_score, counts, {}))
     return scored
 
 
@@ -66,7 +66,7 @@ def main() -> None:
         signals = (SIGNAL, SIGNAL + float(np.clip(generator.normal() * spread, -1.5, 1.5)))
         truths.append(precision_of(signals[1] - SIGNAL) - precision_of(0.0))
         live, new = draw(args.examples, signals, generator)
-        found = compare(new, nothing_seen, Rival("live", "live", live, nothing_seen), K)
+        found = compare(new, nothing_seen, Opponent("live", "live", live, nothing_seen), K)
         assert found.difference_at_k is not None
         verdicts.append(found.verdict)
         estimates.append(found.difference_at_k[str(K)])

@@ -31,7 +31,7 @@ from get_tags_train.core.files import write_json
 from get_tags_train.core.home import live_model
 from get_tags_train.deployment.deploy import deploy, rollback
 from get_tags_train.deployment.history import read_history
-from get_tags_train.model.metadata import FACTS, read_facts
+from get_tags_train.model.metadata import METADATA_FILE, read_metadata
 
 
 def make_models(source: Path, folder: Path) -> list[Path]:
@@ -41,9 +41,9 @@ def make_models(source: Path, folder: Path) -> list[Path]:
         model = Path(shutil.copytree(source, folder / f"m{number}"))
         config = json.loads((model / "config.json").read_text(encoding="utf-8"))
         write_json(model / "config.json", {**config, "number": number})
-        facts = read_facts(model)
+        facts = read_metadata(model)
         facts["files"]["config.json"] = hashlib.sha256((model / "config.json").read_bytes()).hexdigest()
-        write_json(model / FACTS, facts)
+        write_json(model / METADATA_FILE, facts)
         made.append(model)
     return made
 

@@ -31,11 +31,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from get_tags_train.core.csv import write_csv
-from get_tags_train.data.near_duplicates import SIMILAR, Finder, find_twins, group_documents
+from get_tags_train.data.near_duplicates import SIMILAR, Finder, find_near_duplicates, group_documents
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.splits.held_out import hold_out
 from get_tags_train.splits.leaks import find_leaks
-from get_tags_train.splits.test_samples import Samples
+from get_tags_train.splits.test_samples import TestSamples
 from get_tags_train.text.clean import clean_text, text_hash
 from get_tags_train.text.shingles import CHARACTERS, shingle
 
@@ -105,12 +105,12 @@ class Texts:
             )
 
 
-def read_samples(texts: Sequence[str]) -> Samples:
+def read_samples(texts: Sequence[str]) -> TestSamples:
     """The texts through a file of test samples, as people's come."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "samples.csv"
         write_csv(path, [("text", "labels"), *((text, "a") for text in texts)])
-        return Samples.read(path)
+        return TestSamples.read(path)
 
 
 def report_planted(name: str, documents: Sequence[str], data: object, clean: Sequence[str], seed: int) -> None:
@@ -242,7 +242,7 @@ def run_scale(args: argparse.Namespace) -> None:
     examples = shingle(random.Random(4).sample(clean, 1000))
     own = shingle([text for _, text in zip(range(1000), all_texts(data), strict=False)])
     for said, few in (("1,000 articles of law", examples), ("1,000 of the documents themselves", own)):
-        timed(f"{said} against {args.documents:,}", args.runs, lambda few=few: find_twins(few, data))
+        timed(f"{said} against {args.documents:,}", args.runs, lambda few=few: find_near_duplicates(few, data))
     timed(f"groups of {args.documents:,}", args.runs, lambda: group_documents(data))
     few, whole = (most_memory(lambda data=part: group_documents(data)) for part in (Beginning(data, 20_000), data))
     growth = (whole - few) / (args.documents - 20_000)

@@ -100,20 +100,22 @@ def train_ours(folder: str, texts: list[str]) -> dict[str, float]:
 
     from get_tags_train.core.config import load_settings
     from get_tags_train.model.device import prepared_device
-    from get_tags_train.splits.training_set import Examples
+    from get_tags_train.splits.training_set import TrainingSet
     from get_tags_train.text.encoder import CleanTextEncoder
     from get_tags_train.text.tokenizer import load_tokenizer
     from get_tags_train.training.batches import Documents, _Lists
-    from get_tags_train.training.distributed import Processes
+    from get_tags_train.training.distributed import ProcessGroup
     from get_tags_train.training.head import load_for_tags
-    from get_tags_train.training.loop import Course
-    from get_tags_train.training.step import Learner
+    from get_tags_train.training.loop import Schedule
+    from get_tags_train.training.step import TrainingStep
 
     values = {"base_model": folder, "batch_size": BATCH, "context_length": CONTEXT, "epochs": 1}
     training = load_settings(Path(tempfile.gettempdir()), overrides={"training": values}, environ={}).training
     tokenizer, labels = load_tokenizer(folder), make_labels(len(texts))
     rows = np.arange(len(texts))
-    examples = Examples(rows, [str(n) for n in range(TAGS)], labels.sum(axis=0).astype(int).tolist(), np.arange(TAGS))
+    examples = TrainingSet(
+        rows, [str(n) for n in range(TAGS)], labels.sum(axis=0).astype(int).tolist(), np.arange(TAGS)
+    )
     tags = pa.array([np.flatnonzero(row).astype(np.int32) for row in labels], pa.list_(pa.int32()))
     documents = Documents(
         _Lists([tags]),
@@ -123,8 +125,8 @@ def train_ours(folder: str, texts: list[str]) -> dict[str, float]:
         context_length=CONTEXT,
     )
     model = load_for_tags(folder, examples, training)
-    learner = Learner(model, documents, training, Processes("cpu"), "cpu")
-    course = Course(rows, rows[:0], documents.lengths, training, BATCH, 5)
+    learner = TrainingStep(model, documents, training, ProcessGroup("cpu"), "cpu")
+    course = Schedule(rows, rows[:0], documents.lengths, training, BATCH, 5)
     before = matrix_limit()
     computed = 0
     with prepared_device("cpu", deterministic=False):

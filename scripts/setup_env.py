@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
 from get_tags_train.core.bootstrap import chosen_language, default_home  # noqa: E402 - only there once it is named above
-from get_tags_train.core.i18n import N_, _, speak  # noqa: E402
+from get_tags_train.core.i18n import N_, _, set_language  # noqa: E402
 
 MARKER = "get-tags-ready.json"
 LOCK = "get-tags-setup.lock"
@@ -423,7 +423,7 @@ def remember(root: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Set up this checkout and return the exit code."""
-    speak(chosen_language(default_home(), None))
+    set_language(chosen_language(default_home(), None))
     if arguments not in ([], ["--dev"]):
         say(_("usage: python scripts/setup_env.py [--dev]"))
         return 2

@@ -273,7 +273,7 @@ def make_home(home: Path, small_home: Path) -> None:
     from get_tags_train.demo import write
     from get_tags_train.deployment.deploy import deploy
     from get_tags_train.evaluation import evaluate, report
-    from get_tags_train.splits.eval_set import HELD_OUT, ExampleSet
+    from get_tags_train.splits.eval_set import HELD_OUT, EvalSet
     from get_tags_train.training.checkpoints import Checkpoints, Progress
 
     shutil.copytree(small_home / "_cache" / "_data", home / "_cache" / "_data")
@@ -310,7 +310,7 @@ def make_home(home: Path, small_home: Path) -> None:
     facts["files"].popitem()  # so that it is another model
     write_json(home / OLDER / "get_tags.json", facts)
     tags = [entry["tag"] for entry in facts["tags"]]
-    test_set = ExampleSet.of_documents(
+    test_set = EvalSet.of_documents(
         HELD_OUT, [f"Textul {n}" for n in range(9)], [[tags[n % len(tags)]] for n in range(9)]
     )
     deploy(home / OLDER, home / "_live", keep_versions=2, on_event=silent)
@@ -368,18 +368,18 @@ def targets() -> list[Target]:
 
     def resumed(home: Path) -> None:
         from get_tags_train.maintenance.inventory import unfinished_work
-        from get_tags_train.maintenance.retention import dispensable
+        from get_tags_train.maintenance.retention import find_unneeded
 
         for work in [*unfinished_work(home, home / "_cache" / "_data"), *unfinished_work(home, home / "_models")]:
             work.read_so_far()
-        dispensable(home, home / "_live")
+        find_unneeded(home, home / "_live")
 
     def newest(home: Path) -> object:
         return Checkpoints((home / CHECKPOINT).parent, "run", keep=2).newest()
 
     return [
         Target("ids.csv", lambda home: input_files.read_ids(home / "ids.csv")),
-        Target("test_samples_tags.csv", lambda home: test_samples.Samples.read(home / "test_samples_tags.csv")),
+        Target("test_samples_tags.csv", lambda home: test_samples.TestSamples.read(home / "test_samples_tags.csv")),
         Target("test_samples_tags_origins.csv", lambda home: test_samples.read_origins(home / "test_samples_tags.csv")),
         Target("tags_map.csv", lambda home: input_files.read_tags_map(home / "tags_map.csv")),
         Target("held_out.csv", lambda home: held_out.held_out_in(home, PreparedData(home / DATA))),
@@ -405,7 +405,7 @@ def targets() -> list[Target]:
             Target(f"{MODEL}/{n}", loads)
             for n in ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")
         ),
-        Target(f"{MODEL}/trained_texts.npy", lambda home: training_record.seen(home / MODEL, ["un text"])),
+        Target(f"{MODEL}/trained_texts.npy", lambda home: training_record.was_trained_on(home / MODEL, ["un text"])),
         *(Target(f"{CHECKPOINT}/{name}", newest) for name in ("state.json", "weights.safetensors")),
         Target(f"{MODEL}/get_tags.json", lambda home: report.write_pages(home / MODEL), why="report"),
         Target(f"{LIVE}/get_tags.json", compared),

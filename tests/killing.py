@@ -11,7 +11,7 @@ from pathlib import Path
 from get_tags_train.core.files import remove_folder
 from get_tags_train.core.home import data_dir, data_names, unfinished
 from get_tags_train.data.prepared import MANIFEST, PreparedData
-from get_tags_train.data.shards import piece_paths
+from get_tags_train.data.shards import shard_paths
 
 # Forks a process for each line it reads, so that starting Python and loading libraries is done once. Pieces are small
 # there, so that a run can be killed in many places.
@@ -99,7 +99,7 @@ def _pieces(home: Path) -> int:
     partial = next(unfinished(data_dir(home)), None)
     if partial and (partial / MANIFEST).exists():
         return sys.maxsize
-    return len(piece_paths(partial)) if partial else 0
+    return len(shard_paths(partial)) if partial else 0
 
 
 def _take_away(home: Path) -> str:

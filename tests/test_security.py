@@ -23,7 +23,7 @@ from get_tags_train.core.csv import as_cell, of_cell, read_columns, write_csv
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.model import training_record
 from get_tags_train.model.tagger import TagModel, TagScore
-from get_tags_train.serving.predict import Named, lines
+from get_tags_train.serving.predict import TextPrediction, lines
 
 SECRETS = ["plant-Zk3#url", "plant-odbc-9", "plant-token-7", "plant-env-5"]
 FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1"]
@@ -75,7 +75,7 @@ def test_pickles_are_not_read(model: Path) -> None:
     with (model / training_record.FILE).open("wb") as stream:
         np.save(stream, np.array([Evil(ran)], dtype=object), allow_pickle=True)
     with pytest.raises(GetTagsError, match="cannot be read"):
-        training_record.seen(model, ["un text"])
+        training_record.was_trained_on(model, ["un text"])
     assert not ran.exists()
 
 
@@ -174,9 +174,9 @@ def test_serving_keeps_no_secret(secret_home: Path, capfd: pytest.CaptureFixture
     [
         (["train", "--yes"], "get_tags_train.pipeline.run"),
         (["train", "--yes", "--source", "cached"], "get_tags_train.pipeline.run"),
-        (["serve"], "get_tags_train.serving.hot_reload.Follower"),
-        (["doctor"], "get_tags_train.maintenance.doctor.examine"),
-        (["samples"], "get_tags_train.splits.test_samples.Samples.read"),
+        (["serve"], "get_tags_train.serving.hot_reload.LiveModel"),
+        (["doctor"], "get_tags_train.maintenance.doctor.run_checks"),
+        (["samples"], "get_tags_train.splits.test_samples.TestSamples.read"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -222,7 +222,7 @@ def test_no_csv_file_begins_a_formula(tmp_path: Path, formula: str) -> None:
     assert cells == [f"'{formula}"] * 2
     assert numbers == ["-5", "+40.5"]
     assert [row.cells for row in read_columns(path, ("id", "text"))] == [[formula] * 2, ["-5", "+40.5"]]
-    predicted = "".join(lines([Named(formula, [TagScore(formula, 0.5)])], "csv"))
+    predicted = "".join(lines([TextPrediction(formula, [TagScore(formula, 0.5)])], "csv"))
     assert f"'{formula}" in predicted.partition("\r\n")[2].replace('""', '"')
 
 

@@ -24,7 +24,7 @@ from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Event, Notice
 from get_tags_train.core.settings import Settings, Source
 from get_tags_train.data.database import open_engine
-from get_tags_train.data.database_errors import translated
+from get_tags_train.data.database_errors import as_user_errors
 from get_tags_train.data.extract import extract
 from get_tags_train.data.source import TAGS_UNREADABLE, DocumentSource, RawDocument
 
@@ -60,7 +60,7 @@ def settings(url: str, tmp_path: Path, demo_tokenizer_folder: Path) -> Settings:
 def opened(settings: Settings, **queries: str) -> DocumentSource:
     database = settings.database
     queries = {"documents_query": database.documents_query, "tags_query": database.tags_query, **queries}
-    with translated(settings):
+    with as_user_errors(settings):
         return DocumentSource(open_engine(settings), **queries)
 
 
@@ -168,7 +168,7 @@ def test_a_query_that_is_wrong_is_told_in_words(settings: Settings) -> None:
 @pytest.mark.parametrize("url", ["mariadb"], indirect=True)
 def test_a_wrong_password_is_told_in_words(url: str, tmp_path: Path) -> None:
     settings = settings_for(tmp_path, url=url.replace("geheim", "falsch"))
-    with pytest.raises(GetTagsError, match="Access denied") as caught, translated(settings):
+    with pytest.raises(GetTagsError, match="Access denied") as caught, as_user_errors(settings):
         open_engine(settings).connect()
     assert "GET_TAGS_DATABASE_PASSWORD" in caught.value.hint
     assert "falsch" not in caught.value.message + caught.value.hint
@@ -179,7 +179,11 @@ def test_the_database_is_opened_for_reading(settings: Settings) -> None:
     fill(settings.database.url, DOCUMENTS[:1], PAIRS[:1])
     engine = open_engine(settings)
     for _ in range(2):  # a connection of the pool stays so
-        with pytest.raises(GetTagsError, match=r"(?i)read.only"), translated(settings), engine.connect() as connection:
+        with (
+            pytest.raises(GetTagsError, match=r"(?i)read.only"),
+            as_user_errors(settings),
+            engine.connect() as connection,
+        ):
             connection.execute(text("DELETE FROM documents"))
     engine.dispose()
 
@@ -192,7 +196,7 @@ def test_a_query_that_takes_too_long_is_ended(settings: Settings) -> None:
     started = time.monotonic()
     with (
         pytest.raises(GetTagsError, match="takes too long") as caught,
-        translated(hasty),
+        as_user_errors(hasty),
         engine.connect() as connection,
     ):
         connection.execute(text(query))
@@ -256,7 +260,7 @@ def test_a_server_that_stays_away(settings: Settings, proxy: Proxy) -> None:
     fill(settings.database.url, DOCUMENTS, PAIRS)
     gone = through(proxy, settings, retry_seconds=2)
     heard: list[tuple[str, float]] = []
-    with translated(gone):
+    with as_user_errors(gone):
         source = DocumentSource(
             open_engine(gone),
             gone.database.documents_query,

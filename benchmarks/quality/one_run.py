@@ -24,10 +24,10 @@ from get_tags_train.metrics.ranking import precision_at_k
 from get_tags_train.model.device import prepared_device
 from get_tags_train.text.tokenizer import load_tokenizer
 from get_tags_train.training.batches import Batch, Documents, split_by_tokens
-from get_tags_train.training.distributed import Processes
+from get_tags_train.training.distributed import ProcessGroup
 from get_tags_train.training.head import load_for_tags
-from get_tags_train.training.loop import Course
-from get_tags_train.training.step import Learner
+from get_tags_train.training.loop import Schedule
+from get_tags_train.training.step import TrainingStep
 
 LINEAR, LINEAR_CUT, TRAINER = "linear", "linear, same tokens", "trainer"
 _SCORED_TOKENS = 8_192
@@ -172,7 +172,7 @@ def read_from(input_ids: NDArray[np.int32], start: int, context_length: int) -> 
     return np.concatenate([input_ids[:1], body, input_ids[-1:]])
 
 
-class _Learner(Learner):
+class _Learner(TrainingStep):
     """The product's learner with what a variant changes."""
 
     def change(self, variant: Variant) -> None:
@@ -268,9 +268,9 @@ def _ours(plan: Plan, data: RealSet, name: str, seed: int) -> tuple[NDArray[np.f
         documents.mask_token_id = load_tokenizer(plan.base_model).mask_token_id
     if variant.head_penalty:
         fit_head(model, documents, data.train, variant.head_penalty)
-    learner = _Learner(model, documents, training, Processes("cpu"), "cpu")
+    learner = _Learner(model, documents, training, ProcessGroup("cpu"), "cpu")
     learner.change(variant)
-    course = Course(data.train, data.selecting, documents.lengths, training, int(training.batch_size), 5)
+    course = Schedule(data.train, data.selecting, documents.lengths, training, int(training.batch_size), 5)
     epochs, best, ended = list[list[float]](), (-1.0, learner.best_weights()), 0.0
     with prepared_device("cpu", deterministic=False):
         for number, rows in enumerate(course.batches(0)):

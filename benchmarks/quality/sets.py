@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from get_tags_train.data.near_duplicates import group_texts
-from get_tags_train.splits.training_set import Examples
+from get_tags_train.splits.training_set import TrainingSet
 from get_tags_train.text.clean import clean_text
 from get_tags_train.text.encoder import CleanTextEncoder
 from get_tags_train.text.shingles import shingle
@@ -54,10 +54,10 @@ class RealSet:
         counts: NDArray[np.int64] = self.labels[self.train].sum(axis=0)
         return counts
 
-    def documents(self, base_model: str, context_length: int) -> tuple[Documents, Examples]:
+    def documents(self, base_model: str, context_length: int) -> tuple[Documents, TrainingSet]:
         """The documents as the product's learner reads them."""
         tokenizer = load_tokenizer(base_model)
-        examples = Examples(self.train, self.tags, self.counts.tolist(), np.arange(len(self.tags)))
+        examples = TrainingSet(self.train, self.tags, self.counts.tolist(), np.arange(len(self.tags)))
         numbers = pa.array([np.flatnonzero(row).astype(np.int32) for row in self.labels], pa.list_(pa.int32()))
         input_ids = CleanTextEncoder(tokenizer)(pa.array(self.texts))
         lists = (_Lists([numbers]), _Lists([input_ids]))

@@ -11,7 +11,7 @@ from get_tags_train.core.events import OnEvent
 from get_tags_train.core.home import find_data
 from get_tags_train.core.i18n import _
 from get_tags_train.core.settings import Settings
-from get_tags_train.core.system import awake
+from get_tags_train.core.system import keep_awake
 from get_tags_train.data.extract import DataResult, describe, extract
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class RunResult:
         return asdict(self)
 
 
-@awake("a model is being made")
+@keep_awake("a model is being made")
 def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResult], bool]) -> RunResult:
     """Data, training, evaluation, and deployment if `should_deploy` says so of the result so far.
 
@@ -61,23 +61,23 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     from get_tags_train.data.input_files import read_tags_map
     from get_tags_train.data.prepared import PreparedData
     from get_tags_train.deployment import deploy
-    from get_tags_train.deployment.api_switch import RunningApi
+    from get_tags_train.deployment.api_switch import ApiSwitch
     from get_tags_train.evaluation import evaluate, linear_baseline, report
     from get_tags_train.maintenance.retention import keep_newest
     from get_tags_train.model.base_model import check_base_model
     from get_tags_train.model.device import choose_device
-    from get_tags_train.model.metadata import read_facts
-    from get_tags_train.splits.eval_set import HELD_OUT, NEWEST, ExampleSet
+    from get_tags_train.model.metadata import read_metadata
+    from get_tags_train.splits.eval_set import HELD_OUT, NEWEST, EvalSet
     from get_tags_train.splits.held_out import newest_of, texts_and_labels
-    from get_tags_train.splits.test_samples import Samples
-    from get_tags_train.splits.training_set import choose_examples
+    from get_tags_train.splits.test_samples import TestSamples
+    from get_tags_train.splits.training_set import choose_training_set
     from get_tags_train.text.tokenizer import load_tokenizer
     from get_tags_train.training import train
     from get_tags_train.training.tracking import check_tracker
 
     started = perf_counter()
-    samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
-    test_set, further = ExampleSet.of_samples(samples), {"rare": ExampleSet.of_rare_samples(samples)}
+    samples = TestSamples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
+    test_set, further = EvalSet.of_samples(samples), {"rare": EvalSet.of_rare_samples(samples)}
     device = choose_device(settings.training.device)
     tokenizer = load_tokenizer(settings.base_model)
     check_tracker(settings.training.report_to)
@@ -100,16 +100,16 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
         raise TrainingInterrupted(_("The training was interrupted."), data.name) from None
     untrained = left_out | held_out.selecting
     report.write_pages(folder)
-    facts = read_facts(folder)
+    facts = read_metadata(folder)
     linear = None
     if settings.evaluation.baseline:
-        examples = choose_examples(data, untrained, settings.training.min_tag_count)
+        examples = choose_training_set(data, untrained, settings.training.min_tag_count)
         seed, seconds = settings.training.seed, facts["seconds"]
         linear = linear_baseline.fit(data, examples, training_seconds=seconds, seed=seed, on_event=on_event)
     if held_out.reported.any():
-        further["held_out"] = ExampleSet.of_documents(HELD_OUT, *texts_and_labels(data, held_out.reported))
+        further["held_out"] = EvalSet.of_documents(HELD_OUT, *texts_and_labels(data, held_out.reported))
     if (newest := newest_of(data, held_out.reported)) is not None:
-        further["newest"] = ExampleSet.of_documents(NEWEST, *texts_and_labels(data, newest))
+        further["newest"] = EvalSet.of_documents(NEWEST, *texts_and_labels(data, newest))
     evaluation = evaluate.evaluate(
         folder,
         test_set,
@@ -131,7 +131,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     )
     result = RunResult(data_result, model_result, evaluation.as_json(), False, None, round(perf_counter() - started, 3))
     if should_deploy(result):
-        keep_versions, api = settings.deploy.keep_versions, RunningApi.of(settings)
+        keep_versions, api = settings.deploy.keep_versions, ApiSwitch.of(settings)
         live = deploy.deploy(folder, settings.live_dir, keep_versions=keep_versions, on_event=on_event, api=api)
         result = replace(result, deployed=True, live=str(live), seconds=round(perf_counter() - started, 3))
     keep_newest(settings.home, settings.live_dir, settings.keep, on_event)

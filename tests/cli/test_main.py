@@ -16,7 +16,7 @@ from get_tags_train import pipeline
 from get_tags_train.cli.main import app
 from get_tags_train.core.home import data_dir, model_names, models_dir
 from get_tags_train.demo.write import write_demo
-from get_tags_train.training.step import Learner
+from get_tags_train.training.step import TrainingStep
 
 
 @pytest.fixture
@@ -76,12 +76,12 @@ def test_an_interrupted_training_names_the_command_that_continues_it(get_tags, h
         return take_step(self, number, rows, share)
 
     monkeypatch.setenv("COLUMNS", "40")
-    take_step = Learner.step
-    monkeypatch.setattr(Learner, "step", step)
+    take_step = TrainingStep.step
+    monkeypatch.setattr(TrainingStep, "step", step)
     interrupted = get_tags("train", "--source", "cached", "--yes", "--home", home, "--epochs", 1, "--batch-size", 32)
     assert interrupted.code == 130
     assert "saved as of step 3 of" in interrupted.err
-    monkeypatch.setattr(Learner, "step", take_step)
+    monkeypatch.setattr(TrainingStep, "step", take_step)
     command = interrupted.err.partition("To continue it:\n")[2].splitlines()[0]
     assert shlex.split(command)[1:] == [
         *("train", "--data", "tags_v1", "--epochs", "1", "--batch-size", "32", "--yes", "--home", str(home)),

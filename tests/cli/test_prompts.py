@@ -25,7 +25,7 @@ def typing_hand(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 def test_what_was_typed_before_a_question_does_not_answer_it(typing_hand: int) -> None:
     os.write(typing_hand, b"y\n")
     assert select.select([sys.stdin], [], [], 5)[0]
-    prompts.forget_typed()
+    prompts.discard_typed()
     assert not select.select([sys.stdin], [], [], 0.2)[0]
     os.write(typing_hand, b"n\n")
     assert sys.stdin.readline() == "n\n"
@@ -37,5 +37,5 @@ def test_without_a_terminal_nothing_is_thrown_away(monkeypatch: pytest.MonkeyPat
     os.close(writer)
     with os.fdopen(reader, encoding="utf-8") as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
-        prompts.forget_typed()
+        prompts.discard_typed()
         assert stdin.readline() == "y\n"

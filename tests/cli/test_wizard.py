@@ -295,7 +295,7 @@ def test_the_wizard_speaks_romanian(keys, home, capsys, monkeypatch):
     try:
         assert run("train", "--home", home) == 130
     finally:
-        i18n.speak("en")
+        i18n.set_language("en")
     shown = " ".join(capsys.readouterr().err.split())
     assert "Urmează să înceapă" in shown
     assert "Nu a fost pornit nimic." in shown

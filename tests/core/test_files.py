@@ -16,13 +16,13 @@ import pytest
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.files import (
+    atomic_write,
     copy_folder,
     folder_bytes,
     locked,
     read_json,
     remove_folder,
     rename,
-    replacing,
     try_lock,
     write_json,
     write_text,
@@ -39,7 +39,7 @@ def test_a_file_appears_with_its_folder(tmp_path: Path) -> None:
 
 
 def test_a_file_is_not_there_before_it_is_whole(tmp_path: Path) -> None:
-    with replacing(tmp_path / "x") as stream:
+    with atomic_write(tmp_path / "x") as stream:
         stream.write(b"half")
         stream.flush()
         assert not (tmp_path / "x").exists()
@@ -51,7 +51,7 @@ def test_an_error_while_writing_keeps_the_old_file_and_leaves_nothing(
     tmp_path: Path, error: type[BaseException]
 ) -> None:
     write_text(tmp_path / "x", "old")
-    with pytest.raises(error), replacing(tmp_path / "x") as stream:
+    with pytest.raises(error), atomic_write(tmp_path / "x") as stream:
         stream.write(b"new, half")
         raise error
     assert contents(tmp_path) == {"x": b"old"}
@@ -59,7 +59,7 @@ def test_an_error_while_writing_keeps_the_old_file_and_leaves_nothing(
 
 def test_an_error_while_renaming_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "x" / "inside").mkdir(parents=True)
-    with pytest.raises(OSError, match="x"), replacing(tmp_path / "x") as stream:
+    with pytest.raises(OSError, match="x"), atomic_write(tmp_path / "x") as stream:
         stream.write(b"new")
     assert contents(tmp_path) == {}
 

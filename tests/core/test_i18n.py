@@ -30,14 +30,14 @@ SAID_BY = {
 
 @pytest.fixture
 def romanian() -> Iterator[None]:
-    i18n.speak("ro")
+    i18n.set_language("ro")
     yield
-    i18n.speak("en")
+    i18n.set_language("en")
 
 
 def test_a_message_is_said_in_the_chosen_language(romanian: None) -> None:
     assert _("There is no file {path}.", path="a.csv") == "Fișierul a.csv nu există."
-    i18n.speak("en")
+    i18n.set_language("en")
     assert _("There is no file {path}.", path="a.csv") == "There is no file a.csv."
 
 
@@ -89,7 +89,7 @@ def test_a_message_knows_its_english_all_the_way_down(romanian: None) -> None:
 def test_the_log_stays_english(romanian: None, tmp_path: Path) -> None:
     path = logs.start_log(tmp_path, "train")
     shown: list[Event] = []
-    logs.logged(shown.append)(Notice(_("No database is set.")))
+    logs.log_events(shown.append)(Notice(_("No database is set.")))
     assert "No database is set." in path.read_text(encoding="utf-8")
     assert [event.message for event in shown if isinstance(event, Notice)] == ["Nu este setată nicio bază de date."]
 
@@ -148,7 +148,7 @@ def test_help_and_usage_errors_speak_romanian(tmp_path: Path, monkeypatch: pytes
     finally:
         monkeypatch.delenv("GET_TAGS_DISPLAY_LANGUAGE")
         CliRunner().invoke(app, ["--help"])  # what typer prints around it is shared by the whole process
-        i18n.speak("en")
+        i18n.set_language("en")
 
 
 def modules() -> list[Path]:

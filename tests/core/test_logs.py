@@ -8,7 +8,7 @@ import pytest
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Event, Notice, StageFinished, StageProgress, StageStarted
-from get_tags_train.core.logs import logged, logger, start_log
+from get_tags_train.core.logs import log_events, logger, start_log
 
 SECRET = "hunter2"
 
@@ -75,7 +75,7 @@ def test_the_finest_events_are_passed_on_but_not_logged(tmp_path: Path) -> None:
         StageFinished("training", 1.5),
     ]
     for event in events:
-        logged(seen.append)(event)
+        log_events(seen.append)(event)
     content = path.read_text(encoding="utf-8")
     assert seen == events
     assert "StageProgress" not in content

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from get_tags_train.core.system import StopRequest, awake, deaf_to_clicks
+from get_tags_train.core.system import StopRequest, disable_quick_edit, keep_awake
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="signals and a shell script")
 
@@ -37,27 +37,27 @@ class Kernel32:
 
 def test_a_click_into_the_console_does_not_stop_it() -> None:
     console = Kernel32(0x01F7)
-    with deaf_to_clicks(console), deaf_to_clicks(console):
+    with disable_quick_edit(console), disable_quick_edit(console):
         assert console.mode == 0x01B7
     assert console.mode == 0x01F7
 
 
 def test_a_failure_turns_clicks_on_again() -> None:
     console = Kernel32(0x01F7)
-    with pytest.raises(ValueError), deaf_to_clicks(console):
+    with pytest.raises(ValueError), disable_quick_edit(console):
         raise ValueError
     assert console.mode == 0x01F7
 
 
 def test_without_a_console_nothing_is_set() -> None:
     console = Kernel32(None)
-    with deaf_to_clicks(console):
+    with disable_quick_edit(console):
         assert console.mode is None
 
 
 @pytest.mark.skipif(os.name != "nt", reason="asks Windows")
 def test_windows_can_be_asked_to_stay_awake() -> None:
-    with awake("a model is being trained"), awake("again"):
+    with keep_awake("a model is being trained"), keep_awake("again"):
         pass
 
 
@@ -78,7 +78,7 @@ def test_the_system_is_asked_to_stay_awake_for_as_long_as_it_takes(
         return started[-1]
 
     monkeypatch.setattr(subprocess, "Popen", watched)
-    with awake("a model is being trained"):
+    with keep_awake("a model is being trained"):
         assert started[0].poll() is None
         while not asked.exists():
             os.sched_yield()
@@ -89,7 +89,7 @@ def test_the_system_is_asked_to_stay_awake_for_as_long_as_it_takes(
 @posix_only
 def test_a_system_that_cannot_be_asked_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with awake("a model is being trained"):
+    with keep_awake("a model is being trained"):
         pass
 
 

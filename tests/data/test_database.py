@@ -28,7 +28,7 @@ from get_tags_train.data.database import (
     open_engine,
     secrets_of,
 )
-from get_tags_train.data.database_errors import Patience, passing_trouble, retrying, translated
+from get_tags_train.data.database_errors import RetryPolicy, as_user_errors, retry, transient_error
 
 SECRET = "p@ss: w/ö;rd+%41"
 ODBC = "DRIVER={ODBC Driver 18 for SQL Server};SERVER=tcp:db1,1433;DATABASE=Acte;UID=ana"
@@ -225,7 +225,7 @@ def test_errors_never_show_a_password(tmp_path: Path, url: str, password: str) -
     settings = settings_for(tmp_path, url=url, database={"password": password})
     spelt = [SECRET, quote(SECRET, safe=""), quote_plus(SECRET)]
     said = f"Login failed, PWD={{{SECRET}}}; " + "; ".join(spelt)
-    with pytest.raises(GetTagsError) as caught, translated(settings):
+    with pytest.raises(GetTagsError) as caught, as_user_errors(settings):
         raise OperationalError("SELECT 1", {"text": "a document"}, Exception(said))
     shown = f"{caught.value!r} {caught.value.message} {caught.value.hint}"
     assert "Login failed, PWD={***}" in shown
@@ -278,7 +278,7 @@ def test_a_driver_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: py
 
 def test_an_odbc_driver_that_is_not_installed_is_named(tmp_path: Path) -> None:
     settings = settings_for(tmp_path, url="mssql+pyodbc://ana:geheim@db1/Acte?driver=No+Such+Driver")
-    with pytest.raises(GetTagsError) as caught, translated(settings):
+    with pytest.raises(GetTagsError) as caught, as_user_errors(settings):
         open_engine(settings).connect()
     assert "mssql+pyodbc://db1/Acte" in caught.value.message
     assert "geheim" not in caught.value.message
@@ -286,7 +286,7 @@ def test_an_odbc_driver_that_is_not_installed_is_named(tmp_path: Path) -> None:
 
 def test_a_closed_port_is_told_in_words(tmp_path: Path) -> None:
     settings = settings_for(tmp_path, url="postgresql+psycopg://ana:geheim@127.0.0.1:1/acte?connect_timeout=2")
-    with pytest.raises(GetTagsError) as caught, translated(settings):
+    with pytest.raises(GetTagsError) as caught, as_user_errors(settings):
         open_engine(settings).connect()
     assert caught.value.message.startswith("The server of postgresql+psycopg://127.0.0.1:1/acte cannot be reached: ")
     assert "geheim" not in caught.value.message
@@ -330,7 +330,7 @@ MICROSOFT = "[Microsoft][ODBC Driver 18 for SQL Server]"
     ],
 )
 def test_what_a_database_says_is_told_in_words(tmp_path: Path, said: str, message: str, hint: str) -> None:
-    with pytest.raises(GetTagsError) as caught, translated(settings_for(tmp_path)):
+    with pytest.raises(GetTagsError) as caught, as_user_errors(settings_for(tmp_path)):
         raise OperationalError("SELECT 1", None, Exception(said))
     assert caught.value.message.startswith(message)
     assert caught.value.message.endswith(said)
@@ -368,7 +368,7 @@ def failure(*args: Any, statement: str | None = "SELECT 1", lost: bool = False) 
     ],
 )
 def test_what_may_pass_is_told_from_what_will_not(error: Exception, said: str) -> None:
-    assert (said in passing_trouble(error)) if said else not passing_trouble(error)
+    assert (said in transient_error(error)) if said else not transient_error(error)
 
 
 def test_pauses_grow_until_it_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -379,9 +379,9 @@ def test_pauses_grow_until_it_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     def read() -> None:
         raise failure("08S01", "gone")
 
-    patience = Patience(300, lambda why, seconds: heard.append(seconds), ended)
+    patience = RetryPolicy(300, lambda why, seconds: heard.append(seconds), ended)
     with pytest.raises(GetTagsError, match="was lost, and 300 seconds of trying again") as caught:
-        retrying(read, patience)
+        retry(read, patience)
     assert heard[:7] == [1, 2, 4, 8, 16, 30, 30]
     assert 300 <= sum(heard) < 330
     assert "the same command continues it" in caught.value.hint
@@ -396,9 +396,9 @@ def test_what_will_not_pass_is_not_tried_again(home: Path) -> None:
 
     for seconds in (0, 300):
         with pytest.raises(OperationalError):
-            retrying(read, Patience(seconds, lambda *_: None, Event()))
+            retry(read, RetryPolicy(seconds, lambda *_: None, Event()))
     with pytest.raises(OperationalError):
-        retrying(lambda: (_ for _ in ()).throw(failure("08S01", "gone")), Patience(0, lambda *_: None, Event()))
+        retry(lambda: (_ for _ in ()).throw(failure("08S01", "gone")), RetryPolicy(0, lambda *_: None, Event()))
     assert len(calls) == 2
 
 
@@ -480,7 +480,11 @@ def test_a_sqlite_file_is_read_and_never_changed(home: Path, absolute: bool) -> 
     with engine.connect() as connection:
         assert connection.execute(text("SELECT id, text FROM documents")).all() == [(1, "unu")]
     for statement in ("INSERT INTO documents VALUES (2, 'doi')", "CREATE TABLE t (a)", "DROP TABLE documents"):
-        with pytest.raises(GetTagsError, match="readonly database"), translated(settings), engine.begin() as connection:
+        with (
+            pytest.raises(GetTagsError, match="readonly database"),
+            as_user_errors(settings),
+            engine.begin() as connection,
+        ):
             connection.execute(text(statement))
     engine.dispose()
     assert hashlib.sha256(path.read_bytes()).digest() == before
@@ -490,7 +494,7 @@ def test_a_sqlite_file_is_read_and_never_changed(home: Path, absolute: bool) -> 
 @pytest.mark.parametrize(("query", "said"), [("SELECT 1 FROM nope", "nope"), ("SELECT nope FROM documents", "nope")])
 def test_an_unknown_table_or_column_is_named(home: Path, query: str, said: str) -> None:
     settings = settings_for(home)
-    with pytest.raises(GetTagsError, match=said) as caught, translated(settings):
+    with pytest.raises(GetTagsError, match=said) as caught, as_user_errors(settings):
         open_engine(settings).connect().execute(text(query))
     assert caught.value.hint == "Check documents_query and tags_query under [database]."
     assert "sqlite:///test.db" in caught.value.message
@@ -498,7 +502,7 @@ def test_an_unknown_table_or_column_is_named(home: Path, query: str, said: str) 
 
 def test_bound_text_is_never_shown(home: Path) -> None:
     settings = settings_for(home)
-    with pytest.raises(GetTagsError) as caught, translated(settings):
+    with pytest.raises(GetTagsError) as caught, as_user_errors(settings):
         open_engine(settings).connect().execute(
             text("SELECT nope FROM documents WHERE text = :t"), {"t": "secret text"}
         )
@@ -508,5 +512,5 @@ def test_bound_text_is_never_shown(home: Path) -> None:
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "test.db").write_text("no database" * 200)
     settings: Settings = settings_for(tmp_path)
-    with pytest.raises(GetTagsError, match="not a database"), translated(settings):
+    with pytest.raises(GetTagsError, match="not a database"), as_user_errors(settings):
         open_engine(settings).connect().execute(text("SELECT 1 FROM sqlite_master"))

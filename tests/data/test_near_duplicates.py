@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from prepared import changed, prepared, texts_of
 
 from get_tags_train.data import near_duplicates
-from get_tags_train.data.near_duplicates import SIMILAR, Finder, find_twins, group_documents, group_texts
+from get_tags_train.data.near_duplicates import SIMILAR, Finder, find_near_duplicates, group_documents, group_texts
 from get_tags_train.text.shingles import shingle
 
 WORDS = st.lists(st.sampled_from("abcdef"), max_size=12).map(" ".join)
@@ -44,7 +44,7 @@ def test_counting_in_small_parts_finds_the_same(monkeypatch: pytest.MonkeyPatch)
 def test_twins_among_documents_with_their_similarity(tmp_path: Path) -> None:
     texts = texts_of(5)
     data = prepared(tmp_path / "tags_v1", [(n, text, ["a"]) for n, text in enumerate([*texts, changed(texts[1])])])
-    found = find_twins(shingle([texts[1].upper(), "nimic din toate acestea"]), data)
+    found = find_near_duplicates(shingle([texts[1].upper(), "nimic din toate acestea"]), data)
     assert found.documents.tolist() == [1, 5]
     assert found.examples.tolist() == [0, 0]
     # 40 words, so 40 shingles; 4 words changed take 8 of them: 32 in common, 48 in all.
@@ -53,8 +53,8 @@ def test_twins_among_documents_with_their_similarity(tmp_path: Path) -> None:
 
 def test_no_examples_have_no_twins(tmp_path: Path) -> None:
     data = prepared(tmp_path / "tags_v1", [(1, "unu doi", ["a"])])
-    assert not len(find_twins(shingle([]), data).documents)
-    assert not len(find_twins(shingle(["!"]), data).documents)
+    assert not len(find_near_duplicates(shingle([]), data).documents)
+    assert not len(find_near_duplicates(shingle(["!"]), data).documents)
 
 
 def test_groups_of_texts_are_chains_of_near_duplicates() -> None:

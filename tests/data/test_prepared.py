@@ -15,7 +15,7 @@ import pytest
 from databases import fill, settings_for, silent
 from transformers import AutoTokenizer
 
-from get_tags_train.core.arrow import list_column, rows_of
+from get_tags_train.core.arrow import list_column, list_rows
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.data.extract import extract
 from get_tags_train.data.prepared import FORMAT, DocumentDigests, PreparedData, document_schema
@@ -178,6 +178,6 @@ def test_lists_and_rows() -> None:
     rows = [np.array([1, 2], np.int32), np.zeros(0, np.int32), np.array([3], np.int32)]
     column = list_column(rows)
     assert column.to_pylist() == [[1, 2], [], [3]]
-    assert [row.tolist() for row in rows_of(column)] == [[1, 2], [], [3]]
-    assert [row.tolist() for row in rows_of(column.slice(1))] == [[], [3]]
+    assert [row.tolist() for row in list_rows(column)] == [[1, 2], [], [3]]
+    assert [row.tolist() for row in list_rows(column.slice(1))] == [[], [3]]
     assert list_column([]).type == pa.list_(pa.int32())

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from get_tags_train.data.read import running_ahead
+from get_tags_train.data.read import prefetch
 
 
 def test_items_arrive_in_order() -> None:
-    with running_ahead(range(100), ahead=3) as ready:
+    with prefetch(range(100), ahead=3) as ready:
         assert list(ready) == list(range(100))
 
 
@@ -21,7 +21,7 @@ def test_the_thread_runs_ahead_but_not_further_than_told() -> None:
             made.append(number)
             yield number
 
-    with running_ahead(items(), ahead=3) as ready:
+    with prefetch(items(), ahead=3) as ready:
         assert next(ready) == 0
         time.sleep(0.2)
         assert 2 <= len(made) <= 6
@@ -32,7 +32,7 @@ def test_an_error_is_raised_where_its_item_was_due() -> None:
         yield 1
         raise ValueError("the second")
 
-    with running_ahead(items(), ahead=3) as ready:
+    with prefetch(items(), ahead=3) as ready:
         assert next(ready) == 1
         with pytest.raises(ValueError, match="the second"):
             next(ready)
@@ -48,7 +48,7 @@ def test_leaving_early_stops_the_thread() -> None:
             yield number
             number += 1
 
-    with running_ahead(items(), ahead=2) as ready:
+    with prefetch(items(), ahead=2) as ready:
         next(ready)
     stopped_at = len(made)
     time.sleep(0.1)
@@ -58,8 +58,8 @@ def test_leaving_early_stops_the_thread() -> None:
 def test_chained_parts_stop_together_when_the_last_fails() -> None:
     with (
         pytest.raises(OSError, match="full"),
-        running_ahead(iter(range(10_000)), ahead=2) as first,
-        running_ahead((number * 2 for number in first), ahead=2) as second,
+        prefetch(iter(range(10_000)), ahead=2) as first,
+        prefetch((number * 2 for number in first), ahead=2) as second,
     ):
         assert next(second) == 0
         raise OSError("full")

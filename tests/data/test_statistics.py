@@ -17,7 +17,7 @@ from get_tags_train.core.arrow import list_column, write_batches
 from get_tags_train.core.home import data_dir
 from get_tags_train.data.diff import Difference, compare
 from get_tags_train.data.prepared import Manifest, PreparedData, document_schema, write_manifest, write_tags
-from get_tags_train.data.statistics import Spread, measure
+from get_tags_train.data.statistics import Spread, compute_statistics
 from get_tags_train.text.clean import text_hash
 
 # id -> (text, tags); what is measured of the tokens is given apart
@@ -82,7 +82,7 @@ def lengths(*numbers: int) -> list[list[int]]:
 def test_figures_worked_by_hand(write: Writer, tmp_path: Path) -> None:
     tags: list[set[str]] = [{"a"}, {"a", "b"}, {"a", "b", "c"}, {"a"}, {"a"}]
     documents = {n: (f"text {n}", names) for n, names in enumerate(tags)}
-    figures = measure(write(tmp_path / "tags_v1", documents, lengths(3, 64, 65, 511, 512)))
+    figures = compute_statistics(write(tmp_path / "tags_v1", documents, lengths(3, 64, 65, 511, 512)))
     assert figures.tags_by_documents == {"1": 1, "2-9": 2, "10-99": 0, "100-999": 0, "1000 or more": 0}
     assert figures.most_frequent_tags == [
         {"tag": "a", "documents": 5},
@@ -101,13 +101,13 @@ def test_figures_worked_by_hand(write: Writer, tmp_path: Path) -> None:
 def test_the_steps_of_the_tag_histogram(write: Writer, tmp_path: Path) -> None:
     on = {"one": 1, "two": 2, "nine": 9, "ten": 10, "many": 99, "hundred": 100, "most": 1000}
     documents = {n: (str(n), {tag for tag, count in on.items() if n < count}) for n in range(1000)}
-    found = measure(write(tmp_path / "tags_v1", documents)).tags_by_documents
+    found = compute_statistics(write(tmp_path / "tags_v1", documents)).tags_by_documents
     assert found == {"1": 1, "2-9": 2, "10-99": 2, "100-999": 1, "1000 or more": 1}
 
 
 def test_the_most_frequent_are_ten_equal_ones_by_name(write: Writer, tmp_path: Path) -> None:
     documents = {n: (str(n), {"zz", *("abcdefghijkl" if n else "")}) for n in range(2)}
-    found = measure(write(tmp_path / "tags_v1", documents)).most_frequent_tags
+    found = compute_statistics(write(tmp_path / "tags_v1", documents)).most_frequent_tags
     assert [entry["tag"] for entry in found] == ["zz", *"abcdefghi"]
 
 
@@ -115,12 +115,12 @@ def test_the_most_frequent_are_ten_equal_ones_by_name(write: Writer, tmp_path: P
 def test_unknown_tokens(write: Writer, tmp_path: Path, unknown_id: int | None, rate: float | None) -> None:
     documents = {"x": ("one", {"a"}), "y": ("two", {"a"})}
     data = write(tmp_path / "tags_v1", documents, [[2, 7, 3], [7, 3]], unknown_token_id=unknown_id)
-    assert measure(data).unknown_token_rate == rate
+    assert compute_statistics(data).unknown_token_rate == rate
 
 
 def test_a_shorter_context_is_cut_at_its_own_length(write: Writer, tmp_path: Path) -> None:
     documents = {n: (str(n), {"a"}) for n in range(3)}
-    figures = measure(write(tmp_path / "tags_v1", documents, lengths(100, 99, 2), context_length=100))
+    figures = compute_statistics(write(tmp_path / "tags_v1", documents, lengths(100, 99, 2), context_length=100))
     assert figures.documents_by_tokens == {"1-64": 1, "65-100": 2}
     assert figures.cut == 1
 
@@ -129,7 +129,7 @@ def test_real_data(small_home: Path) -> None:
     data = PreparedData(data_dir(small_home) / "tags_v1")
     tags = [len(row) for batch in data.batches() for row in batch.column("tags").to_pylist()]
     tokens = [len(row) for batch in data.batches() for row in batch.column("input_ids").to_pylist()]
-    figures = measure(data)
+    figures = compute_statistics(data)
     assert sum(figures.tags_by_documents.values()) == data.manifest.tags
     assert sum(figures.documents_by_tokens.values()) == data.manifest.documents_kept
     assert figures.tags_per_document.mean == round(float(np.mean(tags)), 2)

@@ -26,10 +26,10 @@ from get_tags_train.core.events import Event, Notice, StageFinished, StageStarte
 from get_tags_train.core.files import file_sha256, write_json
 from get_tags_train.core.home import live_model
 from get_tags_train.deployment import deploy as stage
-from get_tags_train.deployment.api_switch import RunningApi
+from get_tags_train.deployment.api_switch import ApiSwitch
 from get_tags_train.deployment.deploy import deploy, rollback
 from get_tags_train.deployment.history import read_history
-from get_tags_train.model.metadata import FACTS, read_facts
+from get_tags_train.model.metadata import METADATA_FILE, read_metadata
 from get_tags_train.model.tagger import TagModel, TagScore
 
 
@@ -46,9 +46,9 @@ def models(tmp_path: Path, small_model: Path) -> list[Path]:
         folder = Path(shutil.copytree(small_model, tmp_path / "_models" / f"tags_v1-20250101-00000{number}"))
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         (folder / "config.json").write_text(json.dumps({**config, "number": number}), encoding="utf-8")
-        facts = read_facts(folder)
+        facts = read_metadata(folder)
         facts["files"]["config.json"] = file_sha256(folder / "config.json")
-        write_json(folder / FACTS, facts)
+        write_json(folder / METADATA_FILE, facts)
         made.append(folder)
     return made
 
@@ -149,7 +149,7 @@ def test_a_broken_model_does_not_go_live(live: Path, models: list[Path], broken:
     (models[1] / broken).write_bytes(b"{}")
     with pytest.raises(GetTagsError, match="changed since training"):
         put(models[1], live)
-    (models[1] / FACTS).unlink()  # as one that get-tags did not make: the load finds it
+    (models[1] / METADATA_FILE).unlink()  # as one that get-tags did not make: the load finds it
     with pytest.raises(GetTagsError, match="cannot be loaded"):
         put(models[1], live)
     assert_live(live, models[0])
@@ -479,7 +479,7 @@ def test_a_rollback_keeps_a_foreign_folder_below_the_version_it_returns_to(live:
 def test_a_foreign_folder_stays_in_use_when_the_deploy_fails(live: Path, models: list[Path]) -> None:
     put(models[0], live)
     put_foreign(live)
-    (models[1] / FACTS).unlink()
+    (models[1] / METADATA_FILE).unlink()
     (models[1] / "tokenizer.json").write_bytes(b"{}")
     with pytest.raises(GetTagsError, match="cannot be loaded"):
         put(models[1], live)
@@ -541,9 +541,9 @@ def test_a_history_that_names_folders_elsewhere_leads_nowhere(live: Path, models
 
 def test_a_model_that_answers_otherwise_than_when_it_was_made_is_refused(live: Path, models: list[Path]) -> None:
     put(models[0], live)
-    facts = read_facts(models[1])
+    facts = read_metadata(models[1])
     facts["probes"][1]["tags"][0]["score"] += 0.01
-    write_json(models[1] / FACTS, facts)
+    write_json(models[1] / METADATA_FILE, facts)
     with pytest.raises(GetTagsError, match="does not answer as it did when it was made"):
         put(models[1], live)
     assert_live(live, models[0])
@@ -553,15 +553,15 @@ def test_a_model_of_no_numbers_is_refused(live: Path, models: list[Path]) -> Non
     weights = {name: tensor.clone() for name, tensor in load_file(models[0] / "model.safetensors").items()}
     weights["classifier.bias"] *= float("nan")  # of a copy: Windows does not let a mapped file be written
     save_file(weights, models[0] / "model.safetensors", metadata={"format": "pt"})
-    (models[0] / FACTS).unlink()  # nothing is left to compare with
+    (models[0] / METADATA_FILE).unlink()  # nothing is left to compare with
     with pytest.raises(GetTagsError, match="scores that are no numbers"):
         put(models[0], live)
     assert not (live / "current").exists()
 
 
 def test_the_history_says_who_when_which_how_good_and_after_which(live: Path, models: list[Path]) -> None:
-    facts = read_facts(models[1])
-    write_json(models[1] / FACTS, {**facts, "evaluations": [{"precision_at_k": {"1": 0.5}}]})
+    facts = read_metadata(models[1])
+    write_json(models[1] / METADATA_FILE, {**facts, "evaluations": [{"precision_at_k": {"1": 0.5}}]})
     put(models[0], live)
     put(models[1], live)
     last = read_history(live)[-1]
@@ -574,17 +574,17 @@ def test_the_history_says_who_when_which_how_good_and_after_which(live: Path, mo
 # The API: commands that stop and start it, and the question whether it answers as the new model.
 
 
-def recording(tmp_path: Path, **more: Any) -> RunningApi:
+def recording(tmp_path: Path, **more: Any) -> ApiSwitch:
     """An API whose commands leave a line each in api.log."""
     log = tmp_path / "api.log"
-    return RunningApi(**{"before_command": f'echo stop>>"{log}"', "after_command": f'echo start>>"{log}"', **more})
+    return ApiSwitch(**{"before_command": f'echo stop>>"{log}"', "after_command": f'echo start>>"{log}"', **more})
 
 
 def recorded(tmp_path: Path) -> list[str]:
     return (tmp_path / "api.log").read_text(encoding="utf-8").split()
 
 
-def put_with(api: RunningApi, model: Path, live: Path) -> Path:
+def put_with(api: ApiSwitch, model: Path, live: Path) -> Path:
     return deploy(model, live, keep_versions=5, on_event=silent, api=api)
 
 
@@ -629,7 +629,7 @@ def test_a_kill_while_the_api_is_stopped_is_made_good_by_the_next(
     put(models[0], live)
     with monkeypatch.context() as patch:
         patch.setattr(stage, "_swap_plain", lambda _: (_ for _ in ()).throw(Killed))
-        patch.setattr(RunningApi, "start", lambda _: (_ for _ in ()).throw(Killed))
+        patch.setattr(ApiSwitch, "start", lambda _: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
             put_with(recording(tmp_path), models[1], live)
     assert recorded(tmp_path) == ["stop"]
@@ -670,7 +670,7 @@ def http_api(live: Path, *, wrong: bool = False) -> Iterator[str]:
 
 def test_an_api_that_answers_as_the_model_confirms_the_change(live: Path, models: list[Path]) -> None:
     with http_api(live) as url:
-        put_with(RunningApi(check_url=url), models[0], live)
+        put_with(ApiSwitch(check_url=url), models[0], live)
     assert_live(live, models[0])
 
 
@@ -688,7 +688,7 @@ def test_a_change_that_the_api_does_not_follow_is_undone(live: Path, models: lis
 
 
 def test_a_first_model_that_the_api_does_not_follow_has_nothing_to_go_back_to(live: Path, models: list[Path]) -> None:
-    api = RunningApi(check_url="http://127.0.0.1:9/", seconds=0.1)
+    api = ApiSwitch(check_url="http://127.0.0.1:9/", seconds=0.1)
     with pytest.raises(GetTagsError, match=f"{models[0].name} is live, but: The API at http://127.0.0.1:9/"):
         put_with(api, models[0], live)
     assert_live(live, models[0])

@@ -12,10 +12,10 @@ from prompt_toolkit.output import DummyOutput
 
 from get_tags_train.cli import wizard
 from get_tags_train.cli.main import app
-from get_tags_train.cli.wizard import agreed
+from get_tags_train.cli.wizard import confirm_concerns
 from get_tags_train.core.files import write_json
 from get_tags_train.core.home import live_model, models_dir
-from get_tags_train.model.metadata import read_facts
+from get_tags_train.model.metadata import read_metadata
 
 WORSE = {"rival": "live", "rival_name": "old", "verdict": "worse", "sentence": "Worse than the live model old."}
 BETTER = {**WORSE, "verdict": "better", "sentence": "Better than the live model old."}
@@ -32,25 +32,25 @@ def test_a_worse_model_is_asked_about_again(answer: str, wanted: bool) -> None:
     said: list[str] = []
     with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
         pipe.send_text(answer)
-        assert agreed(evaluation(WORSE), "new", ask=True, say=said.append) is wanted
+        assert confirm_concerns(evaluation(WORSE), "new", ask=True, say=said.append) is wanted
     assert said[0] == WORSE["sentence"]
 
 
 def test_where_nobody_can_be_asked_a_worse_model_is_held_back() -> None:
     said: list[str] = []
-    assert not agreed(evaluation(WORSE), "new", ask=False, say=said.append)
+    assert not confirm_concerns(evaluation(WORSE), "new", ask=False, say=said.append)
     assert said[-1] == "It is not made live. To do it all the same: get-tags deploy new --yes"
 
 
 def test_a_model_that_loses_tags_in_use_is_asked_about_again() -> None:
     said: list[str] = []
-    assert not agreed(evaluation(BETTER, gone=["taxe"]), "new", ask=False, say=said.append)
+    assert not confirm_concerns(evaluation(BETTER, gone=["taxe"]), "new", ask=False, say=said.append)
     assert "taxe" in said[0]
 
 
 def test_a_better_model_goes_through_without_a_word() -> None:
     said: list[str] = []
-    assert agreed(evaluation(BETTER), "new", ask=False, say=said.append)
+    assert confirm_concerns(evaluation(BETTER), "new", ask=False, say=said.append)
     assert said == []
 
 
@@ -60,7 +60,7 @@ def home(tmp_path: Path, small_home: Path, small_model: Path, demo_home: Path) -
     home = tmp_path / "home"
     for name in ("old", "new"):
         folder = Path(shutil.copytree(small_model, models_dir(home) / name))
-        facts = read_facts(folder)
+        facts = read_metadata(folder)
         facts["files"] = {k: v for k, v in facts["files"].items() if k == "model.safetensors"}
         if name == "old":
             facts["tags"] = [*facts["tags"], {"tag": "vechi", "documents": 7}]

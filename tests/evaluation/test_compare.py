@@ -5,28 +5,28 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from get_tags_train.evaluation.compare import FEWEST, Comparison, Rival, compare
-from get_tags_train.evaluation.scorecard import Scored
-from get_tags_train.evaluation.tag_changes import TagChanges, concerns, tag_changes
-from get_tags_train.splits.eval_set import HELD_OUT, ExampleSet
+from get_tags_train.evaluation.compare import FEWEST, Comparison, Opponent, compare
+from get_tags_train.evaluation.scorecard import Predictions
+from get_tags_train.evaluation.tag_changes import TagChanges, deploy_concerns, tag_changes
+from get_tags_train.splits.eval_set import HELD_OUT, EvalSet
 
 EXAMPLES = 100
 TAGS = ["a", "b"]
 UNSEEN = np.zeros(EXAMPLES, bool)
 
 
-def scored(right: int, groups: np.ndarray | None = None) -> Scored:
+def scored(right: int, groups: np.ndarray | None = None) -> Predictions:
     """A model that puts the one true tag, a, first for the first `right` of the examples."""
-    examples = ExampleSet.of_documents(HELD_OUT, [f"text {n}" for n in range(EXAMPLES)], [["a"]] * EXAMPLES)
+    examples = EvalSet.of_documents(HELD_OUT, [f"text {n}" for n in range(EXAMPLES)], [["a"]] * EXAMPLES)
     examples = replace(examples, groups=np.arange(EXAMPLES) if groups is None else groups)
     y_score = np.where(np.arange(EXAMPLES)[:, None] < right, [0.9, 0.1], [0.1, 0.9]).astype(np.float32)
-    return Scored.of(examples, TAGS, y_score)
+    return Predictions.of(examples, TAGS, y_score)
 
 
 def against(
     own: int, other: int, seen: np.ndarray | None = UNSEEN, rival_seen: np.ndarray | None = UNSEEN
 ) -> Comparison:
-    return compare(scored(own), seen, Rival("live", "old", scored(other), rival_seen), 1)
+    return compare(scored(own), seen, Opponent("live", "old", scored(other), rival_seen), 1)
 
 
 def test_better_worse_and_not_distinguishable() -> None:
@@ -56,8 +56,8 @@ def test_where_nothing_can_be_told_it_says_how_many_examples_would() -> None:
 
 def test_near_duplicates_make_it_harder_to_tell() -> None:
     groups = np.arange(EXAMPLES) // 20
-    alone = compare(scored(90), UNSEEN, Rival("live", "old", scored(75), UNSEEN), 1)
-    grouped = compare(scored(90, groups), UNSEEN, Rival("live", "old", scored(75, groups), UNSEEN), 1)
+    alone = compare(scored(90), UNSEEN, Opponent("live", "old", scored(75), UNSEEN), 1)
+    grouped = compare(scored(90, groups), UNSEEN, Opponent("live", "old", scored(75, groups), UNSEEN), 1)
     assert (alone.verdict, grouped.verdict) == ("better", "not distinguishable")
 
 
@@ -106,13 +106,13 @@ def test_without_ids_a_new_name_is_a_new_tag() -> None:
 def test_what_speaks_against_a_deployment() -> None:
     worse, better = asdict(against(70, 90)), asdict(against(90, 70))
     nothing = {"came": ["n"], "gone": [], "renamed": []}
-    assert concerns({"comparisons": [better], "tag_changes": nothing, "held_out": None}) == []
-    assert concerns({"comparisons": [better], "held_out": {"comparisons": [worse]}}) == [worse["sentence"]]
-    lost = concerns({"comparisons": [], "tag_changes": {"came": [], "gone": ["taxe"], "renamed": []}})
+    assert deploy_concerns({"comparisons": [better], "tag_changes": nothing, "held_out": None}) == []
+    assert deploy_concerns({"comparisons": [better], "held_out": {"comparisons": [worse]}}) == [worse["sentence"]]
+    lost = deploy_concerns({"comparisons": [], "tag_changes": {"came": [], "gone": ["taxe"], "renamed": []}})
     assert lost == ["A tag that the live model names would come no more: taxe."]
 
 
 def test_a_linear_model_that_is_better_does_not_speak_against_a_deployment() -> None:
-    linear = asdict(compare(scored(70), UNSEEN, Rival("baseline", "linear", scored(90), UNSEEN), 1))
+    linear = asdict(compare(scored(70), UNSEEN, Opponent("baseline", "linear", scored(90), UNSEEN), 1))
     assert linear["verdict"] == "worse"
-    assert concerns({"comparisons": [linear]}) == []
+    assert deploy_concerns({"comparisons": [linear]}) == []

@@ -19,9 +19,9 @@ from get_tags_train.data.prepared import PreparedData
 from get_tags_train.evaluation import evaluate as stage
 from get_tags_train.evaluation.evaluate import Evaluation, Rivals, evaluate, find_live
 from get_tags_train.evaluation.report import record
-from get_tags_train.model.metadata import read_facts
-from get_tags_train.splits.eval_set import ExampleSet
-from get_tags_train.splits.test_samples import Samples, add_origins
+from get_tags_train.model.metadata import read_metadata
+from get_tags_train.splits.eval_set import EvalSet
+from get_tags_train.splits.test_samples import TestSamples, add_origins
 from get_tags_train.text.clean import text_hash
 from get_tags_train.text.tokenizer import load_tokenizer
 from get_tags_train.training.train import train
@@ -57,17 +57,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
-def samples(tmp_path: Path, rows: list[tuple[str, str]]) -> Samples:
+def samples(tmp_path: Path, rows: list[tuple[str, str]]) -> TestSamples:
     path = tmp_path / "test_samples_tags.csv"
     write_csv(path, [("text", "labels"), *rows])
-    return Samples.read(path)
+    return TestSamples.read(path)
 
 
 ROWS = [("unu", "a;b"), ("doi", "a"), ("trei", "b;x"), ("patru", ""), ("patru", "x;y")]
 
 
 def scored(tmp_path: Path, folder: Path, rows: list[tuple[str, str]] = ROWS, top_k: int = 3) -> Evaluation:
-    test_set = ExampleSet.of_samples(samples(tmp_path, rows))
+    test_set = EvalSet.of_samples(samples(tmp_path, rows))
     return evaluate(folder, test_set, top_k=top_k, device="cpu", on_event=silent)
 
 
@@ -122,7 +122,7 @@ def test_labels_are_normalised_as_tags_are(tmp_path: Path, folder: Path, monkeyp
 
 def test_f1_goes_by_the_models_own_thresholds(tmp_path: Path, folder: Path) -> None:
     """a from .6 on: unu. b from .25 on: unu, doi, trei. c, which has none, from .5 on."""
-    facts = read_facts(folder)
+    facts = read_metadata(folder)
     for entry, threshold in zip(facts["tags"], (0.6, 0.25), strict=False):
         entry["threshold"] = threshold
     (folder / "get_tags.json").write_text(json.dumps(facts), encoding="utf-8")
@@ -137,7 +137,7 @@ def test_every_evaluation_is_kept(tmp_path: Path, folder: Path, small_model: Pat
     model = Path(shutil.copytree(small_model, tmp_path / small_model.name))
     record(model, first, silent)
     record(model, second, silent)
-    kept = read_facts(model)["evaluations"]
+    kept = read_metadata(model)["evaluations"]
     assert [entry["top_k"] for entry in kept] == [3, 1]
     assert [entry["precision_at_k"] for entry in kept] == [first.precision_at_k, second.precision_at_k]
     assert all("date" in entry for entry in kept)
@@ -151,14 +151,14 @@ def test_samples_chosen_for_rare_tags_are_scored_apart(tmp_path: Path, folder: P
     rows = [("unu", "a;b"), ("doi", "a"), ("trei", "b")]
     path = samples(tmp_path, rows).path
     add_origins(path, [("doi", "7", "rare")])
-    whole = Samples.read(path)
+    whole = TestSamples.read(path)
     found = evaluate(
         folder,
-        ExampleSet.of_samples(whole),
+        EvalSet.of_samples(whole),
         top_k=1,
         device="cpu",
         on_event=silent,
-        further={"rare": ExampleSet.of_rare_samples(whole)},
+        further={"rare": EvalSet.of_rare_samples(whole)},
     )
     assert (found.examples, found.precision_at_k) == (2, {"1": 0.5})
     assert found.rare is not None
@@ -176,18 +176,18 @@ def test_a_foreign_model_is_scored_and_left_as_it_is(tmp_path: Path, folder: Pat
 
 def test_a_real_model_is_scored(tmp_path: Path, small_model: Path, demo_home: Path) -> None:
     copy = Path(shutil.copytree(small_model, tmp_path / small_model.name))
-    whole = Samples.read(demo_home / "test_samples_tags.csv")
-    found = evaluate(copy, ExampleSet.of_samples(whole), top_k=2, device="cpu", on_event=silent)
+    whole = TestSamples.read(demo_home / "test_samples_tags.csv")
+    found = evaluate(copy, EvalSet.of_samples(whole), top_k=2, device="cpu", on_event=silent)
     assert found.examples == 120
     assert list(found.precision_at_k) == ["1", "2"]
     assert 0 <= found.precision_at_k["1"] <= 1
     record(copy, found, silent)
-    assert len(read_facts(copy)["evaluations"]) == 1
+    assert len(read_metadata(copy)["evaluations"]) == 1
 
 
 def test_a_folder_that_is_no_model(tmp_path: Path, demo_home: Path) -> None:
     with pytest.raises(GetTagsError, match="is no model folder"):
-        test_set = ExampleSet.of_samples(Samples.read(demo_home / "test_samples_tags.csv"))
+        test_set = EvalSet.of_samples(TestSamples.read(demo_home / "test_samples_tags.csv"))
         evaluate(tmp_path, test_set, top_k=1, device="cpu", on_event=silent)
 
 
@@ -225,8 +225,8 @@ def test_the_worst_examples_come_first(tmp_path: Path, folder: Path) -> None:
     assert worst[1]["predicted"] == [["c", pytest.approx(0.8)]]
 
 
-def real_set(demo_home: Path) -> ExampleSet:
-    return ExampleSet.of_samples(Samples.read(demo_home / "test_samples_tags.csv"))
+def real_set(demo_home: Path) -> EvalSet:
+    return EvalSet.of_samples(TestSamples.read(demo_home / "test_samples_tags.csv"))
 
 
 def test_the_live_model_is_scored_on_the_same_examples(tmp_path: Path, small_model: Path, demo_home: Path) -> None:

@@ -11,12 +11,12 @@ from get_tags_train.core.events import Event, StageProgress
 from get_tags_train.data.extract import extract
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.evaluation import linear_baseline as stage
-from get_tags_train.evaluation.linear_baseline import Baseline, fit
-from get_tags_train.evaluation.scorecard import Scored
+from get_tags_train.evaluation.linear_baseline import LinearBaseline, fit
+from get_tags_train.evaluation.scorecard import Predictions
 from get_tags_train.metrics.ranking import precision_at_k
-from get_tags_train.splits.eval_set import ExampleSet
-from get_tags_train.splits.test_samples import Samples
-from get_tags_train.splits.training_set import Examples, choose_examples
+from get_tags_train.splits.eval_set import EvalSet
+from get_tags_train.splits.test_samples import TestSamples
+from get_tags_train.splits.training_set import TrainingSet, choose_training_set
 
 
 @pytest.fixture(scope="module")
@@ -28,31 +28,31 @@ def data(tmp_path_factory: pytest.TempPathFactory, demo_home: Path) -> PreparedD
 
 
 @pytest.fixture(scope="module")
-def examples(data: PreparedData) -> Examples:
-    return choose_examples(data, np.zeros(data.manifest.documents_kept, bool), 1)
+def examples(data: PreparedData) -> TrainingSet:
+    return choose_training_set(data, np.zeros(data.manifest.documents_kept, bool), 1)
 
 
 @pytest.fixture(scope="module")
-def linear(data: PreparedData, examples: Examples) -> Baseline:
+def linear(data: PreparedData, examples: TrainingSet) -> LinearBaseline:
     return fit(data, examples, training_seconds=1000, seed=1, on_event=silent)
 
 
-def test_it_learns_which_words_tell_which_tags(demo_home: Path, examples: Examples, linear: Baseline) -> None:
-    test_set = ExampleSet.of_samples(Samples.read(demo_home / "test_samples_tags.csv"))
-    scored = Scored.of(test_set, examples.tags, linear.scores(test_set.texts))
+def test_it_learns_which_words_tell_which_tags(demo_home: Path, examples: TrainingSet, linear: LinearBaseline) -> None:
+    test_set = EvalSet.of_samples(TestSamples.read(demo_home / "test_samples_tags.csv"))
+    scored = Predictions.of(test_set, examples.tags, linear.scores(test_set.texts))
     always = np.tile(np.array(examples.counts, np.float32), (len(test_set), 1))
     found = precision_at_k(scored.y_true, scored.y_score, 1)[0]
     assert found > precision_at_k(scored.y_true, always, 1)[0] + 0.3
 
 
-def test_the_same_seed_gives_the_same_model(data: PreparedData, examples: Examples, linear: Baseline) -> None:
+def test_the_same_seed_gives_the_same_model(data: PreparedData, examples: TrainingSet, linear: LinearBaseline) -> None:
     again = fit(data, examples, training_seconds=1000, seed=1, on_event=silent)
     assert np.array_equal(linear.weights, again.weights)
     assert linear.documents_seen == stage.PASSES * len(examples.rows)
 
 
 def test_it_stops_when_its_time_is_over(
-    data: PreparedData, examples: Examples, monkeypatch: pytest.MonkeyPatch
+    data: PreparedData, examples: TrainingSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stage, "_LEAST_SECONDS", 0.0)
     monkeypatch.setattr(stage, "_WINDOW", 500)
@@ -63,13 +63,13 @@ def test_it_stops_when_its_time_is_over(
     assert sum(isinstance(event, StageProgress) for event in events) == 1
 
 
-def test_only_the_documents_it_is_given_are_learned(data: PreparedData, examples: Examples) -> None:
-    few = Examples(examples.rows[:50], examples.tags, examples.counts, examples.label_of)
+def test_only_the_documents_it_is_given_are_learned(data: PreparedData, examples: TrainingSet) -> None:
+    few = TrainingSet(examples.rows[:50], examples.tags, examples.counts, examples.label_of)
     assert fit(data, few, training_seconds=1000, seed=1, on_event=silent).documents_seen == 50 * stage.PASSES
 
 
 def test_more_tags_than_its_memory_holds_leave_out_the_rarest(
-    data: PreparedData, examples: Examples, monkeypatch: pytest.MonkeyPatch
+    data: PreparedData, examples: TrainingSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stage, "_MOST_WEIGHTS", 3 * stage._FEWEST_FEATURES)
     found = fit(data, examples, training_seconds=1000, seed=1, on_event=silent)
@@ -88,5 +88,5 @@ def test_words_are_told_apart_without_case_and_punctuation() -> None:
     assert one.sum() == 2
 
 
-def test_a_text_without_words_has_the_scores_of_no_words(linear: Baseline) -> None:
+def test_a_text_without_words_has_the_scores_of_no_words(linear: LinearBaseline) -> None:
     assert np.allclose(linear.scores(["", "?!"]), linear.scores([""]))

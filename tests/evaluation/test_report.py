@@ -17,9 +17,9 @@ from get_tags_train.core.files import write_json
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.evaluation import charts, report
 from get_tags_train.evaluation.evaluate import Evaluation, Rivals, evaluate
-from get_tags_train.model.metadata import read_facts
-from get_tags_train.model.training_record import keep
-from get_tags_train.splits.eval_set import HELD_OUT, ExampleSet
+from get_tags_train.model.metadata import read_metadata
+from get_tags_train.model.training_record import write_training_record
+from get_tags_train.splits.eval_set import HELD_OUT, EvalSet
 
 EVIL = '<script>alert("x")</script> & </td>'
 
@@ -44,14 +44,14 @@ def model(tmp_path: Path, small_home: Path, small_model: Path) -> Path:
     """A copy of the small model, with what its data say."""
     folder = Path(shutil.copytree(small_model, tmp_path / "models" / small_model.name))
     data = PreparedData(small_home / "_cache" / "_data" / "tags_v1")
-    keep(folder, data, np.zeros(data.manifest.documents_kept, bool), tmp_path)
+    write_training_record(folder, data, np.zeros(data.manifest.documents_kept, bool), tmp_path)
     return folder
 
 
 def scored(model: Path, **rivals: Any) -> Evaluation:
-    tags = [entry["tag"] for entry in read_facts(model)["tags"]][:3]
+    tags = [entry["tag"] for entry in read_metadata(model)["tags"]][:3]
     texts = [f"{EVIL} numărul {n}" for n in range(30)]
-    test_set = ExampleSet.of_documents(HELD_OUT, texts, [[tags[n % 3], EVIL] for n in range(30)])
+    test_set = EvalSet.of_documents(HELD_OUT, texts, [[tags[n % 3], EVIL] for n in range(30)])
     return evaluate(
         model, test_set, top_k=3, device="cpu", on_event=silent, rivals=Rivals(**rivals), further={"held_out": test_set}
     )
@@ -81,10 +81,10 @@ def evil(value: Any, key: str = "") -> Any:
 
 def test_whatever_a_model_says_of_itself_stays_text(model: Path, tmp_path: Path) -> None:
     live = Path(shutil.copytree(model, tmp_path / "live"))
-    facts = read_facts(live)
+    facts = read_metadata(live)
     write_json(live / "get_tags.json", {**facts, "tags": [*facts["tags"], {"tag": "vechi", "documents": 3}]})
     report.record(model, scored(model, live=live), silent)
-    write_json(model / "get_tags.json", evil(read_facts(model)))
+    write_json(model / "get_tags.json", evil(read_metadata(model)))
     report.write_pages(model)
     outline = Outline()
     outline.feed((model / "report.html").read_text(encoding="utf-8"))
@@ -94,7 +94,7 @@ def test_whatever_a_model_says_of_itself_stays_text(model: Path, tmp_path: Path)
 
 def test_the_page_speaks_of_the_live_model(model: Path, tmp_path: Path) -> None:
     live = Path(shutil.copytree(model, tmp_path / "live"))
-    facts = read_facts(live)
+    facts = read_metadata(live)
     write_json(live / "get_tags.json", {**facts, "tags": [*facts["tags"], {"tag": "vechi", "documents": 3}]})
     found = scored(model, live=live)
     report.record(model, found, silent)
@@ -117,7 +117,7 @@ def test_a_model_that_was_not_scored_yet_has_its_pages(model: Path) -> None:
 )
 def test_facts_that_lack_something_are_said_to_be_damaged(model: Path, damage: dict[str, Any]) -> None:
     page = (model / "report.html").read_bytes()
-    write_json(model / "get_tags.json", read_facts(model) | damage)
+    write_json(model / "get_tags.json", read_metadata(model) | damage)
     with pytest.raises(GetTagsError, match=r"get_tags.json lacks something"):
         report.write_pages(model)
     assert (model / "report.html").read_bytes() == page
@@ -129,7 +129,7 @@ def test_evaluations_of_an_earlier_version_are_still_shown(model: Path) -> None:
         "precision_at_k": {"1": 0.5, "2": 0.4}, "most_frequent_precision_at_k": None, "examples_without_tags": 0,
         "unknown_tags": {}, "samples": "s.csv", "samples_sha256": "ab" * 32, "seconds": 1.0,
     }  # fmt: skip
-    write_json(model / "get_tags.json", {**read_facts(model), "evaluations": [old]})
+    write_json(model / "get_tags.json", {**read_metadata(model), "evaluations": [old]})
     report.write_pages(model)
     assert "0.400" in (model / "report.html").read_text(encoding="utf-8")
     assert "| 2 | 0.400 |" in (model / "README.md").read_text(encoding="utf-8")
@@ -151,7 +151,7 @@ def test_the_card_is_one_that_the_hub_reads(model: Path) -> None:
 def test_only_the_newest_evaluation_keeps_what_is_long(model: Path) -> None:
     for _ in range(2):
         report.record(model, scored(model), silent)
-    first, second = read_facts(model)["evaluations"]
+    first, second = read_metadata(model)["evaluations"]
     assert "worst_examples" in second
     assert not {"worst_examples", "tags"} & (first.keys() | first["held_out"].keys())
 

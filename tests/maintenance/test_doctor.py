@@ -14,7 +14,7 @@ from get_tags_train.core.settings import Settings
 from get_tags_train.data.source import Lookup
 from get_tags_train.deployment.deploy import deploy
 from get_tags_train.maintenance import doctor
-from get_tags_train.maintenance.doctor import Check, examine
+from get_tags_train.maintenance.doctor import Check, run_checks
 
 NAMES = ["home", "disk", "old files", "database", "base model", "device", "test samples", "live model"]
 
@@ -31,7 +31,7 @@ def settings(tmp_path: Path, demo_home: Path) -> Settings:
 
 
 def checks(settings: Settings) -> dict[str, Check]:
-    found = list(examine(settings))
+    found = list(run_checks(settings))
     assert [check.name for check in found] == NAMES
     assert all(check.hint for check in found if check.status != "ok")
     return {check.name: check for check in found}

@@ -13,8 +13,8 @@ from rich.console import Console
 from get_tags_train.cli.tables import summary
 from get_tags_train.core.settings import Source
 from get_tags_train.data.prepared import PreparedData
-from get_tags_train.maintenance.estimate import foresee
-from get_tags_train.model.metadata import FACTS
+from get_tags_train.maintenance.estimate import estimate_run
+from get_tags_train.model.metadata import METADATA_FILE
 
 
 @pytest.fixture
@@ -29,31 +29,31 @@ def base_model(demo_home: Path) -> str:
 
 
 def test_nothing_is_known_before_the_first_run(tmp_path: Path) -> None:
-    found = foresee(settings_for(tmp_path))
+    found = estimate_run(settings_for(tmp_path))
     assert (found.documents, found.data_seconds, found.training_seconds) == (None, None, None)
     assert found.data_path == tmp_path / "_cache" / "_data" / "tags_v1"
 
 
 def test_time_is_judged_by_the_last_run_like_it(home: Path, demo_home: Path) -> None:
-    (facts_path,) = (home / "_models").glob(f"*/{FACTS}")
+    (facts_path,) = (home / "_models").glob(f"*/{METADATA_FILE}")
     facts = json.loads(facts_path.read_text(encoding="utf-8"))
     facts_path.write_text(json.dumps(facts | {"seconds": 100.0, "examples": 50}), encoding="utf-8")
     training = {"base_model": base_model(demo_home), "epochs": 3, "context_length": 48}
     settings = settings_for(home, training=training)
     settings = settings.model_copy(update={"source": Source("cached", data_name="tags_v1")})
-    found = foresee(settings)
+    found = estimate_run(settings)
     kept = PreparedData(found.data_path).manifest.documents_kept
     assert (found.documents, found.data_seconds) == (kept, 0.0)
     assert found.training_seconds == pytest.approx(100 / 50 * kept * 3)
     assert found.model_like == facts_path.parent.name
     longer = settings_for(home, training=training | {"context_length": 64})
-    assert foresee(longer.model_copy(update={"source": settings.source})).training_seconds is None
+    assert estimate_run(longer.model_copy(update={"source": settings.source})).training_seconds is None
 
 
 def test_a_list_of_ids_is_counted(home: Path, tmp_path: Path) -> None:
     (tmp_path / "ids.csv").write_text("id\n1\n2\n3\n")
     settings = settings_for(home).model_copy(update={"source": Source("ids", tmp_path / "ids.csv")})
-    found = foresee(settings)
+    found = estimate_run(settings)
     assert found.documents == 3
     assert found.data_path.name == "tags_v2"
 
@@ -61,14 +61,16 @@ def test_a_list_of_ids_is_counted(home: Path, tmp_path: Path) -> None:
 def test_damaged_runs_tell_nothing(home: Path) -> None:
     for path in home.rglob("manifest.json"):
         path.write_text("{")
-    for path in home.rglob(FACTS):
+    for path in home.rglob(METADATA_FILE):
         path.write_text("{")
-    found = foresee(settings_for(home))
+    found = estimate_run(settings_for(home))
     assert (found.documents, found.data_seconds, found.training_seconds) == (None, None, None)
 
 
 def test_the_summary_says_it(tmp_path: Path) -> None:
-    outlook = replace(foresee(settings_for(tmp_path)), documents=170_000, data_seconds=22_300.0, data_like="tags_v3")
+    outlook = replace(
+        estimate_run(settings_for(tmp_path)), documents=170_000, data_seconds=22_300.0, data_like="tags_v3"
+    )
     with (console := Console(file=io.StringIO(), width=200)).capture() as shown:
         console.print(summary(settings_for(tmp_path), outlook, None))
     assert "all of the database, about 170,000 documents" in shown.get()

@@ -11,7 +11,7 @@ from get_tags_train.core.events import Event, Notice
 from get_tags_train.core.files import write_json
 from get_tags_train.core.home import data_dir, models_dir
 from get_tags_train.deployment.deploy import deploy
-from get_tags_train.maintenance.retention import dispensable, keep_newest
+from get_tags_train.maintenance.retention import find_unneeded, keep_newest
 
 
 @pytest.fixture
@@ -92,10 +92,10 @@ def test_what_cannot_be_removed_stays_with_a_word(home: Path, monkeypatch: pytes
 
 
 def test_what_could_go_are_models_older_than_the_newest_but_for_the_live_one(home: Path) -> None:
-    found = {one.folder.name for one in dispensable(home, home / "_live") if one.group == "models"}
+    found = {one.folder.name for one in find_unneeded(home, home / "_live") if one.group == "models"}
     assert found == models(1, 3)
 
 
 def test_no_model_could_go_before_one_is_live(home: Path) -> None:
     shutil.rmtree(home / "_live")
-    assert {one.group for one in dispensable(home, home / "_live")} == {"data"}
+    assert {one.group for one in find_unneeded(home, home / "_live")} == {"data"}

@@ -6,7 +6,7 @@ from threading import Event, current_thread
 import pytest
 import torch
 
-from get_tags_train.model.cpu_threads import Cores
+from get_tags_train.model.cpu_threads import CpuThreads
 
 
 @pytest.fixture(autouse=True)
@@ -18,11 +18,11 @@ def three_cores() -> Iterator[None]:
 
 
 def test_results_come_in_the_order_of_the_parts() -> None:
-    assert Cores().map(lambda part: part * 2, range(20)) == list(range(0, 40, 2))
+    assert CpuThreads().map(lambda part: part * 2, range(20)) == list(range(0, 40, 2))
 
 
 def test_parts_are_computed_side_by_side_each_by_one_core() -> None:
-    cores = Cores()
+    cores = CpuThreads()
     both_are_there = [Event() for _ in range(cores.count)]
 
     def compute(part: int) -> int:
@@ -35,11 +35,11 @@ def test_parts_are_computed_side_by_side_each_by_one_core() -> None:
 
 
 def test_one_part_has_all_cores() -> None:
-    assert Cores().map(lambda _: (torch.get_num_threads(), current_thread()), [0]) == [(3, current_thread())]
+    assert CpuThreads().map(lambda _: (torch.get_num_threads(), current_thread()), [0]) == [(3, current_thread())]
 
 
 def test_what_may_not_be_divided_stays_in_its_thread() -> None:
-    cores = Cores(divides=False)
+    cores = CpuThreads(divides=False)
     assert cores.count == 1
     assert set(cores.map(lambda _: current_thread(), range(3))) == {current_thread()}
 
@@ -53,6 +53,6 @@ def test_a_failure_is_raised_when_the_others_have_ended() -> None:
         ended.append(part)
 
     with pytest.raises(MemoryError):
-        Cores().map(compute, range(6))
+        CpuThreads().map(compute, range(6))
     assert sorted(ended) == [1, 2, 3, 4, 5]
     assert torch.get_num_threads() == 3

@@ -24,10 +24,10 @@ from get_tags_train.core.events import Event, Notice
 from get_tags_train.core.files import file_sha256, write_json
 from get_tags_train.core.settings import ServeSettings
 from get_tags_train.deployment.deploy import deploy, rollback
-from get_tags_train.model.metadata import FACTS, read_facts
+from get_tags_train.model.metadata import METADATA_FILE, read_metadata
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.serving.app import make_app, serve
-from get_tags_train.serving.hot_reload import Follower
+from get_tags_train.serving.hot_reload import LiveModel
 
 TEXT = "Angajatorul a desfăcut contractul de muncă fără preaviz."
 
@@ -36,8 +36,8 @@ def limits(**changed: Any) -> ServeSettings:
     return load_settings(Path(), environ={}, overrides={"serve": changed}).serve
 
 
-def follow(live: Path, on_event: Callable[[Event], None] = silent) -> Follower:
-    return Follower(live, TagModel.load, max_waiting_texts=1_000, on_event=on_event)
+def follow(live: Path, on_event: Callable[[Event], None] = silent) -> LiveModel:
+    return LiveModel(live, TagModel.load, max_waiting_texts=1_000, on_event=on_event)
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +60,9 @@ def another_model(small_model: Path, tmp_path: Path) -> Path:
     folder = Path(shutil.copytree(small_model, tmp_path / "another"))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     write_json(folder / "config.json", {**config, "number": 2})
-    facts = read_facts(folder)
+    facts = read_metadata(folder)
     facts["files"]["config.json"] = file_sha256(folder / "config.json")
-    write_json(folder / FACTS, facts)
+    write_json(folder / METADATA_FILE, facts)
     return folder
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from get_tags_train.model.tagger import TagModel, TagScore
-from get_tags_train.serving.batcher import Busy, Together
+from get_tags_train.serving.batcher import DynamicBatcher, QueueFull
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +41,8 @@ class Steps:
         return [[TagScore(self.tag, 0.5)] for _ in scores]
 
 
-def together(model: object, max_waiting_texts: int = 1_000) -> Together:
-    return Together("first", model, max_waiting_texts=max_waiting_texts)  # type: ignore[arg-type]
+def together(model: object, max_waiting_texts: int = 1_000) -> DynamicBatcher:
+    return DynamicBatcher("first", model, max_waiting_texts=max_waiting_texts)  # type: ignore[arg-type]
 
 
 def test_everybody_gets_their_own_answer(model: TagModel) -> None:
@@ -98,7 +98,7 @@ def test_too_many_waiting_texts_are_refused() -> None:
     begun = running.ask(["begun"], 1)
     assert model.has_begun.acquire(timeout=30)
     waiting = running.ask(["a", "b"], 1)
-    with pytest.raises(Busy):
+    with pytest.raises(QueueFull):
         running.ask(["c", "d"], 1)
     model.may_go.release(5)
     assert len(waiting.result(timeout=30).tags) == 2

@@ -14,10 +14,10 @@ from databases import silent
 from get_tags_train.core.events import Event, Notice, StageProgress
 from get_tags_train.model import tagger as model_module
 from get_tags_train.model.tagger import TagModel, TagScore, batches_by_length
-from get_tags_train.serving.predict import Named, lines, name_each
+from get_tags_train.serving.predict import TextPrediction, lines, predict_texts
 from get_tags_train.serving.text_files import Texts
 
-NAMED = [Named("a", [TagScore("drept; civil", 0.9), TagScore('"șomaj"', 0.25)]), Named("b", [])]
+NAMED = [TextPrediction("a", [TagScore("drept; civil", 0.9), TagScore('"șomaj"', 0.25)]), TextPrediction("b", [])]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_each_text_gets_its_own_tags_in_order(model: TagModel, tmp_path: Path, m
     texts = ["contract " * n + f"numărul {n}" for n in (30, 1, 7, 2, 50, 3, 11, 5, 1, 9)]
     with_blanks = ["", *texts[:5], " \n", "", *texts[5:], "\t"]
     events: list[Event] = []
-    named = list(name_each(model, texts_of(tmp_path, with_blanks), top_n=3, min_score=0.0, on_event=events.append))
+    named = list(predict_texts(model, texts_of(tmp_path, with_blanks), top_n=3, min_score=0.0, on_event=events.append))
     assert [name.id for name in named] == [str(n) for n in range(1, 15)]
     assert [name.tags == [] for name in named] == [not text.strip() for text in with_blanks]
     alone = [model.predict([text], 3)[0] for text in texts]
@@ -120,7 +120,7 @@ def test_half_precision_names_the_same_tags_with_nearly_the_same_scores(small_mo
 
 
 def test_one_text_is_no_stage(model: TagModel) -> None:
-    (named,) = name_each(model, Texts("contract"), top_n=1, min_score=0, on_event=silent)
+    (named,) = predict_texts(model, Texts("contract"), top_n=1, min_score=0, on_event=silent)
     assert len(named.tags) == 1
 
 

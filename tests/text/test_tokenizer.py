@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, BertConfig, PreTrainedTokenizerFast, RobertaConfig
 
-from get_tags_train.core.arrow import rows_of
+from get_tags_train.core.arrow import list_rows
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.text.clean import clean_text
 from get_tags_train.text.encoder import CleanTextEncoder
@@ -200,7 +200,7 @@ def test_cutting_is_encoding_at_that_length(base: Path, context_length: int) -> 
     tokenizer = load_tokenizer(str(base))
     texts = ["", "unu", *CORPUS, " ".join(CORPUS)]
     long, short = (CleanTextEncoder(tokenizer, n)(pa.array(texts)) for n in (512, context_length))
-    assert [cut(ids, context_length).tolist() for ids in rows_of(long)] == short.to_pylist()
+    assert [cut(ids, context_length).tolist() for ids in list_rows(long)] == short.to_pylist()
 
 
 def test_extraction_keeps_at_most_512_tokens(base: Path) -> None:

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 
 from get_tags_train.core.home import data_dir
 from get_tags_train.data.prepared import PreparedData
-from get_tags_train.splits.training_set import choose_examples
+from get_tags_train.splits.training_set import choose_training_set
 from get_tags_train.text.tokenizer import load_tokenizer
 from get_tags_train.training.batches import open_documents, order_of_epoch, split_by_tokens
 
@@ -24,7 +24,7 @@ def prepared(small_home: Path) -> PreparedData:
 def test_tensors_hold_what_the_tokenizer_gives_and_the_tags(
     prepared: PreparedData, demo_tokenizer_folder: Path, tmp_path: Path
 ) -> None:
-    examples = choose_examples(prepared, np.zeros(prepared.manifest.documents_kept, bool), 1)
+    examples = choose_training_set(prepared, np.zeros(prepared.manifest.documents_kept, bool), 1)
     tokenizer = load_tokenizer(str(demo_tokenizer_folder))
     documents = open_documents(prepared, examples, tokenizer, 16, tmp_path / "absent")
     plain = AutoTokenizer.from_pretrained(demo_tokenizer_folder)
@@ -43,7 +43,7 @@ def test_tensors_hold_what_the_tokenizer_gives_and_the_tags(
 def test_tags_that_are_no_labels_are_not_among_them(
     prepared: PreparedData, demo_tokenizer_folder: Path, tmp_path: Path
 ) -> None:
-    examples = choose_examples(prepared, np.zeros(prepared.manifest.documents_kept, bool), 5)
+    examples = choose_training_set(prepared, np.zeros(prepared.manifest.documents_kept, bool), 5)
     assert len(examples.tags) < len(prepared.tags)
     documents = open_documents(prepared, examples, load_tokenizer(str(demo_tokenizer_folder)), 8, tmp_path)
     everything = np.arange(prepared.manifest.documents_kept)

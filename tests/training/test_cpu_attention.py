@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
-from get_tags_train.training.cpu_kernels import is_plain, use_plain_products
+from get_tags_train.training.cpu_kernels import has_plain_attention, use_plain_products
 
 SIZES = {
     "vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,
@@ -32,7 +32,7 @@ def test_scores_and_gradients_are_those_of_the_fused_kernel(model_type: str, pad
     for fastest in (False, True):
         model = make(model_type)
         if fastest:
-            assert is_plain(model)
+            assert has_plain_attention(model)
             use_plain_products(model)
             assert model.config._attn_implementation == "get_tags_products"
         states = model(**inputs).last_hidden_state[inputs["attention_mask"].bool()]
@@ -46,7 +46,7 @@ def test_scores_and_gradients_are_those_of_the_fused_kernel(model_type: str, pad
 def test_a_model_with_attention_of_its_own_kind_is_not_plain() -> None:
     model = make("bert")
     model.config.model_type = "deberta-v2"
-    assert not is_plain(model)
+    assert not has_plain_attention(model)
 
 
 def test_what_is_saved_does_not_name_it(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from databases import settings_for
 
-from get_tags_train.training.loop import Course
+from get_tags_train.training.loop import Schedule
 
 
-def make_course(home: Path, documents: int, batch_size: int, **training: object) -> Course:
+def make_course(home: Path, documents: int, batch_size: int, **training: object) -> Schedule:
     settings = settings_for(home, training=training).training
     lengths = np.random.default_rng(0).integers(5, 50, documents).astype(np.int32)
-    return Course(np.arange(documents), np.arange(0), lengths, settings, batch_size, 5)
+    return Schedule(np.arange(documents), np.arange(0), lengths, settings, batch_size, 5)
 
 
 def test_the_learning_rate_climbs_in_a_line_and_falls_in_a_line(tmp_path: Path) -> None:

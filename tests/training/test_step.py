@@ -13,15 +13,15 @@ from transformers import BertForSequenceClassification
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.home import data_dir
 from get_tags_train.data.prepared import PreparedData
-from get_tags_train.splits.training_set import choose_examples
+from get_tags_train.splits.training_set import choose_training_set
 from get_tags_train.text.tokenizer import load_tokenizer
 from get_tags_train.training.batches import open_documents
-from get_tags_train.training.distributed import Processes
+from get_tags_train.training.distributed import ProcessGroup
 from get_tags_train.training.head import load_for_tags
-from get_tags_train.training.step import Learner
+from get_tags_train.training.step import TrainingStep
 from get_tags_train.training.throughput import fastest_batch_size, longest_documents, seconds_per_token
 
-MakeLearner = Callable[..., Learner]
+MakeLearner = Callable[..., TrainingStep]
 ROWS = np.arange(12)
 
 
@@ -38,18 +38,18 @@ def cores(request: pytest.FixtureRequest) -> Iterator[int]:
 def make_learner(small_home: Path, demo_tokenizer_folder: Path, tmp_path: Path, cores: int) -> MakeLearner:
     """A learner in fp32 without dropout, so that equal arithmetic has equal results."""
 
-    def make(dropout: float = 0.0, **settings: Any) -> Learner:
+    def make(dropout: float = 0.0, **settings: Any) -> TrainingStep:
         data = PreparedData(data_dir(small_home) / "tags_v1")
         base_model = str(demo_tokenizer_folder)
         values = {"base_model": base_model, "context_length": 48, "precision": "fp32", "max_grad_norm": 0, **settings}
         training = settings_for(tmp_path, training=values).training
-        examples = choose_examples(data, np.zeros(data.manifest.documents_kept, bool), 1)
+        examples = choose_training_set(data, np.zeros(data.manifest.documents_kept, bool), 1)
         documents = open_documents(data, examples, load_tokenizer(base_model), 48, tmp_path)
         model = load_for_tags(base_model, examples, training)
         for module in model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = dropout
-        return Learner(model, documents, training, Processes("cpu"), "cpu")
+        return TrainingStep(model, documents, training, ProcessGroup("cpu"), "cpu")
 
     return make
 
@@ -59,7 +59,7 @@ def lengths(small_home: Path) -> np.ndarray:
     return np.concatenate([np.diff(batch.column("input_ids").offsets.to_numpy()) for batch in data.batches()])
 
 
-def gradients(learner: Learner) -> torch.Tensor:
+def gradients(learner: TrainingStep) -> torch.Tensor:
     learner.gradient(0, ROWS)
     return torch.cat([p.grad.flatten() for p in learner._named.values() if p.grad is not None])
 
@@ -81,7 +81,7 @@ def out_of_memory_beyond(monkeypatch: pytest.MonkeyPatch, documents: int) -> lis
 def test_the_gradient_does_not_depend_on_how_much_is_computed_at_once(make_learner: MakeLearner) -> None:
     learner = make_learner()
     at_once = gradients(learner)
-    learner.forget_gradient()
+    learner.zero_grad()
     learner.physical_tokens = 100
     assert torch.allclose(gradients(learner), at_once, atol=1e-7)
 
@@ -183,7 +183,7 @@ def test_the_fastest_batch_size_fits_into_memory(
 ) -> None:
     learner = make_learner()
     out_of_memory_beyond(monkeypatch, 9 // cores)
-    assert fastest_batch_size(learner, np.arange(40), lengths(small_home), Processes("cpu")) == 8
+    assert fastest_batch_size(learner, np.arange(40), lengths(small_home), ProcessGroup("cpu")) == 8
     assert learner.physical_tokens == make_learner().physical_tokens
 
 
@@ -194,7 +194,7 @@ def test_a_batch_size_that_gains_nothing_is_not_taken(
     monkeypatch.setattr(
         "get_tags_train.training.throughput._seconds", lambda learner, rows: len(rows) / speeds[len(rows)]
     )
-    assert fastest_batch_size(make_learner(), np.arange(50), lengths(small_home), Processes("cpu")) == 16
+    assert fastest_batch_size(make_learner(), np.arange(50), lengths(small_home), ProcessGroup("cpu")) == 16
 
 
 def test_measuring_changes_nothing(make_learner: MakeLearner, small_home: Path) -> None:

@@ -26,13 +26,13 @@ from get_tags_train.core.settings import Settings
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.demo import write
 from get_tags_train.model.base_model import check_base_model
-from get_tags_train.model.metadata import read_facts, verify
+from get_tags_train.model.metadata import read_metadata, verify
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.splits.held_out import texts_and_labels
 from get_tags_train.text.tokenizer import load_tokenizer
 from get_tags_train.training import train as stage
 from get_tags_train.training.checkpoints import Checkpoints, Progress
-from get_tags_train.training.step import Learner, Step
+from get_tags_train.training.step import StepResult, TrainingStep
 
 TRAINING = {"epochs": 2, "batch_size": 16, "context_length": 48, "learning_rate": 1e-3}
 
@@ -135,7 +135,7 @@ def test_the_tokenizer_has_no_truncation_of_its_own(trained: tuple[Path, Home]) 
 
 def test_the_facts(trained: tuple[Path, Home], prepared: PreparedData) -> None:
     folder, home = trained
-    facts = read_facts(folder)
+    facts = read_metadata(folder)
     assert facts["name"] == folder.name
     assert facts["data"]["checksum"] == prepared.manifest.checksum
     assert facts["data"]["summary"]["documents_kept"] == prepared.manifest.documents_kept
@@ -181,7 +181,7 @@ def test_memory_that_is_short_from_the_third_step_on(
         return forward(self, input_ids=input_ids, **more)
 
     monkeypatch.setattr(BertForSequenceClassification, "forward", limited)
-    facts = read_facts(home.train(prepared))
+    facts = read_metadata(home.train(prepared))
     assert facts["steps"] == 2 * -(-facts["examples"] // 16)
     assert facts["settings"]["batch_size"] == 16
     assert facts["tokens_at_once"] <= 3 * 48
@@ -200,7 +200,7 @@ def test_left_out_documents_and_rare_tags(prepared: PreparedData, home: Home) ->
     expected = [{"tag": tag, "documents": int(n)} for tag, n in zip(prepared.tags, counts, strict=True) if n >= minimum]
     assert 1 < len(expected) < len(prepared.tags)
     folder = home.train(prepared, left_out, min_tag_count=minimum, epochs=1, context_length=16)
-    facts = read_facts(folder)
+    facts = read_metadata(folder)
     common = {tag for tag, n in enumerate(counts) if n >= minimum}
     assert [{"tag": entry["tag"], "documents": entry["documents"]} for entry in facts["tags"]] == expected
     assert facts["left_out"] == 20
@@ -257,7 +257,7 @@ def test_another_tokenizer_reads_the_text_again(
 def test_equal_seeds_give_equal_models(trained: tuple[Path, Home], prepared: PreparedData, home: Home) -> None:
     again = home.train(prepared)
     assert weights(again) == weights(trained[0])
-    assert read_facts(again)["files"] == read_facts(trained[0])["files"]
+    assert read_metadata(again)["files"] == read_metadata(trained[0])["files"]
     assert weights(home.train(prepared, seed=1)) != weights(again)
     assert len(home.names()) == 2
 
@@ -368,7 +368,7 @@ def test_a_continued_training_says_so(trained: tuple[Path, Home], prepared: Prep
     assert folder.name == partial.name.removesuffix(".partial")
     assert f"from step {steps}." in "".join(event.message for event in home.events if isinstance(event, Notice))
     assert next(event.done for event in home.events if isinstance(event, StageProgress)) == steps
-    assert read_facts(folder)["resumed"] is True
+    assert read_metadata(folder)["resumed"] is True
     assert weights(folder) == weights(trained[0])
     assert sorted(p.name for p in folder.iterdir()) == sorted(p.name for p in trained[0].iterdir())
     assert home.names() == [folder.name]
@@ -428,7 +428,7 @@ def test_other_settings_are_not_continued(prepared: PreparedData, home: Home) ->
     partial = interrupted_at(home, prepared, 1, Stop)
     folder = home.train(prepared, epochs=1, context_length=16)
     assert f"{partial.name} is not continued: epochs was 2 and is 1" in home.events[0].message  # type: ignore[union-attr]
-    assert read_facts(folder)["resumed"] is False
+    assert read_metadata(folder)["resumed"] is False
     assert partial.is_dir()
 
 
@@ -443,7 +443,7 @@ def test_other_documents_are_not_continued(prepared: PreparedData, home: Home) -
         home.train(prepared, left_out, on_event=stop, context_length=16)
     folder = home.train(prepared, np.roll(left_out, 1), epochs=2, context_length=16)
     assert "is not continued: documents changed" in home.events[0].message  # type: ignore[union-attr]
-    assert read_facts(folder)["resumed"] is False
+    assert read_metadata(folder)["resumed"] is False
 
 
 def test_a_disk_too_small_is_found_before_the_start(
@@ -484,7 +484,7 @@ def test_the_epoch_that_scores_best_becomes_the_model(
     selecting = np.zeros(prepared.manifest.documents_kept, bool)
     selecting[::3] = True
     scores = iter([[0.5, 0.4], [0.6, 0.5], [0.6, 0.3]])
-    monkeypatch.setattr(Learner, "validate", lambda self, rows, top_k: next(scores))
+    monkeypatch.setattr(TrainingStep, "validate", lambda self, rows, top_k: next(scores))
     kept: list[dict[str, torch.Tensor]] = []
     keep_best = Checkpoints.keep_best
 
@@ -494,7 +494,7 @@ def test_the_epoch_that_scores_best_becomes_the_model(
 
     monkeypatch.setattr(Checkpoints, "keep_best", watched)
     folder = home.train(prepared, selecting=selecting, epochs=3, context_length=16)
-    facts = read_facts(folder)
+    facts = read_metadata(folder)
     assert (facts["best_epoch"], facts["selecting"], facts["left_out"]) == (2, selecting.sum(), selecting.sum())
     assert facts["examples"] <= (~selecting).sum()
     assert [epoch["precision_at_k"] for epoch in facts["epochs"]] == [[0.5, 0.4], [0.6, 0.5], [0.6, 0.3]]
@@ -516,7 +516,7 @@ def test_the_epoch_that_scores_best_becomes_the_model(
 def test_documents_that_select_are_scored_and_not_trained_on(prepared: PreparedData, home: Home) -> None:
     selecting = np.zeros(prepared.manifest.documents_kept, bool)
     selecting[:20] = True
-    facts = read_facts(home.train(prepared, selecting=selecting, epochs=1))
+    facts = read_metadata(home.train(prepared, selecting=selecting, epochs=1))
     assert facts["examples"] <= prepared.manifest.documents_kept - 20
     assert len(facts["epochs"][0]["precision_at_k"]) == 5
     assert facts["best_epoch"] == 1
@@ -527,7 +527,7 @@ def test_scores_are_calibrated_by_the_documents_that_select(prepared: PreparedDa
     selecting = np.zeros(prepared.manifest.documents_kept, bool)
     selecting[::3] = True
     folder = home.train(prepared, selecting=selecting, epochs=1, head_learning_rate=0.05)
-    facts, model = read_facts(folder), TagModel(folder)
+    facts, model = read_metadata(folder), TagModel(folder)
     texts, tags = texts_and_labels(prepared, selecting)
     logits = torch.logit(torch.from_numpy(model.scores(texts)).double())
     labels = torch.tensor([[float(tag in own) for tag in model.tags] for own in tags], dtype=torch.float64)
@@ -565,14 +565,14 @@ def test_a_loss_that_is_no_number_ends_the_training(prepared: PreparedData, home
 def test_coming_apart_later_leaves_the_last_good_state(
     trained: tuple[Path, Home], prepared: PreparedData, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = Learner.step
+    step = TrainingStep.step
 
-    def come_apart(self: Learner, number: int, *more: Any) -> Step:
+    def come_apart(self: TrainingStep, number: int, *more: Any) -> StepResult:
         taken = step(self, number, *more)
         return taken._replace(norm=float("nan")) if number == 6 else taken
 
     with monkeypatch.context() as patched:
-        patched.setattr(Learner, "step", come_apart)
+        patched.setattr(TrainingStep, "step", come_apart)
         with pytest.raises(GetTagsError, match="The gradient became nan at step 7") as caught:
             home.train(prepared)
     assert "The state of step 4, before it, is kept" in caught.value.hint

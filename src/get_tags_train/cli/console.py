@@ -13,7 +13,7 @@ from rich.console import Console as RichConsole
 from rich.markup import escape
 
 from get_tags_train.cli.progress import STAGES, Progress
-from get_tags_train.cli.shell import as_typed, is_command
+from get_tags_train.cli.shell import as_shell_command, is_command
 from get_tags_train.cli.tables import Line, duration
 from get_tags_train.core.events import EpochFinished, Event, Notice, StageFinished, StageProgress, StageStarted
 from get_tags_train.core.i18n import _, number
@@ -153,7 +153,7 @@ def _print(console: RichConsole, line: Line, *, before: str = "") -> None:
 
 
 def _shown(text: str) -> str:
-    return escape(as_typed(text))
+    return escape(as_shell_command(text))
 
 
 def _epoch_line(event: EpochFinished) -> str:

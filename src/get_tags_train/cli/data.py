@@ -61,7 +61,7 @@ def data_show(
 
     job = Job.of(home, config, json_)
     data = PreparedData(find_data(job.home, name))
-    shown = asdict(data.manifest) | {"path": str(data.folder), "figures": asdict(statistics.measure(data))}
+    shown = asdict(data.manifest) | {"path": str(data.folder), "figures": asdict(statistics.compute_statistics(data))}
     job.console.result(shown, listings.data_lines(shown))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from typer import Context, rich_utils
 from typer.core import TyperGroup
 
-from get_tags_train.core.i18n import N_, _, reason
+from get_tags_train.core.i18n import N_, _, validation_message
 
 # What typer prints around the help texts, by the name it has there.
 _FRAME = {
@@ -52,11 +52,11 @@ def _translate(command: Any, ctx: Context) -> None:
             _translate(below, ctx)
 
 
-def complaint(message: str) -> str:
+def usage_error_message(message: str) -> str:
     """What typer says of a command line, in our words; in its own where we have none."""
     if refused := re.fullmatch(r"Invalid value(?: for (?P<name>.*?))?: (?P<why>.*)", message.strip(), re.DOTALL):
         name = (refused["name"] or "").strip("'")
-        return _("{name}: {reason}.", name=name, reason=reason(refused["why"]))
+        return _("{name}: {reason}.", name=name, reason=validation_message(refused["why"]))
     for pattern, text in _COMPLAINTS:
         if found := re.fullmatch(pattern, message.strip(), re.DOTALL):
             return _(text, **{key: value.strip("'") for key, value in found.groupdict().items()})

@@ -6,7 +6,7 @@ from typing import Any
 
 from get_tags_train.cli.shell import command
 from get_tags_train.cli.tables import Line, Listing, data_entries, evaluation_lines, facts, first_of
-from get_tags_train.core.i18n import _, _n, between, documents, named, number
+from get_tags_train.core.i18n import _, _n, documents, interval_text, named, number
 
 _BAR_WIDTH = 40
 
@@ -208,7 +208,7 @@ def _precision_of(entry: Mapping[str, Any]) -> str:
     intervals = entry.get("intervals", {})
     shown = [f"@{k} {number(value, '.3f')}" for k, value in figures.items() if k in ("1", list(figures)[-1])]
     if figures and (last := list(figures)[-1]) in intervals:
-        shown[-1] += f" ({between(*intervals[last])})"
+        shown[-1] += f" ({interval_text(*intervals[last])})"
     return " ".join(shown)
 
 

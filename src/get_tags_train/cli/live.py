@@ -76,12 +76,12 @@ def predict(
         loaded = TagModel.load(folder, device=on_device, precision=precision)
         # Whoever may only read a home may ask its model.
         on_event = ignored if len(texts) == 1 else session.start_log("predict", is_needed=False)
-        results = stage.name_each(loaded, texts, top_n=top_n, min_score=min_score, on_event=on_event)
+        results = stage.predict_texts(loaded, texts, top_n=top_n, min_score=min_score, on_event=on_event)
         if out is not None:
-            from get_tags_train.core.files import write_pieces
+            from get_tags_train.core.files import write_chunks
 
             format = output_format or ("jsonl" if out.suffix.lower() == ".jsonl" else "csv")
-            write_pieces(out.expanduser(), stage.lines(results, format), for_excel=format == "csv")
+            write_chunks(out.expanduser(), stage.lines(results, format), for_excel=format == "csv")
             job.console.result(
                 {"documents": len(texts), "out": str(out)},
                 [_n("{count:,} document: {out}", "{count:,} documents: {out}", len(texts), out=out)],
@@ -135,7 +135,7 @@ def deploy(
     folder = find_model(settings.home, settings.live_dir, model)
 
     from get_tags_train.deployment import deploy as stage
-    from get_tags_train.deployment.api_switch import RunningApi
+    from get_tags_train.deployment.api_switch import ApiSwitch
     from get_tags_train.evaluation import against_live
     from get_tags_train.model.metadata import reading
 
@@ -144,7 +144,7 @@ def deploy(
     if evaluation is not None:
         with reading(folder):  # where it may have been kept
             _compare(job, evaluation, folder.name, yes=yes)
-    keep_versions, api = settings.deploy.keep_versions, RunningApi.of(settings)
+    keep_versions, api = settings.deploy.keep_versions, ApiSwitch.of(settings)
     live = stage.deploy(folder, settings.live_dir, keep_versions=keep_versions, on_event=on_event, api=api)
     job.console.result({"deployed": True, "live": str(live)}, [_("Live: {live}", live=live)])
 
@@ -155,7 +155,7 @@ def _compare(job: Job, evaluation: Mapping[str, Any], name: str, *, yes: bool) -
 
     job.console.show(tables.comparison_lines(evaluation))
     ask = wizard.can_ask()
-    if yes or wizard.agreed(evaluation, name, ask=ask, say=job.console.say):
+    if yes or wizard.confirm_concerns(evaluation, name, ask=ask, say=job.console.say):
         return
     if ask:
         raise typer.Exit(InterruptedByUser.exit_code)
@@ -167,12 +167,12 @@ def _compare(job: Job, evaluation: Mapping[str, Any], name: str, *, yes: bool) -
 def rollback(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
     """Make the model before the live one live again."""
     from get_tags_train.deployment import deploy as stage
-    from get_tags_train.deployment.api_switch import RunningApi
+    from get_tags_train.deployment.api_switch import ApiSwitch
 
     job = Job.of(home, config, json_)
     settings = job.settings()
     on_event = session.start_log("rollback")
-    live = stage.rollback(settings.live_dir, on_event, RunningApi.of(settings))
+    live = stage.rollback(settings.live_dir, on_event, ApiSwitch.of(settings))
     job.console.result({"deployed": True, "live": str(live)}, [_("Live: {live}", live=live)])
 
 
@@ -209,12 +209,12 @@ def serve(
         ) from error
     from get_tags_train.model.device import choose_device, choose_precision
     from get_tags_train.model.tagger import TagModel
-    from get_tags_train.serving.hot_reload import Follower
+    from get_tags_train.serving.hot_reload import LiveModel
 
     on_event = session.start_log("serve")
     on_device = choose_device(settings.training.device)
     precision = choose_precision(settings.training.precision, on_device)
-    follower = Follower(
+    follower = LiveModel(
         settings.live_dir,
         lambda folder: TagModel.load(folder, device=on_device, precision=precision),
         max_waiting_texts=settings.serve.max_waiting_texts,
@@ -222,7 +222,7 @@ def serve(
     )
 
     def ready(url: str) -> None:
-        name = follower.together.live[0]
+        name = follower.batcher.live[0]
         job.console.result(
             {"url": url, "model": name},
             [_("{name} answers at {url}; the API is described at {url}/docs", name=name, url=url)],

@@ -123,10 +123,10 @@ def _look_ahead(job: Job, settings: "Settings", deploy: bool | None, *, check: b
     from get_tags_train.maintenance import doctor, estimate
 
     job.console.say(_("Looking at what this run needs ..."))
-    checks = list(doctor.examine(settings, quick=True)) if check else []
+    checks = list(doctor.run_checks(settings, quick=True)) if check else []
     if checks:
         job.console.show([tables.checks_table(checks)])
-    job.console.show([tables.summary(settings, estimate.foresee(settings), deploy)])
+    job.console.show([tables.summary(settings, estimate.estimate_run(settings), deploy)])
     return all(found.status != "error" for found in checks)
 
 
@@ -152,7 +152,7 @@ def _train(job: Job, settings: "Settings", deploy: bool | None, *, ask: bool) ->
         if deploy is None:
             session.console.show(tables.evaluation_lines(result.evaluation))
         try:
-            return (deploy or wizard.confirm_deploy(result.model.name)) and cli_wizard.agreed(
+            return (deploy or wizard.confirm_deploy(result.model.name)) and cli_wizard.confirm_concerns(
                 result.evaluation, result.model.name, ask=ask, say=session.console.say
             )
         except (KeyboardInterrupt, EOFError):
@@ -222,15 +222,15 @@ def evaluate(
     from get_tags_train.evaluation import evaluate as stage
     from get_tags_train.evaluation import report
     from get_tags_train.model.device import choose_device
-    from get_tags_train.splits.eval_set import ExampleSet
-    from get_tags_train.splits.test_samples import Samples
+    from get_tags_train.splits.eval_set import EvalSet
+    from get_tags_train.splits.test_samples import TestSamples
 
     on_event = session.start_log("evaluate")
-    samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
+    samples = TestSamples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
     evaluation = stage.evaluate(
         folder,
-        ExampleSet.of_samples(samples),
-        further={"rare": ExampleSet.of_rare_samples(samples)},
+        EvalSet.of_samples(samples),
+        further={"rare": EvalSet.of_rare_samples(samples)},
         top_k=settings.evaluation.top_k,
         device=choose_device(settings.training.device),
         on_event=on_event,
@@ -246,11 +246,11 @@ def evaluate(
 def doctor(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
     """Check all that a long run needs before it starts; exit code 1 if something is missing."""
     from get_tags_train.cli import tables
-    from get_tags_train.maintenance.doctor import examine
+    from get_tags_train.maintenance.doctor import run_checks
 
     job = Job.of(home, config, json_)
     settings = job.settings()
-    checks = list(examine(settings))
+    checks = list(run_checks(settings))
     job.console.result({"checks": [check._asdict() for check in checks]}, [tables.checks_table(checks)])
     if any(check.status == "error" for check in checks):
         raise typer.Exit(1)

@@ -16,7 +16,7 @@ from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.output import create_output
 from questionary.prompts.common import InquirerControl
 
-from get_tags_train.cli.shell import as_typed
+from get_tags_train.cli.shell import as_shell_command
 from get_tags_train.core.i18n import _
 
 if sys.platform == "win32":
@@ -50,7 +50,7 @@ def prompts() -> AbstractContextManager[Any]:
     return create_app_session(output=create_output(stdout=sys.stderr))
 
 
-def forget_typed() -> None:
+def discard_typed() -> None:
     """Throw away what was typed before a question was there to read: long work lies before some."""
     if not (sys.stdin and sys.stdin.isatty()):
         return
@@ -64,7 +64,7 @@ def forget_typed() -> None:
 
 def tell(line: str) -> None:
     """A line above the next question; a long one is broken between words."""
-    line = as_typed(line)
+    line = as_shell_command(line)
     width = shutil.get_terminal_size().columns - 1
     indent = " " * (len(line) - len(line.lstrip(" ")))
     parts: list[str] = []

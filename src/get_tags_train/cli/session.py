@@ -12,10 +12,10 @@ import typer
 from typer.core import TyperGroup
 
 from get_tags_train.cli.console import Console
-from get_tags_train.cli.help import complaint, translate
+from get_tags_train.cli.help import translate, usage_error_message
 from get_tags_train.core.errors import GetTagsError, InputError, InterruptedByUser
 from get_tags_train.core.events import OnEvent
-from get_tags_train.core.i18n import _, english, speak
+from get_tags_train.core.i18n import _, english, set_language
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -61,7 +61,7 @@ class Session:
         `is_needed`.
         """
         from get_tags_train.core.bootstrap import default_home
-        from get_tags_train.core.logs import logged, start_log
+        from get_tags_train.core.logs import log_events, start_log
 
         if self.settings is not None:
             from get_tags_train.data.database import secrets_of
@@ -70,7 +70,7 @@ class Session:
             self.secrets = tuple(filter(None, secrets))  # an empty one would be found between all letters
         with nullcontext() if is_needed else suppress(GetTagsError):
             self.log_path = start_log(self.home or default_home(), command, self.secrets)
-        return logged(self.console.on_event)
+        return log_events(self.console.on_event)
 
 
 session = Session(Console(as_json=False))
@@ -109,7 +109,7 @@ def _speak(argv: Sequence[str]) -> None:
         given = [argv[n + 1] for n, word in enumerate(argv[:-1]) if word == flag]
         given += [word.removeprefix(f"{flag}=") for word in argv if word.startswith(f"{flag}=")]
         places[flag] = Path(given[-1]).expanduser() if given else None
-    speak(chosen_language(places["--home"] or default_home(), places["--config"]))
+    set_language(chosen_language(places["--home"] or default_home(), places["--config"]))
 
 
 def _guarded(command: Callable[[], object], argv: Sequence[str]) -> int:
@@ -122,7 +122,7 @@ def _guarded(command: Callable[[], object], argv: Sequence[str]) -> int:
         return error.exit_code
     except typer.exceptions.TyperException as error:
         said = error.format_message() if hasattr(error, "format_message") else str(error)
-        session.fail(complaint(said), _("See get-tags --help, and --help after a command."))
+        session.fail(usage_error_message(said), _("See get-tags --help, and --help after a command."))
         return 2
     except OSError as error:
         session.fail(f"{error.filename or 'A file'}: {error.strerror or error}.", _os_hint(error), traceback=True)

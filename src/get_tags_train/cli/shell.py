@@ -15,7 +15,7 @@ _COMMAND = re.compile(rf"(?<![\w./\\-])get-tags(?= (?:{_NAMES})\b)")
 _PLAIN_ON_WINDOWS = re.compile(r"[\w./:\\=-]+")
 
 
-def as_typed(text: str) -> str:
+def as_shell_command(text: str) -> str:
     """A text in which every command of ours begins with what starts it from where the reader stands."""
     return _COMMAND.sub(lambda _: _program(), text)
 

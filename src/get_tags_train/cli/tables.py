@@ -10,12 +10,12 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from get_tags_train.cli.shell import as_typed
-from get_tags_train.core.i18n import N_, _, _n, between, documents, named, number, tags_of
+from get_tags_train.cli.shell import as_shell_command
+from get_tags_train.core.i18n import N_, _, _n, documents, interval_text, named, number, tags_of
 
 if TYPE_CHECKING:
     from get_tags_train.core.settings import Settings
-    from get_tags_train.maintenance.estimate import Outlook
+    from get_tags_train.maintenance.estimate import RunEstimate
 
 
 _SHOWN = 5
@@ -38,7 +38,7 @@ class Listing:
 
     def __init__(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
         self._columns, self._title = columns, title
-        self._rows = [[as_typed(str(cell)) for cell in row] for row in rows]
+        self._rows = [[as_shell_command(str(cell)) for cell in row] for row in rows]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if widths := self._widths(options.max_width):
@@ -90,7 +90,7 @@ def facts(title: str, entries: Mapping[str, object]) -> Table:
     drawn.add_column(style="bold")
     drawn.add_column(overflow="fold")
     for name, value in entries.items():
-        drawn.add_row(escape(name), escape(as_typed(str(value))))
+        drawn.add_row(escape(name), escape(as_shell_command(str(value))))
     return drawn
 
 
@@ -102,8 +102,8 @@ def checks_table(checks: Iterable[tuple[str, str, str, str]]) -> Table:
     for name, status, message, hint in checks:
         style, said = _STATUSES[status]
         advice = _("What to do:")
-        what_to_do = f"\n[dim]{advice}[/] {escape(as_typed(hint))}" if hint else ""
-        drawn.add_row(escape(_(name)), f"[{style}]{_(said)}[/]", escape(as_typed(message)) + what_to_do)
+        what_to_do = f"\n[dim]{advice}[/] {escape(as_shell_command(hint))}" if hint else ""
+        drawn.add_row(escape(_(name)), f"[{style}]{_(said)}[/]", escape(as_shell_command(message)) + what_to_do)
     return drawn
 
 
@@ -156,7 +156,7 @@ def _set_lines(figures: Mapping[str, Any], name: str) -> list[Line]:
 def _brief(figures: Mapping[str, Any], name: str) -> str:
     shown = []
     for k in dict.fromkeys(["1", str(figures["top_k"])]):
-        within = between(*figures["intervals"]["precision_at_k"][k])
+        within = interval_text(*figures["intervals"]["precision_at_k"][k])
         shown.append(f"precision@{k} {number(figures['precision_at_k'][k], '.3f')} ({within})")
     found = "; ".join(shown)
     return _("On {examples} {name}: {found}.", examples=figures["examples"], name=name, found=found)
@@ -237,7 +237,7 @@ def run_facts(result: Mapping[str, Any]) -> Table:
     return facts(_("Done"), entries)
 
 
-def summary(settings: "Settings", outlook: "Outlook", deploy: bool | None) -> Panel:
+def summary(settings: "Settings", outlook: "RunEstimate", deploy: bool | None) -> Panel:
     """What is about to happen."""
     source, training = settings.source, settings.training
     chosen = {
@@ -269,7 +269,7 @@ def summary(settings: "Settings", outlook: "Outlook", deploy: bool | None) -> Pa
     return Panel(facts("", entries), title=_("About to start"), box=SQUARE, expand=False)
 
 
-def _expected_time(outlook: "Outlook") -> str:
+def _expected_time(outlook: "RunEstimate") -> str:
     parts = []
     if outlook.data_seconds:
         parts.append(

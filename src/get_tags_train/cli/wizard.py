@@ -13,7 +13,7 @@ from get_tags_train.cli.prompts import (
     agree,
     can_ask,
     choose,
-    forget_typed,
+    discard_typed,
     prompts,
     tell,
     type_path,
@@ -28,7 +28,7 @@ from get_tags_train.core.i18n import N_, _, _n, documents, number, tags_of
 from get_tags_train.core.settings import Settings, Source, SourceKind, problem
 from get_tags_train.data.input_files import read_ids
 from get_tags_train.data.prepared import PreparedData
-from get_tags_train.evaluation.tag_changes import concerns
+from get_tags_train.evaluation.tag_changes import deploy_concerns
 
 __all__ = ["QUESTIONS", "can_ask", "prompts"]
 
@@ -125,7 +125,7 @@ def confirm_start(*, expected: bool) -> bool:
 
 def confirm_deploy(model_name: str) -> bool:
     """The question after the evaluation; what was typed during the training does not answer it."""
-    forget_typed()
+    discard_typed()
     return agree(_("Make {name} live now?", name=model_name), default=False)
 
 
@@ -241,9 +241,9 @@ def _problem_of_ids(text: str) -> bool | str:
 _HELD_BACK = N_("It is not made live. To do it all the same: get-tags deploy {name} --yes")
 
 
-def agreed(evaluation: Mapping[str, Any], name: str, *, ask: bool, say: Callable[[str], None]) -> bool:
+def confirm_concerns(evaluation: Mapping[str, Any], name: str, *, ask: bool, say: Callable[[str], None]) -> bool:
     """True where nothing speaks against making the model live, or somebody was asked again and wants it."""
-    reasons = concerns(evaluation)
+    reasons = deploy_concerns(evaluation)
     if not reasons:
         return True
     for reason in reasons:

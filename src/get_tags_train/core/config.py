@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from get_tags_train.core.bootstrap import ENV_PREFIX, SITE_FILE
 from get_tags_train.core.errors import InputError
-from get_tags_train.core.i18n import _, reason
+from get_tags_train.core.i18n import _, validation_message
 from get_tags_train.core.settings import FROM_DATABASE, Sections, Settings, Source, describe
 
 # Variables that carry the prefix without being a setting.
@@ -86,7 +86,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(
-            _("{path} cannot be read: {reason}.", path=path, reason=error.strerror), _("Settings are a TOML text file.")
+            _("{path} cannot be read: {reason}.", path=path, reason=error.strerror),
+            _("Settings are a TOML text file."),
         ) from error
     except UnicodeDecodeError as error:
         raise InputError(_("{path} is not UTF-8 text.", path=path), _("Save it as UTF-8 in your editor.")) from error
@@ -135,7 +136,7 @@ def _as_input_error(error: ValidationError, origins: Mapping[tuple[str, ...], st
         names = known or [f"[{s}]" for s in Sections.model_fields]
         hint = _("Known there: {names}.", names=", ".join(names))
         return InputError(_("Unknown setting {name} in {origin}.", name=name, origin=origin), hint)
-    why = reason(problem["msg"])
+    why = validation_message(problem["msg"])
     said = (
         _("--{flag}: {reason}.", flag=key.replace("_", "-"), reason=why)
         if origin == _FLAGS

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from get_tags_train.core.errors import InputError
-from get_tags_train.core.files import replacing
+from get_tags_train.core.files import atomic_write
 from get_tags_train.core.i18n import _
 
 DELIMITERS = (",", ";", "\t")
@@ -67,7 +67,7 @@ def encoding_of(raw: bytes) -> str:
 
 def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
     """Write a CSV file that Excel opens with its letters right (UTF-8 with BOM), whole or not at all."""
-    with replacing(path) as stream:
+    with atomic_write(path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
         csv.writer(text).writerows(map(as_cell, row) for row in rows)
         text.flush()

@@ -52,7 +52,7 @@ def read_bytes(path: Path, at_most: int = -1) -> bytes:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Write `path` through a temporary file beside it, which takes its name only when all is on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
@@ -67,9 +67,9 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def write_pieces(path: Path, pieces: Iterable[str], *, for_excel: bool = False) -> None:
+def write_chunks(path: Path, pieces: Iterable[str], *, for_excel: bool = False) -> None:
     """Write a UTF-8 text file of any size piece by piece, whole or not at all; Excel wants its byte order mark."""
-    with replacing(path) as stream:
+    with atomic_write(path) as stream:
         if for_excel:
             stream.write(codecs.BOM_UTF8)
         for piece in pieces:
@@ -78,7 +78,7 @@ def write_pieces(path: Path, pieces: Iterable[str], *, for_excel: bool = False) 
 
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file, whole or not at all."""
-    with replacing(path) as stream:
+    with atomic_write(path) as stream:
         stream.write(text.encode())
 
 

@@ -112,12 +112,12 @@ class _Language:
 _language = _Language()
 
 
-def speak(language: str) -> None:
+def set_language(language: str) -> None:
     """Use a language from here on: ro, en, or auto for the system's."""
     _language.use(system_language() if language == "auto" else language)
 
 
-def spoken() -> str:
+def current_language() -> str:
     """The language in use: ro or en."""
     return _language.known().name
 
@@ -148,14 +148,14 @@ def tags_of(count: int) -> str:
     return _n("{count:,} tag", "{count:,} tags", count)
 
 
-def between(low: float, high: float) -> str:
+def interval_text(low: float, high: float) -> str:
     """An interval."""
     return _("{low:.3f} to {high:.3f}", low=low, high=high)
 
 
 def number(value: float, form: str = ",") -> str:
     """A number by a format specification, as the language in use writes it."""
-    return _Filling(spoken()).format_field(value, form)
+    return _Filling(current_language()).format_field(value, form)
 
 
 def english(text: str) -> str:
@@ -173,7 +173,7 @@ def system_language(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def _filled(translated: str, message: str, values: Mapping[str, Any]) -> str:
-    said = _Said(_Filling(spoken()).vformat(translated, (), values) if values else translated)
+    said = _Said(_Filling(current_language()).vformat(translated, (), values) if values else translated)
     said.english = _Filling("en").vformat(message, (), values) if values else message
     return said
 
@@ -199,7 +199,7 @@ _REASONS = [
 ]
 
 
-def reason(message: str) -> str:
+def validation_message(message: str) -> str:
     """What pydantic says of a value, in words for people; in its own where we have none."""
     for pattern, text in _REASONS:
         if found := re.fullmatch(pattern, message):

@@ -49,7 +49,7 @@ def start_log(home: Path, command: str, secrets: Sequence[str] = ()) -> Path:
     return path
 
 
-def logged(on_event: OnEvent) -> OnEvent:
+def log_events(on_event: OnEvent) -> OnEvent:
     """The same listener, with every event but the finest written to the log first."""
 
     def log_and_pass(event: Event) -> None:

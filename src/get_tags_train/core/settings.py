@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from get_tags_train.core.i18n import _, reason
+from get_tags_train.core.i18n import _, validation_message
 
 SourceKind = Literal["database", "ids", "cached"]
 
@@ -292,5 +292,5 @@ def problem(section: str, key: str, value: Any) -> str:
         adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]
         adapter.validate_python(value, strict=True)
     except ValidationError as error:
-        return reason(str(error.errors()[0]["msg"]))
+        return validation_message(str(error.errors()[0]["msg"]))
     return ""

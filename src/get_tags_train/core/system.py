@@ -18,7 +18,7 @@ _STD_INPUT_HANDLE, _QUICK_EDIT, _EXTENDED_FLAGS = -10, 0x0040, 0x0080
 
 
 @contextmanager
-def awake(why: str) -> Iterator[None]:
+def keep_awake(why: str) -> Iterator[None]:
     """Keep the computer from going to sleep, where the system offers a way to ask for that.
 
     On Windows also keep a click into the console from stopping what runs in it (QuickEdit mode).
@@ -27,7 +27,7 @@ def awake(why: str) -> Iterator[None]:
         kernel32 = ctypes.windll.kernel32
         before = kernel32.SetThreadExecutionState(_ES_CONTINUOUS | _ES_SYSTEM_REQUIRED)
         try:
-            with deaf_to_clicks(kernel32):
+            with disable_quick_edit(kernel32):
                 yield
         finally:
             kernel32.SetThreadExecutionState(_ES_CONTINUOUS | before)  # one of these may stand inside another
@@ -42,7 +42,7 @@ def awake(why: str) -> Iterator[None]:
 
 
 @contextmanager
-def deaf_to_clicks(kernel32: Any) -> Iterator[None]:
+def disable_quick_edit(kernel32: Any) -> Iterator[None]:
     """Turn QuickEdit off in this process's console, if it has one: a click would freeze all output until a key.
 
     kernel32: Windows' library of that name.

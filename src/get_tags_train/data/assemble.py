@@ -12,16 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from get_tags_train.core.arrow import hash_numbers, list_column, write_batches
+from get_tags_train.core.arrow import hashes_as_integers, list_column, write_batches
 from get_tags_train.core.csv import write_csv
 from get_tags_train.core.errors import NothingToTrainOn
 from get_tags_train.core.files import file_sha256
 from get_tags_train.core.i18n import _, named
 from get_tags_train.core.workspace import Workspace, read_plan
 from get_tags_train.data.prepared import TAGS, DocumentDigests, Manifest, document_schema, write_manifest, write_tags
-from get_tags_train.data.shards import piece_batches, piece_facts, piece_paths, read_ids
+from get_tags_train.data.shards import read_ids, shard_batches, shard_metadata, shard_paths
 from get_tags_train.data.source import TAGS_UNREADABLE, TOO_LONG, UNDECODABLE, DocumentId
-from get_tags_train.data.tag_numbering import _Numbering
+from get_tags_train.data.tag_numbering import TagNumbering
 
 _SHOWN_CHARACTERS = 100
 
@@ -55,11 +55,11 @@ class _Joined(NamedTuple):
     conflicts: int
 
 
-def finish(workspace: Workspace) -> None:
+def assemble(workspace: Workspace) -> None:
     """Write documents, tags and manifest beside the pieces. Raises NothingToTrainOn where no document is left."""
     folder = workspace.folder
     started = perf_counter()
-    pieces = piece_paths(folder)
+    pieces = shard_paths(folder)
     plan = read_plan(folder)
     scan = _scan(pieces, dict(plan.get("tags_map", [])))
     ids, facts = read_ids(folder)
@@ -92,7 +92,7 @@ def finish(workspace: Workspace) -> None:
     for name, (is_wanted, header, rows) in lists.items():
         if is_wanted:
             write_csv(folder / name, chain([header], rows))
-    read = [piece_facts(piece) for piece in pieces]
+    read = [shard_metadata(piece) for piece in pieces]
     parts = dict.fromkeys(part for piece in read for part in piece["seconds"])
     seconds = {part: sum(piece["seconds"].get(part, 0.0) for piece in read) for part in parts}
     seconds["join"] = perf_counter() - started
@@ -126,12 +126,12 @@ def finish(workspace: Workspace) -> None:
 
 def _scan(pieces: Sequence[Path], tags_map: Mapping[str, str]) -> _Scan:
     """Read hashes, tags and problems of all pieces; tags are numbered as they come."""
-    numbering = _Numbering(tags_map)
+    numbering = TagNumbering(tags_map)
     problems: dict[str, list[DocumentId]] = {}
     hashes, has_text, pairs = [np.zeros((0, 2), np.uint64)], [np.zeros(0, bool)], [np.zeros(0, np.int64)]
     first = 0
-    for batch in piece_batches(pieces):
-        hashes.append(hash_numbers(batch.column("text_hash")))
+    for batch in shard_batches(pieces):
+        hashes.append(hashes_as_integers(batch.column("text_hash")))
         has_text.append(pc.greater(pc.binary_length(batch.column("text")), 0).to_numpy(zero_copy_only=False))
         unread = batch.filter(pc.is_valid(batch.column("problem")))
         for problem, document_id in zip(unread["problem"].to_pylist(), unread["id"].to_pylist(), strict=True):
@@ -217,7 +217,7 @@ def _write_documents(folder: Path, pieces: Sequence[Path], id_type: pa.DataType,
     tag_numbers = (joined.pairs & 0xFFFFFFFF).astype(np.int32)
 
     def final(piece: Path, first: int) -> Iterator[pa.RecordBatch]:
-        for batch in piece_batches([piece]):
+        for batch in shard_batches([piece]):
             kept = joined.kept[first : first + len(batch)]
             rows = [tag_numbers[starts[n] : starts[n + 1]] for n in first + np.flatnonzero(kept)]
             remaining = batch.filter(pa.array(kept))
@@ -230,14 +230,14 @@ def _write_documents(folder: Path, pieces: Sequence[Path], id_type: pa.DataType,
     first = 0
     for number, piece in enumerate(pieces):
         write_batches(folder / f"documents-{number:05d}.arrow", schema, final(piece, first))
-        first += sum(len(batch) for batch in piece_batches([piece]))
+        first += sum(len(batch) for batch in shard_batches([piece]))
     return digests.hexdigest()
 
 
 def _beginnings(pieces: Sequence[Path], chosen: NDArray[np.bool_]) -> Iterator[tuple[DocumentId, str]]:
     """The id and the beginning of the text of the chosen documents; chosen: (documents,)."""
     first = 0
-    for batch in piece_batches(pieces):
+    for batch in shard_batches(pieces):
         found = batch.filter(pa.array(chosen[first : first + len(batch)]))
         beginnings = pc.utf8_slice_codeunits(found.column("text"), 0, _SHOWN_CHARACTERS)
         yield from zip(found.column("id").to_pylist(), beginnings.to_pylist(), strict=True)
@@ -246,6 +246,6 @@ def _beginnings(pieces: Sequence[Path], chosen: NDArray[np.bool_]) -> Iterator[t
 
 def _missing(pieces: Sequence[Path], ids: pa.Array) -> list[DocumentId]:
     """The ids, in their order, that no piece has a document for."""
-    read = pa.chunked_array([batch.column("id") for batch in piece_batches(pieces)], ids.type)
+    read = pa.chunked_array([batch.column("id") for batch in shard_batches(pieces)], ids.type)
     missing: list[DocumentId] = ids.filter(pc.invert(pc.is_in(ids, value_set=read))).to_pylist()
     return missing

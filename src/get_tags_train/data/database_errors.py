@@ -89,7 +89,7 @@ _TIMEOUT = {"HYT00", "HYT01", "57014", "1969", "3024"}
 _LONGEST_PAUSE_SECONDS = 30
 
 
-class Patience(NamedTuple):
+class RetryPolicy(NamedTuple):
     """How long reading is tried again, and who hears why and of the pause in seconds; `ended` cuts it short."""
 
     seconds: float
@@ -97,7 +97,7 @@ class Patience(NamedTuple):
     ended: Event
 
 
-def retrying(read: Callable[[], _T], patience: Patience) -> _T:
+def retry(read: Callable[[], _T], patience: RetryPolicy) -> _T:
     """read(), again with growing pauses while a connection is lost, a deadlock or a timeout is in the way.
 
     Raises GetTagsError when it still fails `patience.seconds` after it first did; 0 is for a single try, whose error
@@ -114,14 +114,14 @@ def retrying(read: Callable[[], _T], patience: Patience) -> _T:
 
     def tell(state: RetryCallState) -> None:
         if state.outcome and (error := state.outcome.exception()):
-            patience.on_retry(passing_trouble(error), state.upcoming_sleep)
+            patience.on_retry(transient_error(error), state.upcoming_sleep)
 
     def pause(seconds: float) -> None:
         if patience.ended.wait(seconds):
             raise GetTagsError(_("Reading was ended."), kept)
 
     attempts = Retrying(
-        retry=retry_if_exception(lambda error: bool(passing_trouble(error))),
+        retry=retry_if_exception(lambda error: bool(transient_error(error))),
         wait=wait_exponential(max=_LONGEST_PAUSE_SECONDS),
         stop=has_failed_long_enough,
         before_sleep=tell,
@@ -131,7 +131,7 @@ def retrying(read: Callable[[], _T], patience: Patience) -> _T:
     try:
         return attempts(read)
     except DBAPIError as error:
-        if not (trouble := passing_trouble(error)):
+        if not (trouble := transient_error(error)):
             raise
         raise GetTagsError(
             _(
@@ -143,7 +143,7 @@ def retrying(read: Callable[[], _T], patience: Patience) -> _T:
         ) from None
 
 
-def passing_trouble(error: BaseException) -> str:
+def transient_error(error: BaseException) -> str:
     """What went wrong, where the same query may succeed a little later; '' where it would fail again."""
     if not isinstance(error, DBAPIError) or error.orig is None or is_undecodable(error):
         return ""
@@ -173,7 +173,7 @@ def is_undecodable(error: BaseException) -> bool:
 
 
 @contextmanager
-def translated(settings: Settings) -> Iterator[None]:
+def as_user_errors(settings: Settings) -> Iterator[None]:
     """Raise what a database says as GetTagsError, without parameters, document text or secrets."""
     try:
         yield

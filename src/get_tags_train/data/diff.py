@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from get_tags_train.core.arrow import hash_numbers
+from get_tags_train.core.arrow import hashes_as_integers
 from get_tags_train.data.prepared import PreparedData
 
 
@@ -105,7 +105,7 @@ def _digests(data: PreparedData, tags: Sequence[str], as_text: bool) -> _Digests
     parts = [
         _Digests(
             _text_ids(batch.column("id")) if as_text else batch.column("id").to_numpy().astype(np.uint64),
-            hash_numbers(batch.column("text_hash"))[:, 0].copy(),
+            hashes_as_integers(batch.column("text_hash"))[:, 0].copy(),
             _tag_digests(batch.column("tags"), keys),
         )
         for batch in data.batches()

@@ -11,7 +11,7 @@ from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.home import data_dir, next_data_name
 from get_tags_train.core.i18n import _, _n
 from get_tags_train.core.settings import Settings
-from get_tags_train.core.system import awake
+from get_tags_train.core.system import keep_awake
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -37,16 +37,16 @@ class DataResult:
     parts: dict[str, float]
 
 
-@awake("documents are being read")
+@keep_awake("documents are being read")
 def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     """Database or ids.csv -> a new tags_vX, or the unfinished one of the same plan continued."""
     from get_tags_train.core.workspace import open_workspace
     from get_tags_train.data.database import open_engine
-    from get_tags_train.data.database_errors import translated
+    from get_tags_train.data.database_errors import as_user_errors
     from get_tags_train.data.input_files import read_ids
     from get_tags_train.data.prepared import PreparedData
-    from get_tags_train.data.read import Reading, prepare
-    from get_tags_train.data.reuse import find_earlier
+    from get_tags_train.data.read import Reading, ingest
+    from get_tags_train.data.reuse import find_reusable
     from get_tags_train.data.source import DocumentSource, IdList
     from get_tags_train.text.encoder import CleanTextEncoder
     from get_tags_train.text.tokenizer import load_tokenizer
@@ -57,7 +57,7 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     tokenizer = load_tokenizer(settings.base_model)
     plan = _plan(settings, tokenizer)
     engine = open_engine(settings)
-    with translated(settings):
+    with as_user_errors(settings):
         source = DocumentSource(
             engine,
             settings.database.documents_query,
@@ -77,10 +77,10 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
                 on_event(
                     Notice(_("Continuing the extraction of {name} where it was interrupted.", name=workspace.name))
                 )
-            earlier = find_earlier(home, plan, on_event)
+            earlier = find_reusable(home, plan, on_event)
             reading = Reading(source, list_ids, settings.database.page_size)
             try:
-                folder = prepare(workspace, reading, CleanTextEncoder(tokenizer), earlier, on_event)
+                folder = ingest(workspace, reading, CleanTextEncoder(tokenizer), earlier, on_event)
             except KeyboardInterrupt:
                 said = _("The extraction of {name} was interrupted.", name=workspace.name)
                 raise InterruptedByUser(said, _("What was read is kept: the same command continues it.")) from None

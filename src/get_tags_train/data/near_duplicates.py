@@ -28,7 +28,7 @@ _NEIGHBOURS = 3
 _MOST_COMPARED = 1 << 12
 
 
-class Twins(NamedTuple):
+class NearDuplicates(NamedTuple):
     """Pairs of a document and an example that are near-duplicates, in the order of the documents.
 
     documents: (pairs,) places in stored order; examples: (pairs,); similarity: (pairs,) Jaccard, 0.5 to 1.
@@ -61,7 +61,7 @@ class Finder:
         self._filter = np.zeros(1 << _FILTER_BITS, bool)
         self._filter[self._hashes >> np.uint64(64 - _FILTER_BITS)] = True
 
-    def find(self, texts: Shingles) -> Twins:
+    def find(self, texts: Shingles) -> NearDuplicates:
         """The pairs of these texts and the examples that are near-duplicates."""
         found: list[tuple[int, int, float]] = []
         for text, example in self._candidates(texts):
@@ -69,7 +69,7 @@ class Finder:
             if similarity >= SIMILAR:
                 found.append((text, example, similarity))
         columns = np.array(found, float).reshape(-1, 3).T
-        return Twins(columns[0].astype(np.int64), columns[1].astype(np.int64), columns[2].astype(np.float32))
+        return NearDuplicates(columns[0].astype(np.int64), columns[1].astype(np.int64), columns[2].astype(np.float32))
 
     def _candidates(self, texts: Shingles) -> Iterator[tuple[int, int]]:
         """Pairs with enough shingles in common, among those that are looked for, to be near-duplicates."""
@@ -106,7 +106,7 @@ class Finder:
             yield first + pair // examples, pair % examples
 
 
-def find_twins(examples: Shingles, data: PreparedData) -> Twins:
+def find_near_duplicates(examples: Shingles, data: PreparedData) -> NearDuplicates:
     """All documents that are near-duplicates of an example."""
     if not len(examples.hashes):
         return _none()
@@ -117,11 +117,11 @@ def find_twins(examples: Shingles, data: PreparedData) -> Twins:
         here = finder.find(shingle(batch.column("text")))
         found.append(here._replace(documents=here.documents + first))
         first += len(batch)
-    return Twins(*(np.concatenate(column) for column in zip(*found, strict=True)))
+    return NearDuplicates(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
-def _none() -> Twins:
-    return Twins(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+def _none() -> NearDuplicates:
+    return NearDuplicates(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 def group_texts(texts: Shingles) -> NDArray[np.int64]:

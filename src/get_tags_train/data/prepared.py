@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from get_tags_train.core.arrow import rows_of
+from get_tags_train.core.arrow import list_rows
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.files import file_sha256, read_json, write_json
 from get_tags_train.core.i18n import _
@@ -107,7 +107,7 @@ class DocumentDigests:
     def add(self, documents: pa.RecordBatch) -> None:
         """Add the next documents, with the columns of document_schema."""
         texts = zip(documents.column("id").to_pylist(), letters(documents.column("text")), strict=True)
-        numbers = zip(rows_of(documents.column("tags")), rows_of(documents.column("input_ids")), strict=True)
+        numbers = zip(list_rows(documents.column("tags")), list_rows(documents.column("input_ids")), strict=True)
         for (document_id, text), (tags, input_ids) in zip(texts, numbers, strict=True):
             own = hashlib.sha256(_field(str(document_id).encode()) + _length(text.nbytes))
             own.update(text)

@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 from get_tags_train.core.arrow import write_batches
 from get_tags_train.core.errors import NothingToTrainOn
 from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageProgress, StageStarted
-from get_tags_train.core.files import replacing, write_json
+from get_tags_train.core.files import atomic_write, write_json
 from get_tags_train.core.i18n import _
 from get_tags_train.core.workspace import Workspace
-from get_tags_train.data.assemble import finish
+from get_tags_train.data.assemble import assemble
 from get_tags_train.data.prepared import MANIFEST
-from get_tags_train.data.reuse import TAKEN, Earlier
-from get_tags_train.data.shards import IDS, piece_facts, piece_paths, piece_schema, read_ids
+from get_tags_train.data.reuse import REUSED_COLUMNS, ReusableDocuments
+from get_tags_train.data.shards import IDS, read_ids, shard_metadata, shard_paths, shard_schema
 from get_tags_train.data.source import DocumentId, DocumentSource, IdList, RawDocument, pages
 from get_tags_train.text.clean import clean_documents, source_hashes, text_hashes
 from get_tags_train.text.encoder import CleanTextEncoder
 
 # A kill loses at most one piece: this many documents, or on a slow database this many seconds.
-PIECE_DOCUMENTS = 5_000
-PIECE_SECONDS = 30.0
+SHARD_DOCUMENTS = 5_000
+SHARD_SECONDS = 30.0
 # Pages that may wait between two parts of the work.
 _AHEAD = 2
 
@@ -42,8 +42,12 @@ class Reading(NamedTuple):
     page_size: int
 
 
-def prepare(
-    workspace: Workspace, reading: Reading, encoder: CleanTextEncoder, earlier: Earlier | None, on_event: OnEvent
+def ingest(
+    workspace: Workspace,
+    reading: Reading,
+    encoder: CleanTextEncoder,
+    earlier: ReusableDocuments | None,
+    on_event: OnEvent,
 ) -> Path:
     """Read, clean, tokenise and store all documents; returns the folder of the complete tags_vX.
 
@@ -54,10 +58,10 @@ def prepare(
     try:
         if not (folder / MANIFEST).exists():
             spool_ids(folder / IDS, reading.list_ids, on_event)
-            read_pieces(folder, reading, encoder, earlier, on_event)
+            read_shards(folder, reading, encoder, earlier, on_event)
             started = perf_counter()
             on_event(StageStarted("join"))
-            finish(workspace)
+            assemble(workspace)
             on_event(StageFinished("join", perf_counter() - started))
         for leftover in [folder / IDS, *folder.glob("piece-*")]:
             leftover.unlink(missing_ok=True)
@@ -80,34 +84,34 @@ def spool_ids(path: Path, list_ids: Callable[[], tuple[IdList, list[str]]], on_e
     on_event(StageFinished("ids", perf_counter() - started))
 
 
-def read_pieces(
-    folder: Path, reading: Reading, encoder: CleanTextEncoder, earlier: Earlier | None, on_event: OnEvent
+def read_shards(
+    folder: Path, reading: Reading, encoder: CleanTextEncoder, earlier: ReusableDocuments | None, on_event: OnEvent
 ) -> None:
     """Read all spooled ids that no piece holds yet; reading, tokenising and writing work side by side."""
     ids = read_ids(folder)[0]
-    existing = piece_paths(folder)
-    done = piece_facts(existing[-1])["stop"] if existing else 0
+    existing = shard_paths(folder)
+    done = shard_metadata(existing[-1])["stop"] if existing else 0
     number, started, before = len(existing), perf_counter(), done
     on_event(StageStarted("extract", total=len(ids), unit="documents"))
     on_event(StageProgress("extract", done))
     work = _Work(reading.source, encoder, earlier, ids.type)
-    todo = pages(ids.slice(done), min(reading.page_size, PIECE_DOCUMENTS))
+    todo = pages(ids.slice(done), min(reading.page_size, SHARD_DOCUMENTS))
     with (
-        running_ahead(work.cleaned(todo), ahead=_AHEAD) as cleaned,
-        running_ahead(work.tokenised(cleaned), ahead=_AHEAD) as tokenised,
+        prefetch(work.cleaned(todo), ahead=_AHEAD) as cleaned,
+        prefetch(work.tokenised(cleaned), ahead=_AHEAD) as tokenised,
         closing(reading.source),  # first, so that a reader waiting for a lost server stops waiting
     ):
         while done < len(ids):
             path = folder / f"piece-{number:05d}.arrow"
             start, began = done, monotonic()
-            with replacing(path) as sink, pa.ipc.new_stream(sink, piece_schema(ids.type)) as stream:
+            with atomic_write(path) as sink, pa.ipc.new_stream(sink, shard_schema(ids.type)) as stream:
                 for count, batch in tokenised:
                     with work.timed("write"):
                         stream.write_batch(batch)
                     done += count
                     speed = (done - before) / (perf_counter() - started)
                     on_event(StageProgress("extract", done, _("{speed:,.0f} a second", speed=speed)))
-                    if done - start >= PIECE_DOCUMENTS or monotonic() - began > PIECE_SECONDS:
+                    if done - start >= SHARD_DOCUMENTS or monotonic() - began > SHARD_SECONDS:
                         break
             write_json(path.with_suffix(".json"), {"start": start, "stop": done, **work.take_facts()})
             if number == 0 and not work.tags_seen:
@@ -137,7 +141,7 @@ class _Work:
     """The parts of reading that run side by side, and the seconds spent on each."""
 
     def __init__(
-        self, source: DocumentSource, encoder: CleanTextEncoder, earlier: Earlier | None, id_type: pa.DataType
+        self, source: DocumentSource, encoder: CleanTextEncoder, earlier: ReusableDocuments | None, id_type: pa.DataType
     ) -> None:
         self._source, self._encoder, self._earlier, self._id_type = source, encoder, earlier, id_type
         self._seconds: dict[str, float] = {}
@@ -161,7 +165,7 @@ class _Work:
         for page in cleaned:
             with self.timed("tokenise"):
                 input_ids = self._encoder(page.new_texts)
-                new = pa.table([page.new_texts, text_hashes(page.new_texts), input_ids], TAKEN)
+                new = pa.table([page.new_texts, text_hashes(page.new_texts), input_ids], REUSED_COLUMNS)
             documents, texts = page.documents, self._with_earlier(new, page.rows)
             self.tags_seen = self.tags_seen or any(document.tags for document in documents)
             columns = {
@@ -171,9 +175,9 @@ class _Work:
                 "tag_ids": [document.tag_ids for document in documents],
                 "problem": [document.problem for document in documents],
                 "date": [document.dated for document in documents],
-                **{name: texts.column(name).combine_chunks() for name in TAKEN},
+                **{name: texts.column(name).combine_chunks() for name in REUSED_COLUMNS},
             }
-            schema = piece_schema(self._id_type)
+            schema = shard_schema(self._id_type)
             arrays = [pa.array(columns[field.name], field.type) for field in schema]
             yield page.asked, pa.record_batch(arrays, schema=schema)
 
@@ -209,7 +213,7 @@ _LEAVE_SECONDS = 2.0
 
 
 @contextmanager
-def running_ahead(items: Iterable[T], *, ahead: int) -> Iterator[Iterator[T]]:
+def prefetch(items: Iterable[T], *, ahead: int) -> Iterator[Iterator[T]]:
     """`with running_ahead(items, ahead=4) as ready`: a thread works through `items`, at most `ahead` of them early.
 
     An exception in the thread is raised where its item was due. Leaving the `with` stops the thread; one that is

@@ -9,19 +9,19 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from get_tags_train.core.arrow import hash_numbers
+from get_tags_train.core.arrow import hashes_as_integers
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.home import data_dir, data_names
 from get_tags_train.core.i18n import _
 from get_tags_train.data.prepared import PreparedData
 
-TAKEN = ("text", "text_hash", "input_ids")
+REUSED_COLUMNS = ("text", "text_hash", "input_ids")
 # What decides, beside the text itself, which clean text and tokens it becomes.
 _RULES = ("tokenizer", "context_length", "text_rules")
 
 
-class Earlier:
+class ReusableDocuments:
     """Clean texts and tokens by the hash of what they were made from; in memory are 20 bytes of each document."""
 
     def __init__(self, data: PreparedData) -> None:
@@ -35,19 +35,19 @@ class Earlier:
         for path in self._paths:
             batches = data.read(path)
             counts.append(sum(map(len, batches)))
-            hashes += [hash_numbers(batch.column("source_hash")) for batch in batches]
+            hashes += [hashes_as_integers(batch.column("source_hash")) for batch in batches]
         self._first_of_file = np.concatenate([[0], np.cumsum(counts)])
         found = np.concatenate(hashes)
         self._rows = np.argsort(found[:, 0]).astype(np.int32)
         self._hashes = found[self._rows]
         # Ids mostly come in the order of the files: a page wants rows of one, or of two one after the other.
         self._file = lru_cache(maxsize=1)(
-            lambda number: pa.Table.from_batches(data.read(self._paths[number])).select(TAKEN)
+            lambda number: pa.Table.from_batches(data.read(self._paths[number])).select(REUSED_COLUMNS)
         )
 
     def find(self, source_hashes: pa.BinaryArray) -> NDArray[np.int64]:
         """Where each document stands; -1 for those that are not there."""
-        wanted = hash_numbers(source_hashes)
+        wanted = hashes_as_integers(source_hashes)
         places = np.searchsorted(self._hashes[:, 0], wanted[:, 0]).clip(max=len(self._hashes) - 1)
         return np.where((self._hashes[places] == wanted).all(axis=1), self._rows[places], -1)
 
@@ -64,14 +64,14 @@ class Earlier:
         return pa.concat_tables(parts).combine_chunks().take(pa.array(back))
 
 
-def find_earlier(home: Path, plan: Mapping[str, Any], on_event: OnEvent) -> Earlier | None:
+def find_reusable(home: Path, plan: Mapping[str, Any], on_event: OnEvent) -> ReusableDocuments | None:
     """The newest prepared data of a home that were made by the same tokenizer and rules; None where there are none."""
     for name in data_names(home):
         try:
             data = PreparedData(data_dir(home) / name)
             if any(data.manifest.source.get(rule) != plan[rule] for rule in _RULES):
                 continue
-            earlier = Earlier(data)
+            earlier = ReusableDocuments(data)
         except GetTagsError as error:
             on_event(Notice(_("Nothing is taken from {name}: {message}", name=name, message=error.message), "warning"))
             continue

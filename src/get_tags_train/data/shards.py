@@ -31,12 +31,12 @@ def read_ids(folder: Path) -> tuple[pa.Array, dict[str, Any]]:
     return ids, facts
 
 
-def piece_paths(folder: Path) -> list[Path]:
+def shard_paths(folder: Path) -> list[Path]:
     """The complete pieces of an extraction, in order: those whose facts are written."""
     return [path.with_suffix(".arrow") for path in sorted(folder.glob("piece-*.json"))]
 
 
-def piece_facts(path: Path) -> dict[str, Any]:
+def shard_metadata(path: Path) -> dict[str, Any]:
     """Which stretch of the ids a piece holds (start, stop), how many documents were taken, and each part's seconds."""
     try:
         facts = read_json(path.with_suffix(".json"))
@@ -54,7 +54,7 @@ def _damaged(path: Path) -> InputError:
     )
 
 
-def piece_schema(id_type: pa.DataType) -> pa.Schema:
+def shard_schema(id_type: pa.DataType) -> pa.Schema:
     """A document as it was read and cleaned, its tags still raw, with their ids and its problem where it has any."""
     return pa.schema(
         [
@@ -71,7 +71,7 @@ def piece_schema(id_type: pa.DataType) -> pa.Schema:
     )
 
 
-def piece_batches(pieces: Sequence[Path]) -> Iterator[pa.RecordBatch]:
+def shard_batches(pieces: Sequence[Path]) -> Iterator[pa.RecordBatch]:
     """All documents of these pieces in order, a page at a time, memory-mapped."""
     for path in pieces:
         with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:

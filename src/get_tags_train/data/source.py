@@ -34,7 +34,7 @@ from sqlalchemy.types import TypeEngine
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.i18n import _
 from get_tags_train.data.database import check_inside_select, checked_select
-from get_tags_train.data.database_errors import Patience, is_undecodable, retrying
+from get_tags_train.data.database_errors import RetryPolicy, is_undecodable, retry
 from get_tags_train.text.tags import parse_labels
 
 DocumentId = int | str
@@ -117,7 +117,7 @@ class DocumentSource:
         seconds. Raises InputError where a column is missing.
         """
         self._engine = engine
-        self._patience = Patience(retry_seconds, on_retry, Event())
+        self._patience = RetryPolicy(retry_seconds, on_retry, Event())
         with engine.connect() as connection:
             columns = ["id", "text"] if tags_query.strip() else ["id", "text", "tags"]
             self._documents = _subquery(connection, "documents_query", documents_query, columns)
@@ -142,7 +142,7 @@ class DocumentSource:
 
     def read_ids(self) -> IdList:
         """All ids that documents_query returns, sorted by value, so that equal data have an equal order."""
-        return retrying(self._read_ids, self._patience)
+        return retry(self._read_ids, self._patience)
 
     def page(self, ids: Sequence[DocumentId]) -> list[RawDocument]:
         """The documents that exist among these ids, in the order of the ids, with two queries at most.
@@ -150,7 +150,7 @@ class DocumentSource:
         A document whose text is not in the encoding it should be is found by halving.
         """
         try:
-            return retrying(lambda: self._page(ids), self._patience)
+            return retry(lambda: self._page(ids), self._patience)
         except (UnicodeDecodeError, DBAPIError) as error:
             if not is_undecodable(error):
                 raise

@@ -27,7 +27,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Figures:
+class Statistics:
     """How the tags and lengths of documents are distributed.
 
     `tags_by_documents` counts tags by how many documents they are on, `documents_by_tokens` documents by length;
@@ -45,7 +45,7 @@ class Figures:
     unknown_token_rate: float | None
 
 
-def measure(data: PreparedData) -> Figures:
+def compute_statistics(data: PreparedData) -> Statistics:
     """Read tags and lengths of all documents, a batch at a time; memory does not grow with their number."""
     longest = int(data.manifest.source["context_length"])
     unknown_id = data.manifest.source.get("unknown_token_id")
@@ -57,7 +57,7 @@ def measure(data: PreparedData) -> Figures:
             unknown += int(np.count_nonzero(batch.column("input_ids").flatten().to_numpy() == unknown_id))
     tokens = int(tokens_of @ np.arange(len(tokens_of)))
     cut = int(tokens_of[longest:].sum())
-    return Figures(
+    return Statistics(
         tags_by_documents=_tags_by_documents(data.tag_counts),
         most_frequent_tags=[
             {"tag": tag, "documents": count}

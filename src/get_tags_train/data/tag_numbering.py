@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from get_tags_train.text.tags import normalise_tag
 
 
-class _Numbering:
+class TagNumbering:
     """Numbers tags as they come: normalised, mapped, and one for all names of one tag_id."""
 
     def __init__(self, tags_map: Mapping[str, str]) -> None:

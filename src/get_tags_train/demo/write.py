@@ -16,7 +16,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from get_tags_train.core.bootstrap import SITE_FILE
 from get_tags_train.core.csv import write_csv
 from get_tags_train.core.errors import InputError
-from get_tags_train.core.files import locked, read_json, remove_folder, rename, replacing, write_json, write_text
+from get_tags_train.core.files import atomic_write, locked, read_json, remove_folder, rename, write_json, write_text
 from get_tags_train.core.home import PARTIAL, locks_dir
 from get_tags_train.core.i18n import _
 from get_tags_train.demo.corpus import Corpus, draw_corpus
@@ -120,7 +120,7 @@ def _write_database(path: Path, corpus: Corpus) -> None:
         connection.executemany("INSERT INTO tags (name, id) VALUES (?, ?)", tag_ids.items())
         connection.executemany("INSERT INTO document_tags VALUES (?, ?)", pairs)
         connection.commit()
-        with replacing(path) as stream:
+        with atomic_write(path) as stream:
             stream.write(connection.serialize())
 
 

@@ -24,7 +24,7 @@ _SHOWN_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
-class RunningApi:
+class ApiSwitch:
     """What is known of the API: commands of the system's shell, an address, a token; empty ones are left out.
 
     `seconds`: how long a command may run, and how long the API may take until it answers as the new model.
@@ -37,7 +37,7 @@ class RunningApi:
     seconds: float = 60.0
 
     @classmethod
-    def of(cls, settings: Settings) -> "RunningApi":
+    def of(cls, settings: Settings) -> "ApiSwitch":
         """As the settings say."""
         deploy = settings.deploy
         return cls(

@@ -22,18 +22,18 @@ from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageStar
 from get_tags_train.core.files import copy_folder, file_sha256, locked, remove_folder, rename, write_text
 from get_tags_train.core.home import CURRENT, PARTIAL, is_folder_name, live_name
 from get_tags_train.core.i18n import _
-from get_tags_train.deployment.api_switch import RunningApi
-from get_tags_train.deployment.history import note, read_history, stacks
-from get_tags_train.model.metadata import FACTS, read_facts, verify
+from get_tags_train.deployment.api_switch import ApiSwitch
+from get_tags_train.deployment.history import append_entry, read_history, stacks
+from get_tags_train.model.metadata import METADATA_FILE, read_metadata, verify
 from get_tags_train.model.probes import Probe, compare, refuse_no_numbers, take_probes
 from get_tags_train.model.tagger import TagModel
 
 PLAIN = "get_tags"
-NO_API = RunningApi()
+NO_API = ApiSwitch()
 
 
 def deploy(
-    model_folder: Path, live_dir: Path, *, keep_versions: int, on_event: OnEvent, api: RunningApi = NO_API
+    model_folder: Path, live_dir: Path, *, keep_versions: int, on_event: OnEvent, api: ApiSwitch = NO_API
 ) -> Path:
     """Copy a model under versions, check it there, and make it live; returns the live folder.
 
@@ -55,7 +55,7 @@ def deploy(
     return version
 
 
-def rollback(live_dir: Path, on_event: OnEvent = ignored, api: RunningApi = NO_API) -> Path:
+def rollback(live_dir: Path, on_event: OnEvent = ignored, api: ApiSwitch = NO_API) -> Path:
     """Make the version before the live one live again. Raises InputError where there is none.
 
     Raises GetTagsError where that version does not work any more; then what was live stays live.
@@ -71,7 +71,7 @@ def rollback(live_dir: Path, on_event: OnEvent = ignored, api: RunningApi = NO_A
             )
         version = live_dir / "versions" / before.pop()
         # What was live before get-tags came need not load here.
-        probes = _check(version) if read_facts(version) else []
+        probes = _check(version) if read_metadata(version) else []
         kept = _keep_foreign(live_dir, on_event)
         _make_live(live_dir, [*before, *kept, version.name], action="rollback", api=api)
         _confirm(live_dir, probes, [*was, *kept], api)
@@ -86,14 +86,16 @@ def _checked_copy(model_folder: Path, live_dir: Path) -> tuple[Path, list[Probe]
             _("{model_folder} is no model folder: it needs {what}.", model_folder=model_folder, what=what),
             _("Name a model: get-tags models."),
         )
-    if read_facts(model_folder):
+    if read_metadata(model_folder):
         verify(model_folder)
     version = live_dir / "versions" / model_folder.name
     if version.exists() and not _same_model(model_folder, version):  # another model of this name
         version = version.with_name(f"{version.name}-{_now()}")
     is_new = not version.exists()
     if is_new:
-        note(live_dir, action="copy", name=version.name)  # first, so that what a kill leaves is known to be ours
+        append_entry(
+            live_dir, action="copy", name=version.name
+        )  # first, so that what a kill leaves is known to be ours
         copy_folder(model_folder, version)
     try:
         return version, _check(version)
@@ -106,7 +108,7 @@ def _checked_copy(model_folder: Path, live_dir: Path) -> tuple[Path, list[Probe]
 
 def _check(version: Path) -> list[Probe]:
     """Compare the files with their checksums, load the model, ask it its probe texts; returns them with the answers."""
-    facts = read_facts(version)
+    facts = read_metadata(version)
     if facts:
         verify(version)
     model = TagModel(version)
@@ -125,7 +127,9 @@ def _same_model(one: Path, other: Path) -> bool:
 def _checksums(folder: Path) -> dict[str, str]:
     """Of the files that make a model, whoever made it; a Thumbs.db or a report beside them changes nothing."""
     suffixes = {".safetensors", ".bin", ".json", ".txt"}
-    files = [path for path in folder.glob("*") if path.suffix in suffixes and path.name != FACTS and path.is_file()]
+    files = [
+        path for path in folder.glob("*") if path.suffix in suffixes and path.name != METADATA_FILE and path.is_file()
+    ]
     return {path.name: file_sha256(path) for path in files}
 
 
@@ -142,7 +146,7 @@ def _keep_foreign(live_dir: Path, on_event: OnEvent) -> list[str]:
     ):
         return []
     name = f"before-{_now()}"
-    note(live_dir, action="keep", name=name)
+    append_entry(live_dir, action="keep", name=name)
     copy_folder(plain, live_dir / "versions" / name)
     on_event(
         Notice(
@@ -156,10 +160,10 @@ def _keep_foreign(live_dir: Path, on_event: OnEvent) -> list[str]:
     return [name]
 
 
-def _make_live(live_dir: Path, versions: list[str], *, action: str, api: RunningApi) -> None:
+def _make_live(live_dir: Path, versions: list[str], *, action: str, api: ApiSwitch) -> None:
     """Make the last of these versions live; the others are what a rollback goes back to."""
     name, following = versions[-1], live_dir / f"{PLAIN}.next"
-    note(live_dir, action=action, name=name, before=live_name(live_dir), versions=versions)
+    append_entry(live_dir, action=action, name=name, before=live_name(live_dir), versions=versions)
     copy_folder(live_dir / "versions" / name, following)
     try:
         with _stopped(live_dir, api):
@@ -172,7 +176,7 @@ def _make_live(live_dir: Path, versions: list[str], *, action: str, api: Running
 
 
 @contextmanager
-def _stopped(live_dir: Path, api: RunningApi) -> Iterator[None]:
+def _stopped(live_dir: Path, api: ApiSwitch) -> Iterator[None]:
     """Inside, the API is stopped; it is started again whatever happens, after a kill by the next deploy or rollback."""
     marker = live_dir / f"{PLAIN}.stopped"
     may_be_stopped = marker.exists()  # by a run that was killed; many commands refuse to stop what does not run
@@ -197,7 +201,7 @@ def _stopped(live_dir: Path, api: RunningApi) -> Iterator[None]:
         marker.unlink(missing_ok=True)
 
 
-def _confirm(live_dir: Path, probes: Sequence[Probe], was: list[str], api: RunningApi) -> None:
+def _confirm(live_dir: Path, probes: Sequence[Probe], was: list[str], api: ApiSwitch) -> None:
     """Ask the API whether it answers as the live model does; where it does not, make live again what was (a stack)."""
     try:
         api.check(probes)
@@ -245,7 +249,7 @@ def _swap_plain(live_dir: Path) -> None:
         remove_folder(previous)
 
 
-def _finish_interrupted(live_dir: Path, api: RunningApi) -> None:
+def _finish_interrupted(live_dir: Path, api: ApiSwitch) -> None:
     """Go on where an earlier run was stopped after `current`; undo what one stopped before it began."""
     for torn in live_dir.glob(f"{CURRENT}.*.tmp"):
         torn.unlink()
@@ -259,7 +263,7 @@ def _finish_interrupted(live_dir: Path, api: RunningApi) -> None:
         else:
             remove_folder(following)
     if intended and intended != live and lines[-1]["action"] != "undone":
-        note(live_dir, action="undone", name=intended)
+        append_entry(live_dir, action="undone", name=intended)
     if (live_dir / f"{PLAIN}.stopped").exists():
         with _stopped(live_dir, api):
             pass  # stopped once more, so that the start finds what it expects

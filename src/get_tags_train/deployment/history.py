@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.home import is_folder_name
-from get_tags_train.model.metadata import read_facts
+from get_tags_train.model.metadata import read_metadata
 
 HISTORY = "history.jsonl"
 _LONGEST_LINE = 1 << 20  # bytes
@@ -38,7 +38,7 @@ class _Line(BaseModel):
     versions: list[Annotated[str, AfterValidator(_folder_name)]] = []
 
 
-def note(live_dir: Path, *, action: str, name: str, before: str = "", versions: Sequence[str] = ()) -> None:
+def append_entry(live_dir: Path, *, action: str, name: str, before: str = "", versions: Sequence[str] = ()) -> None:
     """Add a line; `versions` is the stack that holds from when `current` names its last one, `before` what was live.
 
     It says who and when too, and the model's precision@k where it has been evaluated.
@@ -86,6 +86,6 @@ def _who() -> str:
 def _precision(version: Path) -> dict[str, float] | None:
     """precision@k of the model's last evaluation."""
     with suppress(GetTagsError, KeyError, IndexError, TypeError):
-        precision: dict[str, float] = read_facts(version)["evaluations"][-1]["precision_at_k"]
+        precision: dict[str, float] = read_metadata(version)["evaluations"][-1]["precision_at_k"]
         return precision
     return None

@@ -7,7 +7,7 @@ from math import ceil, floor, log10
 
 from markupsafe import Markup, escape
 
-from get_tags_train.core.i18n import between, number
+from get_tags_train.core.i18n import interval_text, number
 
 _WIDTH, _HEIGHT = 640, 320
 _LEFT, _TOP, _BOTTOM = 44, 14, 44
@@ -83,7 +83,7 @@ def whiskers(rows: Sequence[tuple[str, float, Sequence[float]]], *, title: str) 
                 x(low), x(high), middle, middle
             ),
             Markup('<circle class="model" cx="{:.1f}" cy="{:.1f}" r="4.5"/>').format(x(value), middle),
-            _text(right + 12, middle + 4, f"{number(value, '.3f')}  ({between(low, high)})", "start"),
+            _text(right + 12, middle + 4, f"{number(value, '.3f')}  ({interval_text(low, high)})", "start"),
         ]
     return _svg(parts, height, title)
 

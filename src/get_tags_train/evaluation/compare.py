@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from get_tags_train.core.i18n import _, _n, number
-from get_tags_train.evaluation.scorecard import Scored, by_k_text
+from get_tags_train.evaluation.scorecard import Predictions, by_k_text
 from get_tags_train.metrics.intervals import difference_interval, examples_needed, mean_of, padded_mean
 from get_tags_train.metrics.ranking import precision
 
@@ -43,7 +43,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Rival:
+class Opponent:
     """What a model is compared with: its scores on a set, and which of its examples it was trained on.
 
     seen: (examples,); None where the rival does not say.
@@ -51,7 +51,7 @@ class Rival:
 
     kind: RivalKind
     name: str
-    scored: Scored
+    scored: Predictions
     seen: NDArray[np.bool_] | None
 
     @property
@@ -60,7 +60,7 @@ class Rival:
         return _("the live model {name}", name=self.name) if self.kind == "live" else _("the linear model")
 
 
-def compare(scored: Scored, seen: NDArray[np.bool_] | None, rival: Rival, k: int) -> Comparison:
+def compare(scored: Predictions, seen: NDArray[np.bool_] | None, rival: Opponent, k: int) -> Comparison:
     """The model, which was trained on the examples that it has `seen`, against a rival.
 
     Whether a model was trained on an example is known by its text; where either does not say, there is no comparison.
@@ -120,7 +120,7 @@ def _known_by_heart(count: int, trained_on: int) -> str:
 
 
 def _unfair(
-    known: Mapping[str, Any], rival: Rival, reason: str, *, examples: int, trained_on: int | None
+    known: Mapping[str, Any], rival: Opponent, reason: str, *, examples: int, trained_on: int | None
 ) -> Comparison:
     return Comparison(
         **known,
@@ -136,7 +136,7 @@ def _unfair(
 
 def _sentence(
     verdict: Verdict,
-    rival: Rival,
+    rival: Opponent,
     means: tuple[float, float],
     interval: tuple[float, float],
     sizes: tuple[int, int | None, int],

@@ -13,15 +13,15 @@ from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageStarted
 from get_tags_train.core.home import live_model
 from get_tags_train.core.i18n import _, named
-from get_tags_train.evaluation.compare import Comparison, Rival, compare
-from get_tags_train.evaluation.linear_baseline import Baseline
-from get_tags_train.evaluation.scorecard import Quality, Scored, by_k_text, measure
+from get_tags_train.evaluation.compare import Comparison, Opponent, compare
+from get_tags_train.evaluation.linear_baseline import LinearBaseline
+from get_tags_train.evaluation.scorecard import Predictions, Scorecard, by_k_text, compute_scorecard
 from get_tags_train.evaluation.tag_changes import TagChanges, tag_changes
 from get_tags_train.metrics.ranking import precision_at_k
 from get_tags_train.model import training_record
-from get_tags_train.model.metadata import read_facts
+from get_tags_train.model.metadata import read_metadata
 from get_tags_train.model.tagger import TagModel
-from get_tags_train.splits.eval_set import ExampleSet
+from get_tags_train.splits.eval_set import EvalSet
 from get_tags_train.splits.test_samples import FEW
 from get_tags_train.text.tags import normalise_tag
 
@@ -34,11 +34,11 @@ class Rivals:
     """What to compare a model with, where there is any: the folder of the live model, a linear model."""
 
     live: Path | None = None
-    baseline: Baseline | None = None
+    baseline: LinearBaseline | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetEvaluation(Quality):
+class SetEvaluation(Scorecard):
     """Figures on one set, and comparisons on it.
 
     most_frequent_precision_at_k is what always naming the most frequent tags of the training data would get; None for
@@ -83,7 +83,7 @@ class _Candidate:
 
     @classmethod
     def load(cls, folder: Path, device: str) -> "_Candidate":
-        facts, model = read_facts(folder), TagModel(folder, device)
+        facts, model = read_metadata(folder), TagModel(folder, device)
         tags = model.tags if facts else [normalise_tag(tag) for tag in model.tags]  # another tool's spelling
         return cls(folder, model, tags, facts.get("tags") or [{"tag": tag} for tag in tags], bool(facts))
 
@@ -91,24 +91,24 @@ class _Candidate:
     def documents_of(self) -> dict[str, int] | None:
         return {e["tag"]: e["documents"] for e in self.entries} if all("documents" in e for e in self.entries) else None
 
-    def scored(self, examples: ExampleSet) -> Scored:
+    def scored(self, examples: EvalSet) -> Predictions:
         texts = examples.texts if self.is_ours else examples.raw_texts
         thresholds = {entry["tag"]: entry["threshold"] for entry in self.entries if "threshold" in entry}
-        return Scored.of(examples, self.tags, self.model.scores(texts), thresholds)
+        return Predictions.of(examples, self.tags, self.model.scores(texts), thresholds)
 
-    def seen(self, examples: ExampleSet) -> NDArray[np.bool_] | None:
-        return training_record.seen(self.folder, examples.texts)
+    def seen(self, examples: EvalSet) -> NDArray[np.bool_] | None:
+        return training_record.was_trained_on(self.folder, examples.texts)
 
 
 def evaluate(
     folder: Path,
-    test_set: ExampleSet,
+    test_set: EvalSet,
     *,
     top_k: int,
     device: str,
     on_event: OnEvent,
     rivals: Rivals = Rivals(),
-    further: Mapping[str, ExampleSet] | None = None,
+    further: Mapping[str, EvalSet] | None = None,
 ) -> Evaluation:
     """Score the model in a folder on the test set, and on `further` ones by their name in Evaluation, beside rivals."""
     started = perf_counter()
@@ -143,8 +143,8 @@ def find_live(folder: Path, live_dir: Path) -> Path | None:
         live = live_dir / "get_tags"
         if not (live / "config.json").is_file():
             return None
-    files = read_facts(folder).get("files")
-    is_same = folder.resolve() == live.resolve() or (files and files == read_facts(live).get("files"))
+    files = read_metadata(folder).get("files")
+    is_same = folder.resolve() == live.resolve() or (files and files == read_metadata(live).get("files"))
     return None if is_same else live
 
 
@@ -160,25 +160,27 @@ def _load_live(folder: Path | None, device: str, on_event: OnEvent) -> _Candidat
 
 
 def _on_set(
-    candidate: _Candidate, live: _Candidate | None, baseline: Baseline | None, examples: ExampleSet, k: int
+    candidate: _Candidate, live: _Candidate | None, baseline: LinearBaseline | None, examples: EvalSet, k: int
 ) -> SetEvaluation:
     scored, seen = candidate.scored(examples), candidate.seen(examples)
-    quality = measure(scored, k, candidate.documents_of)
+    quality = compute_scorecard(scored, k, candidate.documents_of)
     against = []
     if live is not None:
-        against.append(Rival("live", live.folder.name, live.scored(examples), live.seen(examples)))
+        against.append(Opponent("live", live.folder.name, live.scored(examples), live.seen(examples)))
     if baseline is not None:  # its labels are the model's own, and it was trained on the same documents
-        linear = Scored.of(examples, candidate.tags, baseline.scores(examples.texts))
-        against.append(Rival("baseline", "linear", linear, seen))
+        linear = Predictions.of(examples, candidate.tags, baseline.scores(examples.texts))
+        against.append(Opponent("baseline", "linear", linear, seen))
     return SetEvaluation(
-        **{name: getattr(quality, name) for name in Quality.__dataclass_fields__},
+        **{name: getattr(quality, name) for name in Scorecard.__dataclass_fields__},
         most_frequent_precision_at_k=_always_the_most_frequent(scored, candidate.documents_of, k),
         trained_on=None if seen is None else int(seen.sum()),
         comparisons=[compare(scored, seen, rival, k) for rival in against],
     )
 
 
-def _always_the_most_frequent(scored: Scored, documents_of: dict[str, int] | None, k: int) -> dict[str, float] | None:
+def _always_the_most_frequent(
+    scored: Predictions, documents_of: dict[str, int] | None, k: int
+) -> dict[str, float] | None:
     if not documents_of:
         return None
     always = np.array([[documents_of.get(tag, 0) for tag in scored.tags]], float)

@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix, vstack
 
 from get_tags_train.core.events import OnEvent, StageFinished, StageProgress, StageStarted
 from get_tags_train.data.prepared import PreparedData
-from get_tags_train.splits.training_set import Examples
+from get_tags_train.splits.training_set import TrainingSet
 
 PASSES = 5
 # A tenth of the training's time is the limit, but nobody waits for less than this.
@@ -41,7 +41,7 @@ class Window(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Baseline:
+class LinearBaseline:
     """The trained linear model; `documents_seen` counts a document once for each pass over it.
 
     weights: (features, tags that it knows); tags: their labels in `Examples`.
@@ -75,7 +75,9 @@ class Baseline:
         return result
 
 
-def fit(data: PreparedData, examples: Examples, *, training_seconds: float, seed: int, on_event: OnEvent) -> Baseline:
+def fit(
+    data: PreparedData, examples: TrainingSet, *, training_seconds: float, seed: int, on_event: OnEvent
+) -> LinearBaseline:
     """Train on the examples in at most a tenth of `training_seconds` (or 10 seconds, if that is longer)."""
     started = perf_counter()
     deadline = started + max(training_seconds / 10, _LEAST_SECONDS)
@@ -98,7 +100,7 @@ def fit(data: PreparedData, examples: Examples, *, training_seconds: float, seed
             break
     seconds = perf_counter() - started
     on_event(StageFinished("baseline", seconds))
-    return Baseline(
+    return LinearBaseline(
         features=features,
         idf=idf,
         weights=learner.weights,
@@ -111,7 +113,7 @@ def fit(data: PreparedData, examples: Examples, *, training_seconds: float, seed
     )
 
 
-def _most_frequent(examples: Examples) -> NDArray[np.int64]:
+def _most_frequent(examples: TrainingSet) -> NDArray[np.int64]:
     """The labels that it learns: all, or as many of the most frequent as the weights have room for, in order."""
     room = _MOST_WEIGHTS // _FEWEST_FEATURES
     return np.sort(np.argsort(-np.array(examples.counts), kind="stable")[:room])
@@ -155,7 +157,7 @@ class _HashedWords:
 
 
 def _windows(
-    data: PreparedData, examples: Examples, features: _HashedWords, place: NDArray[np.int64]
+    data: PreparedData, examples: TrainingSet, features: _HashedWords, place: NDArray[np.int64]
 ) -> Iterator[Window]:
     """The examples in stored order, so many at a time that shuffling among them is enough."""
     is_example = np.zeros(data.manifest.documents_kept, bool)
@@ -175,7 +177,7 @@ def _windows(
         yield _joined(parts)
 
 
-def _known(column: pa.ListArray, examples: Examples, place: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+def _known(column: pa.ListArray, examples: TrainingSet, place: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     rows = []
     for numbers in column.to_pylist():
         labels = examples.label_of[np.array(numbers, np.int64)]
@@ -200,7 +202,7 @@ class _Learner:
     """One logistic regression a tag: AdaGrad with one rate a feature, biases fixed at the tags' log-odds."""
 
     def __init__(
-        self, features: int, examples: Examples, labels: NDArray[np.int64], generator: np.random.Generator
+        self, features: int, examples: TrainingSet, labels: NDArray[np.int64], generator: np.random.Generator
     ) -> None:
         share = np.array(examples.counts, float)[labels] / len(examples.rows)
         share = share.clip(0.5 / len(examples.rows), 1 - 0.5 / len(examples.rows))

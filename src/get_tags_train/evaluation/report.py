@@ -13,10 +13,10 @@ from markupsafe import Markup
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.files import write_json, write_text
-from get_tags_train.core.i18n import N_, _, between, documents, named, number, spoken, tags_of
+from get_tags_train.core.i18n import N_, _, current_language, documents, interval_text, named, number, tags_of
 from get_tags_train.evaluation import charts
 from get_tags_train.evaluation.evaluate import FURTHER, Evaluation
-from get_tags_train.model.metadata import FACTS, read_facts, reading
+from get_tags_train.model.metadata import METADATA_FILE, read_metadata, reading
 from get_tags_train.splits.eval_set import HELD_OUT, NEWEST, RARE, SAMPLES
 
 # Of earlier evaluations these are not kept: the newest has them, and they are long.
@@ -29,11 +29,13 @@ _RIVALS = {"live": N_("live model"), "baseline": N_("linear model")}
 
 def record(folder: Path, evaluation: Evaluation, on_event: OnEvent) -> None:
     """Keep an evaluation in get_tags.json of the model, beside those before it, and on its pages."""
-    facts = read_facts(folder)
+    facts = read_metadata(folder)
     if not facts:
         return  # not a model of ours: nothing is written into foreign folders
     dated = {"date": datetime.now().astimezone().isoformat(timespec="seconds"), **evaluation.as_json()}
-    write_json(folder / FACTS, {**facts, "evaluations": [*map(_shortened, facts.get("evaluations", [])), dated]})
+    write_json(
+        folder / METADATA_FILE, {**facts, "evaluations": [*map(_shortened, facts.get("evaluations", [])), dated]}
+    )
     write_pages(folder)
     judged = _judged(folder.parent, evaluation.samples_sha256)
     if judged > MANY_JUDGED:
@@ -54,9 +56,9 @@ def _shortened(evaluation: Mapping[str, Any]) -> dict[str, Any]:
 def _judged(models_dir: Path, samples_sha256: str) -> int:
     """How many of the models there were scored on this test set."""
     count = 0
-    for path in models_dir.glob(f"*/{FACTS}"):
+    for path in models_dir.glob(f"*/{METADATA_FILE}"):
         try:
-            evaluations = read_facts(path.parent).get("evaluations", [])
+            evaluations = read_metadata(path.parent).get("evaluations", [])
         except GetTagsError:
             continue
         count += any(entry.get("samples_sha256") == samples_sha256 for entry in evaluations)
@@ -75,7 +77,7 @@ def _pages(facts: Mapping[str, Any]) -> tuple[str, str]:
     evaluation: dict[str, Any] = facts["evaluations"][-1] if facts["evaluations"] else {}
     here = Path(__file__)
     pages = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    pages.globals.update(_=_, number=number, named=named, between=between, language=spoken())
+    pages.globals.update(_=_, number=number, named=named, interval_text=interval_text, language=current_language())
     pages.globals.update(documents=documents, tags_of=tags_of)
     page = pages.from_string(here.with_name("report.html.jinja").read_text(encoding="utf-8"))
     sets = list(_sets(evaluation))

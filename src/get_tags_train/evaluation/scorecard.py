@@ -22,7 +22,7 @@ from get_tags_train.metrics.ranking import (
     rank,
     recall,
 )
-from get_tags_train.splits.eval_set import ExampleSet
+from get_tags_train.splits.eval_set import EvalSet
 
 # By documents of the training data that have the tag: from this number on.
 BANDS = {"frequent": 100, "middle": 10, "rare": 0}
@@ -31,14 +31,14 @@ _SHOWN_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
-class Scored:
+class Predictions:
     """Scores of `tags` for each example, and which are true; true_counts includes tags that are not among them.
 
     y_true, y_score: (examples, tags); thresholds: (tags,) the score from which each counts as predicted, where F1 and
     precision and recall of single tags are concerned.
     """
 
-    examples: ExampleSet
+    examples: EvalSet
     tags: list[str]
     y_true: NDArray[np.bool_]
     y_score: NDArray[np.float32]
@@ -49,11 +49,11 @@ class Scored:
     @classmethod
     def of(
         cls,
-        examples: ExampleSet,
+        examples: EvalSet,
         tags: Sequence[str],
         y_score: NDArray[np.float32],
         thresholds: Mapping[str, float] | None = None,
-    ) -> "Scored":
+    ) -> "Predictions":
         """Put scores beside the truth; `thresholds` of tags, .5 where there is none."""
         place = {tag: index for index, tag in enumerate(tags)}
         y_true = np.zeros((len(examples), len(tags)), bool)
@@ -86,7 +86,7 @@ class Scored:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quality:
+class Scorecard:
     """Figures by k have k as text, as JSON has it; `intervals` holds [low, high] under the same names.
 
     best_possible_precision_at_k is what a model without a fault would get. F1, and precision and recall of single
@@ -117,7 +117,7 @@ class Quality:
     samples_sha256: str
 
 
-def measure(scored: Scored, k: int, documents_of: Mapping[str, int] | None) -> Quality:
+def compute_scorecard(scored: Predictions, k: int, documents_of: Mapping[str, int] | None) -> Scorecard:
     """All figures at 1 ... k; documents_of: training documents by tag, where they are known."""
     hits, counts, groups = scored.hits(k), scored.true_counts, scored.examples.groups
     by_k = {
@@ -137,7 +137,7 @@ def measure(scored: Scored, k: int, documents_of: Mapping[str, int] | None) -> Q
     intervals["micro_f1"] = _rounded(share_interval(micro))
     tags, macro_f1, intervals["macro_f1"] = _tag_figures(scored, k)
     supported = {entry["tag"] for entry in tags if entry["support"]}
-    return Quality(
+    return Scorecard(
         examples=len(scored.examples),
         top_k=k,
         **{name: by_k_text(values.mean(axis=0)) for name, values in by_k.items()},
@@ -170,7 +170,7 @@ def _rounded(interval: Interval) -> list[float]:
     return [round(interval.low, 6), round(interval.high, 6)]
 
 
-def _tag_figures(scored: Scored, k: int) -> tuple[list[dict[str, Any]], float, list[float]]:
+def _tag_figures(scored: Predictions, k: int) -> tuple[list[dict[str, Any]], float, list[float]]:
     """A row for each tag that is true, predicted or among the first k somewhere; macro F1 and its interval."""
     true_positives = scored.y_true & scored.y_pred
     support, predicted = scored.y_true.sum(axis=0), scored.y_pred.sum(axis=0)
@@ -200,7 +200,7 @@ def _tag_figures(scored: Scored, k: int) -> tuple[list[dict[str, Any]], float, l
     return rows, round(float(scores[supported].sum() / tags), 6), _rounded(interval)
 
 
-def _bands(scored: Scored, k: int, documents_of: Mapping[str, int]) -> list[dict[str, Any]]:
+def _bands(scored: Predictions, k: int, documents_of: Mapping[str, int]) -> list[dict[str, Any]]:
     """Of the true tags of each band, the share that is among the first k."""
     first = [{scored.tags[n] for n in row} for row in scored.first(k)]
     found, there = ({band: np.zeros(len(first)) for band in BANDS} for _ in range(2))
@@ -225,7 +225,7 @@ def _bands(scored: Scored, k: int, documents_of: Mapping[str, int]) -> list[dict
     ]
 
 
-def _worst(scored: Scored, k: int, r_precision_at_k: NDArray[np.float64]) -> list[dict[str, Any]]:
+def _worst(scored: Predictions, k: int, r_precision_at_k: NDArray[np.float64]) -> list[dict[str, Any]]:
     """The examples with the least of what there was to find, among equals those whose true tags score lowest."""
     of_true = np.where(scored.y_true, scored.y_score, 0).sum(axis=1) / scored.true_counts
     order = np.lexsort((of_true, r_precision_at_k))

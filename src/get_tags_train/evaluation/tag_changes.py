@@ -35,7 +35,7 @@ def tag_changes(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any
     )
 
 
-def concerns(evaluation: Mapping[str, Any]) -> list[str]:
+def deploy_concerns(evaluation: Mapping[str, Any]) -> list[str]:
     """Why one should think twice before this model goes live: it is worse, or it loses tags that are in use."""
     sets = [evaluation, *([evaluation["held_out"]] if evaluation.get("held_out") else [])]
     compared = [entry for each in sets for entry in each.get("comparisons", []) if entry["rival"] == "live"]

@@ -14,13 +14,13 @@ from get_tags_train.core.home import live_model
 from get_tags_train.core.i18n import N_, _, _n, documents, number
 from get_tags_train.core.settings import Settings
 from get_tags_train.data.database import describe_url, open_engine
-from get_tags_train.data.database_errors import translated
+from get_tags_train.data.database_errors import as_user_errors
 from get_tags_train.data.source import DocumentId, DocumentSource
-from get_tags_train.maintenance.retention import dispensable
+from get_tags_train.maintenance.retention import find_unneeded
 from get_tags_train.model.base_model import check_base_model
 from get_tags_train.model.device import choose_device, choose_precision, gpu_users
-from get_tags_train.model.metadata import read_facts, verify
-from get_tags_train.splits.test_samples import FEW, Samples
+from get_tags_train.model.metadata import read_metadata, verify
+from get_tags_train.splits.test_samples import FEW, TestSamples
 from get_tags_train.text.tokenizer import load_tokenizer
 
 _LOW_DISK_BYTES = 10 * 2**30
@@ -41,7 +41,7 @@ class Check(NamedTuple):
     hint: str = ""
 
 
-def examine(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
+def run_checks(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
     """Check everything, one result at a time; a check that fails does not stop the others.
 
     quick: what takes seconds, for this run's source; the database is asked for a few documents only.
@@ -105,10 +105,10 @@ def _live(settings: Settings) -> Check:
     if not (live_dir / "current").exists():
         return Check("live model", "ok", _("none yet in {live_dir}", live_dir=live_dir))
     folder = live_model(live_dir)
-    files = read_facts(folder).get("files")
+    files = read_metadata(folder).get("files")
     if files:
         verify(folder)
-    if files and read_facts(live_dir / "get_tags").get("files") != files:
+    if files and read_metadata(live_dir / "get_tags").get("files") != files:
         said = _("{name} is live, but {plain} holds another model.", name=folder.name, plain=live_dir / "get_tags")
         hint = _("A change was interrupted: the next get-tags deploy or get-tags rollback finishes it first.")
         return Check("live model", "warning", said, hint)
@@ -116,7 +116,7 @@ def _live(settings: Settings) -> Check:
 
 
 def _old_files(settings: Settings) -> Check:
-    found = dispensable(settings.home, settings.live_dir)
+    found = find_unneeded(settings.home, settings.live_dir)
     if not found:
         return Check("old files", "ok", _("Nothing that could go."))
     named = "; ".join(f"{one.folder.name} ({_size(one.bytes)})" for one in found[:_SHOWN_OLD])
@@ -140,7 +140,7 @@ def _size(count: int) -> str:
 def _database(settings: Settings) -> Check:
     engine = open_engine(settings)
     database = settings.database
-    with translated(settings):
+    with as_user_errors(settings):
         source = DocumentSource(engine, database.documents_query, database.tags_query)
         started = perf_counter()
         listed = source.read_ids()
@@ -183,7 +183,7 @@ def _database(settings: Settings) -> Check:
 def _database_in_short(settings: Settings) -> Check:
     """Whether it answers and the queries fit."""
     engine = open_engine(settings)
-    with translated(settings):
+    with as_user_errors(settings):
         source = DocumentSource(engine, settings.database.documents_query, settings.database.tags_query)
         shown = _samples_of(source)
     engine.dispose()
@@ -252,7 +252,7 @@ def _device(settings: Settings) -> Check:
 
 
 def _samples(settings: Settings) -> Check:
-    samples = Samples.read(settings.samples_path)
+    samples = TestSamples.read(settings.samples_path)
     message = _n("{count} example in {path}", "{count} examples in {path}", len(samples.texts), path=samples.path)
     if len(samples.texts) < FEW:
         hint = _(

@@ -14,7 +14,7 @@ from get_tags_train.model.metadata import reading
 
 
 @dataclass(frozen=True)
-class Outlook:
+class RunEstimate:
     """Seconds are estimates; None where no earlier run tells. `data_like` and `model_like` are the runs that told."""
 
     documents: int | None
@@ -27,13 +27,13 @@ class Outlook:
     logs_path: Path
 
 
-def foresee(settings: Settings) -> Outlook:
+def estimate_run(settings: Settings) -> RunEstimate:
     """Look ahead; reads manifests and the list of ids, and asks no database."""
     home, source = settings.home, settings.source
     count, data_seconds, data_like = _data(settings)
     training_seconds, model_like = _training(settings, count)
     name = source.data_name or next(iter(data_names(home)), "")
-    return Outlook(
+    return RunEstimate(
         documents=count,
         data_seconds=data_seconds,
         data_like=data_like,

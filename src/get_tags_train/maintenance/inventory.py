@@ -22,7 +22,7 @@ from get_tags_train.core.home import (
 from get_tags_train.core.i18n import _
 from get_tags_train.core.workspace import PLAN, read_plan
 from get_tags_train.data.prepared import PreparedData
-from get_tags_train.data.shards import piece_facts, piece_paths, read_ids
+from get_tags_train.data.shards import read_ids, shard_metadata, shard_paths
 from get_tags_train.model.metadata import reading
 
 _HASH_LETTERS = 7  # of a test set's hash: enough to tell one from another
@@ -45,8 +45,8 @@ class Unfinished(NamedTuple):
         """(ids worked through, ids listed) of an extraction; (0, 0) where none are listed, at its very beginning."""
         try:
             listed = len(read_ids(self.folder)[0])
-            pieces = piece_paths(self.folder)
-            return (piece_facts(pieces[-1])["stop"] if pieces else 0), listed
+            pieces = shard_paths(self.folder)
+            return (shard_metadata(pieces[-1])["stop"] if pieces else 0), listed
         except (FileNotFoundError, GetTagsError):
             return 0, 0
 

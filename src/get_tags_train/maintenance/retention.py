@@ -15,7 +15,7 @@ from get_tags_train.maintenance.inventory import clear_removed, is_running, refu
 Group = Literal["data", "models"]
 
 
-class Dispensable(NamedTuple):
+class Unneeded(NamedTuple):
     """Something that could go: of which group, its folder, its bytes, and whether it was never finished."""
 
     group: Group
@@ -29,20 +29,20 @@ class Dispensable(NamedTuple):
         return f"get-tags {self.group} remove {self.folder.name}"
 
 
-def dispensable(home: Path, live_dir: Path) -> list[Dispensable]:
+def find_unneeded(home: Path, live_dir: Path) -> list[Unneeded]:
     """All but the newest data and model, the live model and what a run needs; the largest first.
 
     Models only where one is live: until then, nobody has said which is the one to keep.
     """
     old_models = _old_models(home, live_dir, keep=1) if live_name(live_dir) else ()
     found = [
-        *(Dispensable("data", folder, folder_bytes(folder), False) for folder in _old_data(home, keep=1)),
-        *(Dispensable("models", folder, folder_bytes(folder), False) for folder in old_models),
+        *(Unneeded("data", folder, folder_bytes(folder), False) for folder in _old_data(home, keep=1)),
+        *(Unneeded("models", folder, folder_bytes(folder), False) for folder in old_models),
     ]
     parents: dict[Group, Path] = {"data": data_dir(home), "models": models_dir(home)}
     for group, parent in parents.items():
         left = [*unfinished(parent), *parent.glob(f"tags_v*{REMOVING}")]
-        found += [Dispensable(group, path, folder_bytes(path), True) for path in left if not is_running(home, path)]
+        found += [Unneeded(group, path, folder_bytes(path), True) for path in left if not is_running(home, path)]
     return sorted(found, key=lambda one: one.bytes, reverse=True)
 
 

@@ -13,7 +13,7 @@ _Result = TypeVar("_Result")
 _MOST = 4
 
 
-class Cores:
+class CpuThreads:
     """Threads that compute parts side by side; one where there is one core, or the parts may not be divided."""
 
     def __init__(self, *, divides: bool = True) -> None:

@@ -11,7 +11,7 @@ from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.files import file_sha256, read_json
 from get_tags_train.core.i18n import _
 
-FACTS = "get_tags.json"
+METADATA_FILE = "get_tags.json"
 
 
 class _Part(BaseModel):
@@ -52,22 +52,22 @@ class _Facts(_Part):
     evaluations: list[_Evaluation] = []
 
 
-def read_facts(folder: Path) -> dict[str, Any]:
+def read_metadata(folder: Path) -> dict[str, Any]:
     """The facts of a model; empty for one that get-tags did not make. Raises GetTagsError where they are damaged."""
     try:
-        facts = read_json(folder / FACTS)
+        facts = read_json(folder / METADATA_FILE)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise GetTagsError(
-            _("{folder} cannot be read: {error}.", folder=folder / FACTS, error=error),
+            _("{folder} cannot be read: {error}.", folder=folder / METADATA_FILE, error=error),
             _("The model folder is damaged."),
         ) from error
     try:
         _Facts.model_validate(facts)
     except ValidationError as error:
         raise GetTagsError(
-            _("{path} holds no facts of a model.", path=folder / FACTS), _("The model folder is damaged.")
+            _("{path} holds no facts of a model.", path=folder / METADATA_FILE), _("The model folder is damaged.")
         ) from error
     known: dict[str, Any] = facts
     return known
@@ -79,14 +79,14 @@ def reading(folder: Path) -> Iterator[dict[str, Any]]:
 
     Raises GetTagsError naming it.
     """
-    facts = read_facts(folder)
+    facts = read_metadata(folder)
     try:
         yield facts
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise GetTagsError(
             _(
                 "{path} lacks something, or holds something else in its place: {error}.",
-                path=folder / FACTS,
+                path=folder / METADATA_FILE,
                 error=f"{type(error).__name__} {error}",
             ),
             _("The model folder is damaged."),
@@ -102,7 +102,7 @@ def verify(folder: Path) -> None:
             _(
                 "{folder} was not made by get-tags: it has no {facts}, so there is nothing to compare with.",
                 folder=folder,
-                facts=FACTS,
+                facts=METADATA_FILE,
             )
         )
     for name, sha256 in files.items():

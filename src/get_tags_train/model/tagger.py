@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
-from get_tags_train.core.arrow import rows_of
+from get_tags_train.core.arrow import list_rows
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.i18n import _
 from get_tags_train.metrics.ranking import rank
-from get_tags_train.model.cpu_threads import Cores
-from get_tags_train.model.metadata import FACTS
+from get_tags_train.model.cpu_threads import CpuThreads
+from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.text.clean import clean_text
 from get_tags_train.text.encoder import CleanTextEncoder
 from get_tags_train.text.tokenizer import has_text_rules, knows_words
@@ -72,11 +72,11 @@ class TagModel:
         positions = getattr(model.config, "max_position_embeddings", None) or 512
         self.context_length = int(min(tokenizer.model_max_length, positions))
         self._pad_token_id = int(tokenizer.pad_token_id or 0)
-        is_ours = has_text_rules(tokenizer) or (folder / FACTS).is_file()
+        is_ours = has_text_rules(tokenizer) or (folder / METADATA_FILE).is_file()
         self._encode = (_CleanedTexts if is_ours else _TextsAsTheyCome)(tokenizer, self.context_length)
         self._model = (_in_bf16(model) if precision == "bf16" else model).eval().to(device)
         self._device = device
-        self._cores = Cores(divides=device == "cpu")
+        self._cores = CpuThreads(divides=device == "cpu")
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "cpu", precision: str = "fp32") -> "TagModel":
@@ -102,7 +102,7 @@ class TagModel:
         while window := self.encode(list(islice(remaining, _WINDOW_TEXTS))):
             named: list[list[TagScore]] = [[] for _ in window]
             for rows, scores in self._score_batches(window):
-                for row, best in zip(rows, self.name_tags(scores, top_n, min_score), strict=True):
+                for row, best in zip(rows, self.top_tags(scores, top_n, min_score), strict=True):
                     named[row] = best
             yield from named
 
@@ -121,7 +121,7 @@ class TagModel:
             result[rows] = scores
         return result
 
-    def name_tags(self, scores: NDArray[np.float32], top_n: int, min_score: float = 0.0) -> list[list[TagScore]]:
+    def top_tags(self, scores: NDArray[np.float32], top_n: int, min_score: float = 0.0) -> list[list[TagScore]]:
         """The tags of each row of scores, (texts, tags), as `predict` returns them."""
         return [
             [TagScore(self.tags[tag], float(row[tag])) for tag in best if row[tag] >= min_score]
@@ -186,7 +186,7 @@ class _CleanedTexts:
     def __call__(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         clean = pa.array([clean_text(text) for text in texts], pa.string())
         with self._lock:
-            return rows_of(self._encoder(clean))
+            return list_rows(self._encoder(clean))
 
 
 class _TextsAsTheyCome:

@@ -19,8 +19,8 @@ from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.i18n import _
 from get_tags_train.core.settings import ServeSettings
 from get_tags_train.core.version import __version__
-from get_tags_train.serving.batcher import Busy
-from get_tags_train.serving.hot_reload import Follower
+from get_tags_train.serving.batcher import QueueFull
+from get_tags_train.serving.hot_reload import LiveModel
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -93,7 +93,7 @@ class ErrorAnswer(BaseModel):
     error: ErrorText
 
 
-def serve(follower: Follower, settings: ServeSettings, on_ready: Callable[[str], None], on_event: OnEvent) -> None:
+def serve(follower: LiveModel, settings: ServeSettings, on_ready: Callable[[str], None], on_event: OnEvent) -> None:
     """Answer requests until the process is told to end. Raises GetTagsError where the address is not to be had.
 
     on_ready gets the address once requests can come.
@@ -126,7 +126,7 @@ def serve(follower: Follower, settings: ServeSettings, on_ready: Callable[[str],
         uvicorn.Server(config).run(sockets=[listening])
 
 
-def make_app(follower: Follower, settings: ServeSettings) -> App:
+def make_app(follower: LiveModel, settings: ServeSettings) -> App:
     """The API over the model that `follower` keeps live."""
 
     app = FastAPI(
@@ -146,8 +146,8 @@ def make_app(follower: Follower, settings: ServeSettings) -> App:
         """Name the TOP_N surest tags of a text, or of each text of a list."""
         text, top_n = question.text, question.TOP_N  # type: ignore[attr-defined]
         try:
-            answering = follower.together.ask([text] if isinstance(text, str) else text, top_n)
-        except Busy:
+            answering = follower.batcher.ask([text] if isinstance(text, str) else text, top_n)
+        except QueueFull:
             raise HTTPException(503, "Too many texts are waiting.", {"Retry-After": "1"}) from None
         answer = await asyncio.wrap_future(answering)
         named = [Tags(tags=[Tag(tag=tag, score=score) for tag, score in tags]) for tags in answer.tags]
@@ -159,7 +159,7 @@ def make_app(follower: Follower, settings: ServeSettings) -> App:
     async def health() -> Health:
         """Whether the live model answers."""
         problem = follower.problem
-        return Health(status="old_model" if problem else "ok", model=follower.together.live[0], problem=problem)
+        return Health(status="old_model" if problem else "ok", model=follower.batcher.live[0], problem=problem)
 
     @app.get("/model", dependencies=described, responses=_errors(401))
     async def model() -> ModelFacts:

@@ -14,7 +14,7 @@ _STEP_TOKENS = 4_096
 _CHARACTERS_PER_TOKEN = 4
 
 
-class Busy(Exception):
+class QueueFull(Exception):
     """So many texts wait already that one more request would wait too long."""
 
 
@@ -36,7 +36,7 @@ class _Request:
     tags: list[list[TagScore]] = field(default_factory=list)
 
 
-class Together:
+class DynamicBatcher:
     """Computes requests in one thread, a text of each in turn, so that a long list delays nobody."""
 
     def __init__(self, name: str, model: TagModel, *, max_waiting_texts: int) -> None:
@@ -66,7 +66,7 @@ class Together:
             return request.answer
         with self._changed:
             if self._waiting + len(texts) > self._max_waiting_texts and self._waiting:
-                raise Busy
+                raise QueueFull
             self._waiting += len(texts)
             self._requests.append(request)
             self._changed.notify()
@@ -123,7 +123,7 @@ class Together:
         scores = model.score_encoded(model.encode([text for _, text in asked]))
         rows = iter(scores)
         for request, text in step:  # a blank text has no tags
-            request.tags += model.name_tags(next(rows)[None], request.top_n) if text.strip() else [[]]
+            request.tags += model.top_tags(next(rows)[None], request.top_n) if text.strip() else [[]]
 
     def _drop(self, requests: Sequence[_Request], error: Exception) -> None:
         """Answer these requests with an error, and compute nothing more of them."""

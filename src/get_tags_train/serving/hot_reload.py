@@ -12,16 +12,16 @@ from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.home import live_model
 from get_tags_train.core.i18n import _
-from get_tags_train.model.metadata import read_facts
+from get_tags_train.model.metadata import read_metadata
 from get_tags_train.model.tagger import TagModel
-from get_tags_train.serving.batcher import Together
+from get_tags_train.serving.batcher import DynamicBatcher
 
 _LOOK_SECONDS = 0.5
 _RETRY_SECONDS = 30.0
 _WARM_UP = "Contractul se încheie între părți în conformitate cu legea."
 
 
-class Follower:
+class LiveModel:
     """The model that is live in a folder; `with follower` watches the folder, and stops at the end."""
 
     def __init__(
@@ -31,26 +31,28 @@ class Follower:
         self._live_dir, self._load, self._on_event = live_dir, load, on_event
         self._folder = live_model(live_dir)
         self._identity = _identity(self._folder)
-        self._facts, self._since = read_facts(self._folder), _now()
-        self.together = Together(self._folder.name, self._loaded(self._folder), max_waiting_texts=max_waiting_texts)
+        self._facts, self._since = read_metadata(self._folder), _now()
+        self.batcher = DynamicBatcher(
+            self._folder.name, self._loaded(self._folder), max_waiting_texts=max_waiting_texts
+        )
         # Why what is live now does not answer; None where it does.
         self.problem: str | None = None
         self._failed: tuple[object, float] = None, 0.0
         self._left, self._looking = Event(), Lock()
         self._thread = Thread(target=self._watch, name="follower", daemon=True)
 
-    def __enter__(self) -> "Follower":
+    def __enter__(self) -> "LiveModel":
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._left.set()
         self._thread.join()
-        self.together.close()
+        self.batcher.close()
 
     def facts(self) -> dict[str, Any]:
         """What is known of the model that answers."""
-        name, model = self.together.live
+        name, model = self.batcher.live
         evaluation = (self._facts.get("evaluations") or [{}])[-1]
         return {
             "name": name,
@@ -79,7 +81,7 @@ class Follower:
                 return
             if identity == self._failed[0] and monotonic() < self._failed[1]:
                 return
-            facts, model = read_facts(folder), self._loaded(folder)
+            facts, model = read_metadata(folder), self._loaded(folder)
         except Exception as error:  # noqa: BLE001  whatever is wrong with the new one, the old one answers
             said = error.message if isinstance(error, GetTagsError) else f"{type(error).__name__}: {error}."
             if self.problem != said:
@@ -90,7 +92,7 @@ class Follower:
                 )
             self.problem, self._failed = said, (identity, monotonic() + _RETRY_SECONDS)
             return
-        self.together.change_over(folder.name, model)
+        self.batcher.change_over(folder.name, model)
         self._folder, self._identity, self._facts, self._since = folder, identity, facts, _now()
         self.problem = None
         self._on_event(Notice(_("{name} answers now.", name=folder.name)))

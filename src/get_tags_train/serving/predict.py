@@ -15,14 +15,16 @@ from get_tags_train.serving.text_files import Texts
 Format = Literal["lines", "csv", "jsonl", "json"]
 
 
-class Named(NamedTuple):
+class TextPrediction(NamedTuple):
     """The tags of one text, surest first; none for a blank text."""
 
     id: str
     tags: list[TagScore]
 
 
-def name_each(model: TagModel, texts: Texts, *, top_n: int, min_score: float, on_event: OnEvent) -> Iterator[Named]:
+def predict_texts(
+    model: TagModel, texts: Texts, *, top_n: int, min_score: float, on_event: OnEvent
+) -> Iterator[TextPrediction]:
     """The tags of each text, in order, in constant memory."""
     started, done, blank = perf_counter(), 0, 0
     on_event(StageStarted("predict", total=len(texts), unit="documents"))
@@ -34,13 +36,13 @@ def name_each(model: TagModel, texts: Texts, *, top_n: int, min_score: float, on
             if text.strip():
                 yield text
 
-    def in_order() -> Iterator[Named]:
+    def in_order() -> Iterator[TextPrediction]:
         for tags in model.predict_each(worth_asking(), top_n, min_score):
             while not waiting[0][1]:
-                yield Named(waiting.popleft()[0], [])
-            yield Named(waiting.popleft()[0], tags)
+                yield TextPrediction(waiting.popleft()[0], [])
+            yield TextPrediction(waiting.popleft()[0], tags)
         while waiting:
-            yield Named(waiting.popleft()[0], [])
+            yield TextPrediction(waiting.popleft()[0], [])
 
     for named in in_order():
         yield named
@@ -60,13 +62,13 @@ def name_each(model: TagModel, texts: Texts, *, top_n: int, min_score: float, on
         )
 
 
-def lines(results: Iterable[Named], format: Format) -> Iterator[str]:
+def lines(results: Iterable[TextPrediction], format: Format) -> Iterator[str]:
     """The results as a file's content, piece by piece.
 
     csv: a row for each tag, and one without for a text that has none. jsonl: an object for each text. json: one list,
     without ids. lines: for people.
     """
-    write: dict[Format, Callable[[Iterable[Named]], Iterator[str]]] = {
+    write: dict[Format, Callable[[Iterable[TextPrediction]], Iterator[str]]] = {
         "lines": _as_lines,
         "csv": _as_csv,
         "jsonl": _as_jsonl,
@@ -75,23 +77,23 @@ def lines(results: Iterable[Named], format: Format) -> Iterator[str]:
     return write[format](results)
 
 
-def _as_lines(results: Iterable[Named]) -> Iterator[str]:
+def _as_lines(results: Iterable[TextPrediction]) -> Iterator[str]:
     for own, tags in results:
         yield f"{own}: {', '.join(f'{tag} {score:.3f}' for tag, score in tags)}\n"
 
 
-def _as_csv(results: Iterable[Named]) -> Iterator[str]:
+def _as_csv(results: Iterable[TextPrediction]) -> Iterator[str]:
     yield as_lines([("id", "tag", "score")])
     for own, tags in results:
         yield as_lines([(own, tag, f"{score:.6f}") for tag, score in tags] or [(own, "", "")])
 
 
-def _as_jsonl(results: Iterable[Named]) -> Iterator[str]:
+def _as_jsonl(results: Iterable[TextPrediction]) -> Iterator[str]:
     for own, tags in results:
         yield json.dumps({"id": own, **_entry(tags)}, ensure_ascii=False) + "\n"
 
 
-def _as_json(results: Iterable[Named]) -> Iterator[str]:
+def _as_json(results: Iterable[TextPrediction]) -> Iterator[str]:
     before = "["
     for _number, tags in results:
         yield before + json.dumps(_entry(tags))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.i18n import _
 from get_tags_train.data.near_duplicates import group_texts
-from get_tags_train.splits.test_samples import Samples
+from get_tags_train.splits.test_samples import TestSamples
 from get_tags_train.text.shingles import shingle
 
 SAMPLES = "test samples"
@@ -20,7 +20,7 @@ RARE = "test samples chosen for rare tags"
 
 
 @dataclass(frozen=True)
-class ExampleSet:
+class EvalSet:
     """Examples that have tags; what is measured on one set is compared with nothing measured on another.
 
     texts are clean, raw_texts as they came; groups: (examples,) near-duplicates share a number; sha256 tells the set
@@ -40,7 +40,7 @@ class ExampleSet:
         return len(self.texts)
 
     @classmethod
-    def of_samples(cls, samples: Samples) -> "ExampleSet":
+    def of_samples(cls, samples: TestSamples) -> "EvalSet":
         """The test samples that have tags, without those that were added for rare tags: they would tilt the figures.
 
         Raises InputError where none has tags.
@@ -51,12 +51,12 @@ class ExampleSet:
         return found
 
     @classmethod
-    def of_rare_samples(cls, samples: Samples) -> "ExampleSet":
+    def of_rare_samples(cls, samples: TestSamples) -> "EvalSet":
         """The test samples that were added for rare tags."""
         return cls._of(RARE, samples.of_part("rare"))
 
     @classmethod
-    def _of(cls, name: str, samples: Samples) -> "ExampleSet":
+    def _of(cls, name: str, samples: TestSamples) -> "EvalSet":
         tagged = [row for row, tags in enumerate(samples.labels) if tags]
         texts = [samples.texts[row] for row in tagged]
         return cls(
@@ -71,7 +71,7 @@ class ExampleSet:
         )
 
     @classmethod
-    def of_documents(cls, name: str, texts: Sequence[str], labels: Sequence[Sequence[str]]) -> "ExampleSet":
+    def of_documents(cls, name: str, texts: Sequence[str], labels: Sequence[Sequence[str]]) -> "EvalSet":
         """Held-out documents, all of which have tags; their hash is over texts and tags in order."""
         digest = hashlib.sha256()
         for text, tags in zip(texts, labels, strict=True):

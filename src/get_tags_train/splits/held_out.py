@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from get_tags_train.core.arrow import rows_of
+from get_tags_train.core.arrow import list_rows
 from get_tags_train.core.csv import read_columns, write_csv
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.files import locked
 from get_tags_train.core.home import held_out_path, locks_dir
 from get_tags_train.core.i18n import _
-from get_tags_train.data.near_duplicates import find_twins, group_documents, group_texts
+from get_tags_train.data.near_duplicates import find_near_duplicates, group_documents, group_texts
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.text.shingles import CHARACTERS, shingle
 
@@ -114,7 +114,7 @@ def texts_and_labels(data: PreparedData, wanted: NDArray[np.bool_]) -> tuple[lis
     for batch in data.batches():
         here = batch.filter(pa.array(wanted[first : first + len(batch)]))
         texts += here.column("text").to_pylist()
-        labels += [[data.tags[tag] for tag in row] for row in rows_of(here.column("tags"))]
+        labels += [[data.tags[tag] for tag in row] for row in list_rows(here.column("tags"))]
         first += len(batch)
     return texts, labels
 
@@ -156,7 +156,7 @@ def _find(listed: _Listed, data: PreparedData) -> tuple[dict[str, int], NDArray[
     today = (text for _, _, text in _documents(data, np.array(sorted(places.values()), np.int64)))
     texts = list(dict.fromkeys([*listed.beginnings.values(), *today]))  # as they were held out, and as they are now
     twins = np.zeros(data.manifest.documents_kept, bool)
-    twins[find_twins(shingle(texts), data).documents] = True
+    twins[find_near_duplicates(shingle(texts), data).documents] = True
     twins[list(places.values())] = False
     return places, twins
 

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from get_tags_train.data.prepared import PreparedData
     from get_tags_train.splits.held_out import HeldOut
-    from get_tags_train.splits.test_samples import Samples
+    from get_tags_train.splits.test_samples import TestSamples
 
 
 def set_aside(
-    settings: Settings, data: "PreparedData", samples: "Samples", on_event: OnEvent
+    settings: Settings, data: "PreparedData", samples: "TestSamples", on_event: OnEvent
 ) -> "tuple[NDArray[np.bool_], HeldOut]":
     """Which documents are also test samples, or nearly, and which are held out.
 

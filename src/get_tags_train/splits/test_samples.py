@@ -20,7 +20,7 @@ from get_tags_train.core.csv import (
     write_csv,
 )
 from get_tags_train.core.errors import InputError
-from get_tags_train.core.files import file_sha256, replacing
+from get_tags_train.core.files import atomic_write, file_sha256
 from get_tags_train.core.i18n import _
 from get_tags_train.text.clean import CEDILLA_TO_COMMA, clean_text, text_hash
 from get_tags_train.text.tags import parse_labels
@@ -40,7 +40,7 @@ class Origin(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Samples:
+class TestSamples:
     """Clean texts, and as they stand in the file, with normalised true tags; `sha256` is the file's.
 
     `lines` are those of the file, `origins` None for an example that people wrote themselves.
@@ -55,7 +55,7 @@ class Samples:
     origins: list[Origin | None]
 
     @classmethod
-    def read(cls, path: Path, tags_map: Mapping[str, str] | None = None) -> "Samples":
+    def read(cls, path: Path, tags_map: Mapping[str, str] | None = None) -> "TestSamples":
         """Read the file, its labels renamed as the documents' tags are (an empty name drops one).
 
         Raises InputError where it is absent, empty or unreadable.
@@ -74,7 +74,7 @@ class Samples:
             origins=[origins.get(text_hash(text).hex()) for text in texts],
         )
 
-    def of_part(self, *parts: Part | None) -> "Samples":
+    def of_part(self, *parts: Part | None) -> "TestSamples":
         """Only the examples of these parts; None are those that people wrote themselves."""
         own = [origin.part if origin else None for origin in self.origins]
         kept = [n for n, part in enumerate(own) if part in parts]
@@ -164,7 +164,7 @@ def append_samples(path: Path, examples: Iterable[tuple[str, Sequence[str]]]) ->
     added = (gap + as_written(written.getvalue(), encoding_of(raw))).encode(encoding_of(raw))
     backup = path.with_name(f"{path.stem}_{datetime.now():%Y%m%d-%H%M%S}{path.suffix}")
     for target, content in ((backup, raw), (path, raw + added)):
-        with replacing(target) as stream:
+        with atomic_write(target) as stream:
             stream.write(content)
     return backup
 

@@ -12,7 +12,7 @@ from get_tags_train.data.prepared import PreparedData
 
 
 @dataclass(frozen=True)
-class Examples:
+class TrainingSet:
     """What is trained on: places of documents in the data, and the tags that become labels.
 
     rows: (examples,) places in stored order; label_of: (tags of the data,) label or -1; counts per label.
@@ -24,7 +24,7 @@ class Examples:
     label_of: NDArray[np.int64]
 
 
-def choose_examples(data: PreparedData, left_out: NDArray[np.bool_], min_tag_count: int) -> Examples:
+def choose_training_set(data: PreparedData, left_out: NDArray[np.bool_], min_tag_count: int) -> TrainingSet:
     """All documents but those in `left_out` that have a tag on at least `min_tag_count` of them.
 
     Raises InputError where none is left.
@@ -48,4 +48,4 @@ def choose_examples(data: PreparedData, left_out: NDArray[np.bool_], min_tag_cou
             ),
             _("Lower min_tag_count under [training], or extract other documents."),
         )
-    return Examples(rows, [data.tags[n] for n in common], [int(counts[n]) for n in common], label_of)
+    return TrainingSet(rows, [data.tags[n] for n in common], [int(counts[n]) for n in common], label_of)

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from get_tags_train.core.arrow import write_batches
 from get_tags_train.data.prepared import PreparedData
-from get_tags_train.splits.training_set import Examples
+from get_tags_train.splits.training_set import TrainingSet
 from get_tags_train.text.encoder import CleanTextEncoder
 from get_tags_train.text.tokenizer import cut, fingerprint
 
@@ -36,7 +36,7 @@ class Documents:
     """The documents of prepared data as a model reads them: memory-mapped, cut to the context, tags as labels."""
 
     def __init__(
-        self, tags: "_Lists", input_ids: "_Lists", examples: Examples, *, pad_token_id: int, context_length: int
+        self, tags: "_Lists", input_ids: "_Lists", examples: TrainingSet, *, pad_token_id: int, context_length: int
     ) -> None:
         self._tags, self._input_ids, self._label_of = tags, input_ids, examples.label_of
         self._labels, self._pad_token_id, self._context_length = len(examples.tags), pad_token_id, context_length
@@ -80,7 +80,7 @@ class _Lists:
 
 
 def open_documents(
-    data: PreparedData, examples: Examples, tokenizer: PreTrainedTokenizerFast, context_length: int, again_path: Path
+    data: PreparedData, examples: TrainingSet, tokenizer: PreTrainedTokenizerFast, context_length: int, again_path: Path
 ) -> Documents:
     """The documents of prepared data, by their places there.
 

@@ -146,4 +146,4 @@ def _read_state(folder: Path) -> dict[str, Any]:
 
 
 CHECKPOINTS = "checkpoints"
-_KEPT_CHECKPOINTS = 2
+KEPT_CHECKPOINTS = 2

@@ -15,7 +15,7 @@ _NAME = "get_tags_products"
 _PLAIN = {"bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert"}
 
 
-def is_plain(model: PreTrainedModel) -> bool:
+def has_plain_attention(model: PreTrainedModel) -> bool:
     """Whether the model's attention can be computed as plain products."""
     return model.config.model_type in _PLAIN
 

@@ -22,7 +22,7 @@ def is_launched() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
-class Processes:
+class ProcessGroup:
     """All processes of one training; `rank` 0 is the main one. Alone, every method is free."""
 
     def __init__(self, device: str) -> None:

@@ -8,16 +8,16 @@ from transformers import PreTrainedModel, set_seed
 from get_tags_train.core.settings import TrainingSettings
 from get_tags_train.metrics.calibration import Calibration
 from get_tags_train.model.base_model import _load
-from get_tags_train.splits.training_set import Examples
+from get_tags_train.splits.training_set import TrainingSet
 
 
-def identity(base_model: str) -> str:
+def base_model_identity(base_model: str) -> str:
     """What tells a base model from one that was put into the same folder later."""
     files = sorted(p for p in Path(base_model).glob("*") if p.suffix in {".json", ".safetensors", ".bin"})
     return " ".join([base_model, *(f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files)])
 
 
-def load_for_tags(base_model: str, examples: Examples, training: TrainingSettings) -> PreTrainedModel:
+def load_for_tags(base_model: str, examples: TrainingSet, training: TrainingSettings) -> PreTrainedModel:
     """The base model with a new head, whose biases start at each tag's log-odds."""
     set_seed(training.seed)
     model = _load(

@@ -17,12 +17,12 @@ from get_tags_train.core.system import StopRequest
 from get_tags_train.model.device import gpu_memory
 from get_tags_train.training.batches import order_of_epoch
 from get_tags_train.training.checkpoints import Checkpoint, Checkpoints, Progress
-from get_tags_train.training.distributed import Processes
-from get_tags_train.training.step import Learner, Step
+from get_tags_train.training.distributed import ProcessGroup
+from get_tags_train.training.step import StepResult, TrainingStep
 
 
 @dataclass(frozen=True)
-class Course:
+class Schedule:
     """How a training runs: its documents (`rows` train, `selecting` choose the epoch), lengths of all, and settings."""
 
     rows: NDArray[np.int64]
@@ -61,11 +61,16 @@ class Course:
                 yield order[place * self.batch_size : (place + 1) * self.batch_size]
 
 
-class Fitting:
+class TrainingLoop:
     """One training under way; `progress` is how far it has come."""
 
     def __init__(
-        self, course: Course, learner: Learner, checkpoints: Checkpoints, processes: Processes, on_event: OnEvent
+        self,
+        course: Schedule,
+        learner: TrainingStep,
+        checkpoints: Checkpoints,
+        processes: ProcessGroup,
+        on_event: OnEvent,
     ) -> None:
         self.progress = Progress(batch_size=course.batch_size)
         self._course, self._learner, self._checkpoints = course, learner, checkpoints
@@ -78,7 +83,7 @@ class Fitting:
         self.progress = checkpoint.progress
         self._learner.physical_tokens = min(self._learner.physical_tokens, checkpoint.progress.physical_tokens)
         self._learner.load(checkpoint.weights)
-        self._learner.load_moments(checkpoint.moments, checkpoint.progress.step)
+        self._learner.load_optimizer_state(checkpoint.moments, checkpoint.progress.step)
 
     def run(self, stop: StopRequest) -> None:
         """Train to the end, or until somebody asks to stop: then the step is finished and the state saved."""
@@ -89,7 +94,7 @@ class Fitting:
             began, step = perf_counter(), self.progress.step
             taken = self._learner.step(step, rows, course.rate(step))
             if not taken.is_sound:
-                raise self._come_apart(taken)
+                raise self._diverged(taken)
             self._count(taken, perf_counter() - began)
             self._documents_done += len(rows)
             ended = self._end_epoch() if self.progress.step % course.steps_per_epoch == 0 else None
@@ -105,7 +110,7 @@ class Fitting:
         if self.progress.best_epoch not in (0, course.training.epochs):
             self._learner.load(load_file(self._checkpoints.best_path(self.progress.best_epoch)))
 
-    def _count(self, taken: Step, seconds: float) -> None:
+    def _count(self, taken: StepResult, seconds: float) -> None:
         done = self.progress
         self.progress = replace(
             done,
@@ -141,7 +146,7 @@ class Fitting:
         if not (must or due):
             return
         try:
-            self._checkpoints.save(self.progress, self._learner.weights(), self._learner.moments())
+            self._checkpoints.save(self.progress, self._learner.weights(), self._learner.optimizer_state())
         except OSError as error:
             if must:
                 raise
@@ -153,7 +158,7 @@ class Fitting:
             self._on_event(Notice(said, "warning"))
         self._saved_at = perf_counter()
 
-    def _tell(self, taken: Step) -> None:
+    def _tell(self, taken: StepResult) -> None:
         course, done = self._course, self.progress
         epoch = -(-done.step // course.steps_per_epoch)
         seconds = max(perf_counter() - self._began_at, 1e-9)
@@ -170,7 +175,7 @@ class Fitting:
         figures = {"loss": taken.loss, "learning_rate": learning_rate, "gradient": taken.norm, "docs_per_second": speed}
         self._on_event(StageProgress("train", done.step, ", ".join(notes), left, figures))
 
-    def _come_apart(self, taken: Step) -> GetTagsError:
+    def _diverged(self, taken: StepResult) -> GetTagsError:
         step, kept = self.progress.step + 1, self._checkpoints.saved_step
         if not math.isfinite(taken.loss):
             said = _("The loss became {loss} at step {step}: training has come apart.", loss=taken.loss, step=step)

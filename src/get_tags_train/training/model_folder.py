@@ -15,19 +15,19 @@ from get_tags_train.core.i18n import _
 from get_tags_train.core.version import __version__
 from get_tags_train.core.workspace import PLAN
 from get_tags_train.model.device import choose_precision
-from get_tags_train.model.metadata import FACTS
+from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.model.probes import take_probes
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.text.tokenizer import save_tokenizer
-from get_tags_train.training.checkpoints import _KEPT_CHECKPOINTS
-from get_tags_train.training.run import _Run, _Trained
+from get_tags_train.training.checkpoints import KEPT_CHECKPOINTS
+from get_tags_train.training.run import TrainedModel, TrainingRun
 
 
-def _check_disk(folder: Path, model: PreTrainedModel) -> None:
+def check_disk(folder: Path, model: PreTrainedModel) -> None:
     """Raise GetTagsError where the disk will not hold the checkpoints and the model."""
     weights = 4 * model.num_parameters()
     # A checkpoint has weights and two moments of each; one more is being written; the best epoch's and the model's own.
-    needed = 3 * weights * (_KEPT_CHECKPOINTS + 1) + 2 * weights - folder_bytes(folder)
+    needed = 3 * weights * (KEPT_CHECKPOINTS + 1) + 2 * weights - folder_bytes(folder)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise GetTagsError(
@@ -45,17 +45,17 @@ def _check_disk(folder: Path, model: PreTrainedModel) -> None:
         )
 
 
-def _write_model(run: _Run, trained: _Trained, known: dict[str, Any]) -> None:
+def write_model_folder(run: TrainingRun, trained: TrainedModel, known: dict[str, Any]) -> None:
     """The model folder, with its facts last: their presence means that all of it is there."""
     folder = run.folder
     trained.model.save_pretrained(folder)
     # safetensors keeps its files to their owner; whoever runs the API is to read them too.
     shutil.copymode(folder / "config.json", folder / "model.safetensors")
     save_tokenizer(run.tokenizer, folder, run.training.context_length)
-    write_json(folder / FACTS, _facts(run, trained) | known)
+    write_json(folder / METADATA_FILE, _facts(run, trained) | known)
 
 
-def _facts(run: _Run, trained: _Trained) -> dict[str, Any]:
+def _facts(run: TrainingRun, trained: TrainedModel) -> dict[str, Any]:
     """What the model folder says of itself."""
     folder, examples, progress = run.folder, trained.examples, trained.progress
     model_files = [p for p in sorted(folder.iterdir()) if p.suffix in {".json", ".safetensors"} and p.name != PLAN]
@@ -95,7 +95,7 @@ def _facts(run: _Run, trained: _Trained) -> dict[str, Any]:
     }
 
 
-def _new_name(parent: Path, data_name: str) -> str:
+def new_model_name(parent: Path, data_name: str) -> str:
     moment = datetime.now()
     while True:
         name = f"{data_name}-{moment:%Y%m%d-%H%M%S}"

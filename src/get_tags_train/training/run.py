@@ -12,13 +12,13 @@ from get_tags_train.core.home import PARTIAL, data_dir, models_dir
 from get_tags_train.core.settings import TrainingSettings
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.metrics.calibration import Calibration
-from get_tags_train.splits.training_set import Examples
+from get_tags_train.splits.training_set import TrainingSet
 from get_tags_train.text.tokenizer import load_tokenizer
 from get_tags_train.training.checkpoints import Progress
 
 
 @dataclass(frozen=True)
-class _Run:
+class TrainingRun:
     """One training: what is trained on what, where; the same in each of its processes."""
 
     home: Path
@@ -50,7 +50,7 @@ class _Run:
         }
 
     @classmethod
-    def of_task(cls, task: dict[str, Any], home: Path, device: str) -> "_Run":
+    def of_task(cls, task: dict[str, Any], home: Path, device: str) -> "TrainingRun":
         """The same run, in another process."""
         data = PreparedData(data_dir(home) / task["data"])
         masks = {}
@@ -71,11 +71,11 @@ class _Run:
 
 
 @dataclass(frozen=True)
-class _Trained:
+class TrainedModel:
     """What came of it; `thresholds` are the scores from which each tag counts as named."""
 
     model: PreTrainedModel
-    examples: Examples
+    examples: TrainingSet
     progress: Progress
     processes: int
     calibration: Calibration

@@ -15,20 +15,20 @@ from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.i18n import _
 from get_tags_train.core.settings import TrainingSettings
 from get_tags_train.metrics.ranking import precision_at_k
-from get_tags_train.model.cpu_threads import Cores
+from get_tags_train.model.cpu_threads import CpuThreads
 from get_tags_train.model.device import choose_precision, is_out_of_memory
 from get_tags_train.training.batches import Batch, Documents, split_by_tokens
-from get_tags_train.training.cpu_kernels import is_plain, seed_dropout, use_own_dropout, use_plain_products
-from get_tags_train.training.distributed import Processes
+from get_tags_train.training.cpu_kernels import has_plain_attention, seed_dropout, use_own_dropout, use_plain_products
+from get_tags_train.training.distributed import ProcessGroup
 from get_tags_train.training.head import is_new_layer
 
 # Tokens computed at once, padding included, by each core that computes alone: enough to keep a GPU busy, few enough
 # for a processor's caches. Where memory ends before, it is halved.
-_PHYSICAL_TOKENS = {"cpu": 2_048, "cuda": 65_536}
+_MICRO_BATCH_TOKENS = {"cpu": 2_048, "cuda": 65_536}
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
-class Step(NamedTuple):
+class StepResult(NamedTuple):
     """What one optimiser step had: mean loss, norm of the gradient, tokens without and with the padding."""
 
     loss: float
@@ -42,7 +42,7 @@ class Step(NamedTuple):
         return math.isfinite(self.loss) and math.isfinite(self.norm)
 
 
-class Learner:
+class TrainingStep:
     """A model and its optimiser. What a step does follows from the seed, its number and the state, nothing else."""
 
     def __init__(
@@ -50,17 +50,17 @@ class Learner:
         model: PreTrainedModel,
         documents: Documents,
         training: TrainingSettings,
-        processes: Processes,
+        processes: ProcessGroup,
         device: str,
     ) -> None:
-        self.physical_tokens = self.most_tokens = _PHYSICAL_TOKENS[device]
+        self.physical_tokens = self.most_tokens = _MICRO_BATCH_TOKENS[device]
         torch.nn.Module.to(model, device)
-        divides = device == "cpu" and is_plain(model)
+        divides = device == "cpu" and has_plain_attention(model)
         if divides:
             use_plain_products(model)
             use_own_dropout(model)  # torch's draws from one generator, whichever thread comes first
-        self._cores = Cores(divides=divides)
-        self._model, self._models = model, [model, *(_twin(model) for _ in range(self._cores.count - 1))]
+        self._cores = CpuThreads(divides=divides)
+        self._model, self._models = model, [model, *(_share_weights(model) for _ in range(self._cores.count - 1))]
         self._documents, self._training, self._processes, self.device = documents, training, processes, device
         self._is_bf16 = choose_precision(training.precision, device) == "bf16"
         self._named = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -78,7 +78,7 @@ class Learner:
             fused=True,
         )
 
-    def step(self, number: int, rows: NDArray[np.int64], share: float) -> Step:
+    def step(self, number: int, rows: NDArray[np.int64], share: float) -> StepResult:
         """Take optimiser step `number` on these documents, at this share of the peak learning rates.
 
         A step whose loss or gradient is no number changes nothing. Raises GetTagsError where memory does not hold
@@ -89,10 +89,10 @@ class Learner:
             for group, peak in zip(self._optimizer.param_groups, self._peak_rates, strict=True):
                 group["lr"] = peak * share
             self._optimizer.step()
-        self.forget_gradient()
+        self.zero_grad()
         return taken
 
-    def gradient(self, number: int, rows: NDArray[np.int64]) -> Step:
+    def gradient(self, number: int, rows: NDArray[np.int64]) -> StepResult:
         """The gradient of the mean loss over these documents, of all processes together, clipped."""
         by_length = rows[np.argsort(-self._documents.lengths[rows], kind="stable")]
         own = by_length[self._processes.rank :: self._processes.count]
@@ -107,9 +107,9 @@ class Learner:
         if self._training.max_grad_norm:
             torch.nn.utils.clip_grads_with_norm_(parameters, self._training.max_grad_norm, norm)
         loss, tokens, computed_tokens = figures.tolist()
-        return Step(loss, float(norm), int(tokens), int(computed_tokens))
+        return StepResult(loss, float(norm), int(tokens), int(computed_tokens))
 
-    def forget_gradient(self) -> None:
+    def zero_grad(self) -> None:
         """As if no gradient had been computed."""
         self._optimizer.zero_grad()
 
@@ -197,7 +197,7 @@ class Learner:
         self._processes.add_up([sums])
         return [float(total) / len(rows) for total in sums]
 
-    def judge(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def logits(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Logits in float32 and labels of these documents, in any order, by this process: (documents, labels) each."""
         self._model.eval()
 
@@ -215,7 +215,7 @@ class Learner:
         state: dict[str, torch.Tensor] = self._model.state_dict()
         return state
 
-    def moments(self) -> dict[str, torch.Tensor]:
+    def optimizer_state(self) -> dict[str, torch.Tensor]:
         """What the optimiser remembers of the gradients, by name; not a copy."""
         return {
             f"{moment}.{name}": self._optimizer.state[self._named[name]][moment]
@@ -228,7 +228,7 @@ class Learner:
         """Take over the weights of a checkpoint."""
         self._model.load_state_dict(weights)
 
-    def load_moments(self, moments: Mapping[str, torch.Tensor], steps: int) -> None:
+    def load_optimizer_state(self, moments: Mapping[str, torch.Tensor], steps: int) -> None:
         """Take over what the optimiser remembered after so many steps."""
         state = {
             place: {"step": torch.tensor(float(steps)), **{moment: moments[f"{moment}.{name}"] for moment in _MOMENTS}}
@@ -238,7 +238,7 @@ class Learner:
         self._optimizer.load_state_dict({"state": state, "param_groups": self._optimizer.state_dict()["param_groups"]})
 
 
-def _twin(model: PreTrainedModel) -> PreTrainedModel:
+def _share_weights(model: PreTrainedModel) -> PreTrainedModel:
     """The model again, of the same weights in the same memory, with gradients of its own."""
     shared = {id(own): torch.nn.Parameter(own.detach(), requires_grad=own.requires_grad) for own in model.parameters()}
     return copy.deepcopy(model, shared)

@@ -5,8 +5,8 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from get_tags_train.training.distributed import Processes
-from get_tags_train.training.step import Learner
+from get_tags_train.training.distributed import ProcessGroup
+from get_tags_train.training.step import TrainingStep
 
 # How much is computed to see how fast the device is: a second or two of a small model on a processor.
 _MEASURED_TOKENS = {"cpu": 4_096, "cuda": 1 << 30}
@@ -21,7 +21,7 @@ def longest_documents(rows: NDArray[np.int64], lengths: NDArray[np.int32], count
     return rows[np.argsort(-lengths[rows], kind="stable")[:count]]
 
 
-def seconds_per_token(learner: Learner, longest: NDArray[np.int64], lengths: NDArray[np.int32]) -> float:
+def seconds_per_token(learner: TrainingStep, longest: NDArray[np.int64], lengths: NDArray[np.int32]) -> float:
     """Seconds of training a token takes, by the longest documents, which also shows whether memory holds them."""
     fitting = int((np.cumsum(lengths[longest]) <= _MEASURED_TOKENS[learner.device]).sum())
     rows = longest[: max(1, fitting)]
@@ -29,7 +29,7 @@ def seconds_per_token(learner: Learner, longest: NDArray[np.int64], lengths: NDA
 
 
 def fastest_batch_size(
-    learner: Learner, rows: NDArray[np.int64], lengths: NDArray[np.int32], processes: Processes
+    learner: TrainingStep, rows: NDArray[np.int64], lengths: NDArray[np.int32], processes: ProcessGroup
 ) -> int:
     """The smallest batch size that is about as fast as any whose longest documents fit into memory at once."""
     chosen, best = _SIZES[0], 0.0
@@ -47,13 +47,13 @@ def fastest_batch_size(
     return chosen
 
 
-def _seconds(learner: Learner, rows: NDArray[np.int64]) -> float:
+def _seconds(learner: TrainingStep, rows: NDArray[np.int64]) -> float:
     """Seconds that the gradient of these documents takes, once warm; nothing is learnt from it."""
     seconds = 0.0
     for _ in range(2):
         began = perf_counter()
         learner.gradient(0, rows)
-        learner.forget_gradient()
+        learner.zero_grad()
         seconds = perf_counter() - began
         if seconds > _LONG_SECONDS:  # warming up is a small part of it
             break

@@ -16,23 +16,23 @@ from get_tags_train.core.files import remove_folder
 from get_tags_train.core.home import logs_dir, models_dir
 from get_tags_train.core.i18n import _, _n, documents
 from get_tags_train.core.settings import Settings
-from get_tags_train.core.system import StopRequest, awake
+from get_tags_train.core.system import StopRequest, keep_awake
 from get_tags_train.core.workspace import PLAN, open_workspace
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.metrics.calibration import THRESHOLD, Calibration, fit_calibration, tune_thresholds
 from get_tags_train.model import training_record
 from get_tags_train.model.device import prepared_device
-from get_tags_train.model.metadata import FACTS
-from get_tags_train.splits.training_set import choose_examples
+from get_tags_train.model.metadata import METADATA_FILE
+from get_tags_train.splits.training_set import choose_training_set
 from get_tags_train.text.tokenizer import fingerprint
 from get_tags_train.training.batches import is_tokenised_for, open_documents, tokenise_again
-from get_tags_train.training.checkpoints import _KEPT_CHECKPOINTS, CHECKPOINTS, Checkpoints, Progress
-from get_tags_train.training.distributed import Processes
-from get_tags_train.training.head import calibrate, identity, load_for_tags
-from get_tags_train.training.loop import Course, Fitting
-from get_tags_train.training.model_folder import _check_disk, _new_name, _write_model
-from get_tags_train.training.run import _Run, _Trained
-from get_tags_train.training.step import Learner
+from get_tags_train.training.checkpoints import CHECKPOINTS, KEPT_CHECKPOINTS, Checkpoints, Progress
+from get_tags_train.training.distributed import ProcessGroup
+from get_tags_train.training.head import base_model_identity, calibrate, load_for_tags
+from get_tags_train.training.loop import Schedule, TrainingLoop
+from get_tags_train.training.model_folder import check_disk, new_model_name, write_model_folder
+from get_tags_train.training.run import TrainedModel, TrainingRun
+from get_tags_train.training.step import TrainingStep
 from get_tags_train.training.throughput import fastest_batch_size, longest_documents, seconds_per_token
 from get_tags_train.training.tracking import tracked
 
@@ -61,17 +61,17 @@ def train(
     left_out = left_out | chosen
     plan = {
         "data": data.manifest.checksum,
-        "base_model": identity(settings.base_model),
+        "base_model": base_model_identity(settings.base_model),
         "tokenizer": fingerprint(tokenizer),
         "documents": hashlib.sha256(np.packbits([left_out, chosen]).tobytes()).hexdigest(),
         "settings": training.deciding(),
     }
-    choose_examples(data, left_out, training.min_tag_count)  # none to train on: found before anything is claimed
-    new_name = partial(_new_name, parent, data.name)
+    choose_training_set(data, left_out, training.min_tag_count)  # none to train on: found before anything is claimed
+    new_name = partial(new_model_name, parent, data.name)
     with open_workspace(settings.home, parent, plan, new_name=new_name, on_event=on_event) as workspace:
-        folder, processes = workspace.folder, Processes(device)
-        is_trained = (folder / FACTS).exists()
-        run = _Run(
+        folder, processes = workspace.folder, ProcessGroup(device)
+        is_trained = (folder / METADATA_FILE).exists()
+        run = TrainingRun(
             home=settings.home,
             folder=folder,
             base_model=settings.base_model,
@@ -87,11 +87,13 @@ def train(
             _tokenise_if_needed(run, on_event)
         processes.share({} if is_trained else run.as_task())
         if not is_trained:
-            with awake(_("a model is being trained")):
+            with keep_awake(_("a model is being trained")):
                 trained = _fit(run, processes, on_event)
             processes.part()
-            _write_model(run, trained, {"resumed": workspace.resumed, "seconds": round(perf_counter() - started, 3)})
-        training_record.keep(folder, data, left_out, Path(settings.base_model))
+            write_model_folder(
+                run, trained, {"resumed": workspace.resumed, "seconds": round(perf_counter() - started, 3)}
+            )
+        training_record.write_training_record(folder, data, left_out, Path(settings.base_model))
         remove_folder(folder / CHECKPOINTS)
         (folder / _TOKENISED_AGAIN).unlink(missing_ok=True)
         return workspace.publish()
@@ -99,29 +101,29 @@ def train(
 
 def assist(home: Path, device: str) -> None:
     """Train along with the main process, which alone writes and talks, and return when it has all it needs."""
-    processes = Processes(device)
+    processes = ProcessGroup(device)
     if task := processes.share():
         with suppress(TrainingInterrupted):
-            _fit(_Run.of_task(task, home, device), processes, ignored)
+            _fit(TrainingRun.of_task(task, home, device), processes, ignored)
     processes.part()
 
 
-def _fit(run: _Run, processes: Processes, on_event: OnEvent) -> _Trained:
+def _fit(run: TrainingRun, processes: ProcessGroup, on_event: OnEvent) -> TrainedModel:
     """Train, from the last good checkpoint if there is one. Raises TrainingInterrupted when asked to stop."""
     started, training = perf_counter(), run.training
-    examples = choose_examples(run.data, run.left_out, training.min_tag_count)
+    examples = choose_training_set(run.data, run.left_out, training.min_tag_count)
     again_path = run.folder / _TOKENISED_AGAIN
     documents = open_documents(run.data, examples, run.tokenizer, training.context_length, again_path)
     model = load_for_tags(run.base_model, examples, training)
     plan = hashlib.sha256((run.folder / PLAN).read_bytes()).hexdigest()
-    checkpoints = Checkpoints(run.folder / CHECKPOINTS, plan, keep=_KEPT_CHECKPOINTS)
+    checkpoints = Checkpoints(run.folder / CHECKPOINTS, plan, keep=KEPT_CHECKPOINTS)
     checkpoint = checkpoints.newest()
     for name in checkpoints.damaged:
         on_event(Notice(_("The checkpoint {name} is damaged: it is passed over.", name=name), "warning"))
     if processes.is_main:
-        _check_disk(run.folder, model)
+        check_disk(run.folder, model)
     with StopRequest() as stop, prepared_device(run.device, deterministic=training.deterministic):
-        learner = Learner(model, documents, training, processes, run.device)
+        learner = TrainingStep(model, documents, training, processes, run.device)
         batch_size = checkpoint.progress.batch_size if checkpoint else training.batch_size
         if batch_size == "auto":
             batch_size = fastest_batch_size(learner, examples.rows, documents.lengths, processes)
@@ -134,11 +136,11 @@ def _fit(run: _Run, processes: Processes, on_event: OnEvent) -> _Trained:
                 )
             )
         selecting = documents.tagged(np.flatnonzero(run.selecting))
-        course = Course(examples.rows, selecting, documents.lengths, training, batch_size, run.top_k)
+        course = Schedule(examples.rows, selecting, documents.lengths, training, batch_size, run.top_k)
         done = checkpoint.progress.step if checkpoint else 0
         report_to = training.report_to if processes.is_main else "none"
         with tracked(on_event, report_to, name=run.name, logs_dir=logs_dir(run.home), step=done) as on_event:
-            fitting = Fitting(course, learner, checkpoints, processes, on_event)
+            fitting = TrainingLoop(course, learner, checkpoints, processes, on_event)
             if checkpoint:
                 on_event(Notice(_("Continuing the training {name} from step {done}.", name=run.name, done=done)))
                 fitting.resume(checkpoint)
@@ -163,24 +165,24 @@ def _fit(run: _Run, processes: Processes, on_event: OnEvent) -> _Trained:
         )
         on_event(Notice(said))
     on_event(StageFinished("train", perf_counter() - started))
-    return _Trained(model, examples, progress, processes.count, calibration, thresholds)
+    return TrainedModel(model, examples, progress, processes.count, calibration, thresholds)
 
 
 def _calibrate(
-    model: PreTrainedModel, learner: Learner, selecting: NDArray[np.int64]
+    model: PreTrainedModel, learner: TrainingStep, selecting: NDArray[np.int64]
 ) -> tuple[Calibration, list[float]]:
     """Make the model's scores chances, and choose each tag's threshold, by the documents that select."""
     if not len(selecting):
         tags = int(model.config.num_labels or 0)
         return Calibration.unchanged(tags), [THRESHOLD] * tags
-    logits, labels = learner.judge(selecting)
+    logits, labels = learner.logits(selecting)
     calibration = fit_calibration(logits, labels)
     calibrate(model, calibration)
     thresholds = tune_thresholds(calibration.scale * logits + calibration.shift)
     return calibration, [round(threshold, 4) for threshold in thresholds.tolist()]
 
 
-def _tell_duration(course: Course, seconds_per_token: float, progress: Progress, on_event: OnEvent) -> None:
+def _tell_duration(course: Schedule, seconds_per_token: float, progress: Progress, on_event: OnEvent) -> None:
     seconds = seconds_per_token * (course.tokens - progress.useful_tokens)
     on_event(
         Notice(
@@ -204,7 +206,7 @@ def _duration(seconds: float) -> str:
     return f"{max(seconds, 1):.0f} s"
 
 
-def _tokenise_if_needed(run: _Run, on_event: OnEvent) -> None:
+def _tokenise_if_needed(run: TrainingRun, on_event: OnEvent) -> None:
     """Where another tokenizer made the data, read their text again, into a file that goes when the model is there."""
     path = run.folder / _TOKENISED_AGAIN
     if not is_tokenised_for(run.data, run.tokenizer):
