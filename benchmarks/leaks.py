@@ -35,7 +35,7 @@ from get_tags_train.data.near_duplicates import SIMILAR, Finder, find_near_dupli
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.splits.held_out import hold_out
 from get_tags_train.splits.leaks import find_leaks
-from get_tags_train.splits.test_samples import TestSamples
+from get_tags_train.splits.test_samples import Samples
 from get_tags_train.text.clean import clean_text, text_hash
 from get_tags_train.text.shingles import CHARACTERS, shingle
 
@@ -105,12 +105,12 @@ class Texts:
             )
 
 
-def read_samples(texts: Sequence[str]) -> TestSamples:
+def read_samples(texts: Sequence[str]) -> Samples:
     """The texts through a file of test samples, as people's come."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "samples.csv"
         write_csv(path, [("text", "labels"), *((text, "a") for text in texts)])
-        return TestSamples.read(path)
+        return Samples.read(path)
 
 
 def report_planted(name: str, documents: Sequence[str], data: object, clean: Sequence[str], seed: int) -> None:

@@ -379,7 +379,7 @@ def targets() -> list[Target]:
 
     return [
         Target("ids.csv", lambda home: input_files.read_ids(home / "ids.csv")),
-        Target("test_samples_tags.csv", lambda home: test_samples.TestSamples.read(home / "test_samples_tags.csv")),
+        Target("test_samples_tags.csv", lambda home: test_samples.Samples.read(home / "test_samples_tags.csv")),
         Target("test_samples_tags_origins.csv", lambda home: test_samples.read_origins(home / "test_samples_tags.csv")),
         Target("tags_map.csv", lambda home: input_files.read_tags_map(home / "tags_map.csv")),
         Target("held_out.csv", lambda home: held_out.held_out_in(home, PreparedData(home / DATA))),

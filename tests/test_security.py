@@ -176,7 +176,7 @@ def test_serving_keeps_no_secret(secret_home: Path, capfd: pytest.CaptureFixture
         (["train", "--yes", "--source", "cached"], "get_tags_train.pipeline.run"),
         (["serve"], "get_tags_train.serving.hot_reload.LiveModel"),
         (["doctor"], "get_tags_train.maintenance.doctor.run_checks"),
-        (["samples"], "get_tags_train.splits.test_samples.TestSamples.read"),
+        (["samples"], "get_tags_train.splits.test_samples.Samples.read"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

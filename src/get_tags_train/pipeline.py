@@ -69,14 +69,14 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     from get_tags_train.model.metadata import read_metadata
     from get_tags_train.splits.eval_set import HELD_OUT, NEWEST, EvalSet
     from get_tags_train.splits.held_out import newest_of, texts_and_labels
-    from get_tags_train.splits.test_samples import TestSamples
+    from get_tags_train.splits.test_samples import Samples
     from get_tags_train.splits.training_set import choose_training_set
     from get_tags_train.text.tokenizer import load_tokenizer
     from get_tags_train.training import train
     from get_tags_train.training.tracking import check_tracker
 
     started = perf_counter()
-    samples = TestSamples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
+    samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
     test_set, further = EvalSet.of_samples(samples), {"rare": EvalSet.of_rare_samples(samples)}
     device = choose_device(settings.training.device)
     tokenizer = load_tokenizer(settings.base_model)

@@ -172,7 +172,7 @@ def test_nothing_is_said_past_the_translation(path: Path) -> None:
                 if re.search("[a-z]{2}", " ".join(said(part)))
             ]
         is_hint = isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "hint" for target in node.targets)
-        if is_hint and path.stem != "serve":  # programs read what the API says: it is in English
+        if is_hint and path.stem != "app":  # programs read what the API says: it is in English
             past += [part.lineno for part in literals(node.value) if re.search("[a-z]{2}", " ".join(said(part)))]
         if isinstance(node, ast.JoinedStr):  # the extraction does not look into these
             past += [

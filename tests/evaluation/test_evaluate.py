@@ -21,7 +21,7 @@ from get_tags_train.evaluation.evaluate import Evaluation, Rivals, evaluate, fin
 from get_tags_train.evaluation.report import record
 from get_tags_train.model.metadata import read_metadata
 from get_tags_train.splits.eval_set import EvalSet
-from get_tags_train.splits.test_samples import TestSamples, add_origins
+from get_tags_train.splits.test_samples import Samples, add_origins
 from get_tags_train.text.clean import text_hash
 from get_tags_train.text.tokenizer import load_tokenizer
 from get_tags_train.training.train import train
@@ -57,10 +57,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
-def samples(tmp_path: Path, rows: list[tuple[str, str]]) -> TestSamples:
+def samples(tmp_path: Path, rows: list[tuple[str, str]]) -> Samples:
     path = tmp_path / "test_samples_tags.csv"
     write_csv(path, [("text", "labels"), *rows])
-    return TestSamples.read(path)
+    return Samples.read(path)
 
 
 ROWS = [("unu", "a;b"), ("doi", "a"), ("trei", "b;x"), ("patru", ""), ("patru", "x;y")]
@@ -151,7 +151,7 @@ def test_samples_chosen_for_rare_tags_are_scored_apart(tmp_path: Path, folder: P
     rows = [("unu", "a;b"), ("doi", "a"), ("trei", "b")]
     path = samples(tmp_path, rows).path
     add_origins(path, [("doi", "7", "rare")])
-    whole = TestSamples.read(path)
+    whole = Samples.read(path)
     found = evaluate(
         folder,
         EvalSet.of_samples(whole),
@@ -176,7 +176,7 @@ def test_a_foreign_model_is_scored_and_left_as_it_is(tmp_path: Path, folder: Pat
 
 def test_a_real_model_is_scored(tmp_path: Path, small_model: Path, demo_home: Path) -> None:
     copy = Path(shutil.copytree(small_model, tmp_path / small_model.name))
-    whole = TestSamples.read(demo_home / "test_samples_tags.csv")
+    whole = Samples.read(demo_home / "test_samples_tags.csv")
     found = evaluate(copy, EvalSet.of_samples(whole), top_k=2, device="cpu", on_event=silent)
     assert found.examples == 120
     assert list(found.precision_at_k) == ["1", "2"]
@@ -187,7 +187,7 @@ def test_a_real_model_is_scored(tmp_path: Path, small_model: Path, demo_home: Pa
 
 def test_a_folder_that_is_no_model(tmp_path: Path, demo_home: Path) -> None:
     with pytest.raises(GetTagsError, match="is no model folder"):
-        test_set = EvalSet.of_samples(TestSamples.read(demo_home / "test_samples_tags.csv"))
+        test_set = EvalSet.of_samples(Samples.read(demo_home / "test_samples_tags.csv"))
         evaluate(tmp_path, test_set, top_k=1, device="cpu", on_event=silent)
 
 
@@ -226,7 +226,7 @@ def test_the_worst_examples_come_first(tmp_path: Path, folder: Path) -> None:
 
 
 def real_set(demo_home: Path) -> EvalSet:
-    return EvalSet.of_samples(TestSamples.read(demo_home / "test_samples_tags.csv"))
+    return EvalSet.of_samples(Samples.read(demo_home / "test_samples_tags.csv"))
 
 
 def test_the_live_model_is_scored_on_the_same_examples(tmp_path: Path, small_model: Path, demo_home: Path) -> None:

@@ -15,7 +15,7 @@ from get_tags_train.evaluation.linear_baseline import LinearBaseline, fit
 from get_tags_train.evaluation.scorecard import Predictions
 from get_tags_train.metrics.ranking import precision_at_k
 from get_tags_train.splits.eval_set import EvalSet
-from get_tags_train.splits.test_samples import TestSamples
+from get_tags_train.splits.test_samples import Samples
 from get_tags_train.splits.training_set import TrainingSet, choose_training_set
 
 
@@ -38,7 +38,7 @@ def linear(data: PreparedData, examples: TrainingSet) -> LinearBaseline:
 
 
 def test_it_learns_which_words_tell_which_tags(demo_home: Path, examples: TrainingSet, linear: LinearBaseline) -> None:
-    test_set = EvalSet.of_samples(TestSamples.read(demo_home / "test_samples_tags.csv"))
+    test_set = EvalSet.of_samples(Samples.read(demo_home / "test_samples_tags.csv"))
     scored = Predictions.of(test_set, examples.tags, linear.scores(test_set.texts))
     always = np.tile(np.array(examples.counts, np.float32), (len(test_set), 1))
     found = precision_at_k(scored.y_true, scored.y_score, 1)[0]

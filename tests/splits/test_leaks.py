@@ -6,12 +6,12 @@ import pytest
 from prepared import changed, prepared, texts_of
 
 from get_tags_train.splits.leaks import find_leaks, places_of, write_leaks
-from get_tags_train.splits.test_samples import TestSamples, add_origins
+from get_tags_train.splits.test_samples import Samples, add_origins
 
 
-def samples_of(path: Path, *texts: str) -> TestSamples:
+def samples_of(path: Path, *texts: str) -> Samples:
     path.write_text("text,labels\n" + "".join(f'"{text}",a\n' for text in texts), encoding="utf-8")
-    return TestSamples.read(path)
+    return Samples.read(path)
 
 
 def test_each_way_of_being_a_test_sample(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from get_tags_train.data.prepared import PreparedData
 from get_tags_train.splits.held_out import held_out_in, hold_out
 from get_tags_train.splits.leaks import find_leaks, find_trainable_leaks, places_of
 from get_tags_train.splits.propose import Proposal, add, describe, propose
-from get_tags_train.splits.test_samples import Part, TestSamples, read_samples
+from get_tags_train.splits.test_samples import Part, Samples, read_samples
 
 
 def home_of(tmp_path: Path, rows: list[Document], samples: str = "text,labels\nal meu,tag 0\n") -> Path:
@@ -20,7 +20,7 @@ def home_of(tmp_path: Path, rows: list[Document], samples: str = "text,labels\na
 
 
 def proposed(home: Path, random: int, rare: int) -> list[Proposal]:
-    data, samples = PreparedData(home / "tags_v1"), TestSamples.read(home / "samples.csv")
+    data, samples = PreparedData(home / "tags_v1"), Samples.read(home / "samples.csv")
     leaked = places_of(find_leaks(samples, data), data)
     counts: dict[Part, int] = {"random": random, "rare": rare}
     return propose(home, data, samples, leaked, counts)
@@ -34,7 +34,7 @@ def test_what_is_said_of_the_samples(tmp_path: Path) -> None:
     one, two, three = texts_of(3)
     rows = f'text,labels\n{one},tag 0\n{two},tag 1;nicăieri\n"{changed(two)}",\n{three},nicăieri\n'
     home = home_of(tmp_path, [(5, one, ["tag 0"]), (6, "altceva", ["tag 1"]), (7, "nimic", ["tag 2"])], rows)
-    data, samples = PreparedData(home / "tags_v1"), TestSamples.read(home / "samples.csv")
+    data, samples = PreparedData(home / "tags_v1"), Samples.read(home / "samples.csv")
     said = describe(samples, data, find_leaks(samples, data))
     assert said | {"path": ""} == {
         "path": "",
@@ -55,7 +55,7 @@ def test_what_is_said_of_the_samples(tmp_path: Path) -> None:
 
 
 def test_without_data_only_the_file_is_described(tmp_path: Path) -> None:
-    samples = TestSamples.read(home_of(tmp_path, documents(3)) / "samples.csv")
+    samples = Samples.read(home_of(tmp_path, documents(3)) / "samples.csv")
     said = describe(samples, None, [])
     assert (said["data"], said["data_tags"], said["unknown_tags"], said["leaks"]) == (None, None, {}, [])
 
@@ -102,9 +102,9 @@ def held_out_in_of(home: Path, rows: list[Document]) -> dict[int, str]:
 def test_what_was_added_is_not_proposed_again_and_is_told_apart(tmp_path: Path) -> None:
     home = home_of(tmp_path, documents(200))
     first = proposed(home, 5, 0)
-    backup = add(TestSamples.read(home / "samples.csv"), first)
+    backup = add(Samples.read(home / "samples.csv"), first)
     assert backup.read_text(encoding="utf-8") == "text,labels\nal meu,tag 0\n"
-    samples = TestSamples.read(home / "samples.csv")
+    samples = Samples.read(home / "samples.csv")
     assert samples.texts[1:] == [p.text for p in first]
     assert samples.labels[1:] == [p.labels for p in first]
     assert [origin and origin.part for origin in samples.origins] == [None, *["random"] * 5]
@@ -113,8 +113,8 @@ def test_what_was_added_is_not_proposed_again_and_is_told_apart(tmp_path: Path) 
 
 def test_added_documents_are_leaks_by_id_and_stay_held_out(tmp_path: Path) -> None:
     home = home_of(tmp_path, documents(200))
-    add(TestSamples.read(home / "samples.csv"), proposed(home, 5, 0))
-    data, samples = PreparedData(home / "tags_v1"), TestSamples.read(home / "samples.csv")
+    add(Samples.read(home / "samples.csv"), proposed(home, 5, 0))
+    data, samples = PreparedData(home / "tags_v1"), Samples.read(home / "samples.csv")
     assert [leak.how for leak in find_leaks(samples, data)] == ["same id"] * 5
     leaks, leaked = find_trainable_leaks(home, samples, data)
     assert leaks == []  # they are not trained on, so there is nothing to warn of
@@ -130,7 +130,7 @@ def test_a_document_longer_than_a_cell_of_excel_is_cut_between_words(tmp_path: P
     (cut,) = (p.text for p in proposed(home, 10, 0) if p.document_id == "1")
     assert 31_900 < len(cut) <= 32_000
     assert long_text.startswith(cut + " ")
-    add(TestSamples.read(home / "samples.csv"), proposed(home, 10, 0))
+    add(Samples.read(home / "samples.csv"), proposed(home, 10, 0))
     assert max(len(text) for _, text, _ in read_samples(home / "samples.csv")) <= 32_000
     assert proposed(home, 10, 0) == []
 

@@ -223,10 +223,10 @@ def evaluate(
     from get_tags_train.evaluation import report
     from get_tags_train.model.device import choose_device
     from get_tags_train.splits.eval_set import EvalSet
-    from get_tags_train.splits.test_samples import TestSamples
+    from get_tags_train.splits.test_samples import Samples
 
     on_event = session.start_log("evaluate")
-    samples = TestSamples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
+    samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
     evaluation = stage.evaluate(
         folder,
         EvalSet.of_samples(samples),

@@ -19,7 +19,7 @@ from get_tags_train.core.events import Notice
 from get_tags_train.core.i18n import _, _n
 
 if TYPE_CHECKING:
-    from get_tags_train.splits.test_samples import TestSamples
+    from get_tags_train.splits.test_samples import Samples
 
 
 samples_app = typer.Typer(help="Show the test samples, and add examples to them.", invoke_without_command=True)
@@ -110,9 +110,9 @@ def samples_add(
     job.console.result(result, [*(listings.proposal_lines(proposals) if yes else []), said])
 
 
-def _read(job: Job) -> "TestSamples":
+def _read(job: Job) -> "Samples":
     from get_tags_train.data.input_files import read_tags_map
-    from get_tags_train.splits.test_samples import TestSamples
+    from get_tags_train.splits.test_samples import Samples
 
     settings = job.settings()
-    return TestSamples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
+    return Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))

@@ -13,7 +13,7 @@ from get_tags_train.evaluation import evaluate
 from get_tags_train.model.device import choose_device
 from get_tags_train.model.metadata import reading
 from get_tags_train.splits.eval_set import EvalSet
-from get_tags_train.splits.test_samples import TestSamples
+from get_tags_train.splits.test_samples import Samples
 
 
 def against_live(settings: Settings, folder: Path, on_event: OnEvent) -> Mapping[str, Any] | None:
@@ -31,7 +31,7 @@ def against_live(settings: Settings, folder: Path, on_event: OnEvent) -> Mapping
                 found: Mapping[str, Any] = kept
                 return found
     try:
-        samples = TestSamples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
+        samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
         test_set = EvalSet.of_samples(samples)
     except InputError as error:
         on_event(Notice(_("The model is not compared with the live one. {message}", message=error.message), "warning"))

@@ -20,7 +20,7 @@ from get_tags_train.maintenance.retention import find_unneeded
 from get_tags_train.model.base_model import check_base_model
 from get_tags_train.model.device import choose_device, choose_precision, gpu_users
 from get_tags_train.model.metadata import read_metadata, verify
-from get_tags_train.splits.test_samples import FEW, TestSamples
+from get_tags_train.splits.test_samples import FEW, Samples
 from get_tags_train.text.tokenizer import load_tokenizer
 
 _LOW_DISK_BYTES = 10 * 2**30
@@ -252,7 +252,7 @@ def _device(settings: Settings) -> Check:
 
 
 def _samples(settings: Settings) -> Check:
-    samples = TestSamples.read(settings.samples_path)
+    samples = Samples.read(settings.samples_path)
     message = _n("{count} example in {path}", "{count} examples in {path}", len(samples.texts), path=samples.path)
     if len(samples.texts) < FEW:
         hint = _(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.i18n import _
 from get_tags_train.data.near_duplicates import group_texts
-from get_tags_train.splits.test_samples import TestSamples
+from get_tags_train.splits.test_samples import Samples
 from get_tags_train.text.shingles import shingle
 
 SAMPLES = "test samples"
@@ -40,7 +40,7 @@ class EvalSet:
         return len(self.texts)
 
     @classmethod
-    def of_samples(cls, samples: TestSamples) -> "EvalSet":
+    def of_samples(cls, samples: Samples) -> "EvalSet":
         """The test samples that have tags, without those that were added for rare tags: they would tilt the figures.
 
         Raises InputError where none has tags.
@@ -51,12 +51,12 @@ class EvalSet:
         return found
 
     @classmethod
-    def of_rare_samples(cls, samples: TestSamples) -> "EvalSet":
+    def of_rare_samples(cls, samples: Samples) -> "EvalSet":
         """The test samples that were added for rare tags."""
         return cls._of(RARE, samples.of_part("rare"))
 
     @classmethod
-    def _of(cls, name: str, samples: TestSamples) -> "EvalSet":
+    def _of(cls, name: str, samples: Samples) -> "EvalSet":
         tagged = [row for row, tags in enumerate(samples.labels) if tags]
         texts = [samples.texts[row] for row in tagged]
         return cls(

@@ -11,7 +11,7 @@ from get_tags_train.core.csv import write_csv
 from get_tags_train.data.near_duplicates import Finder
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.splits.held_out import held_out_in
-from get_tags_train.splits.test_samples import TestSamples
+from get_tags_train.splits.test_samples import Samples
 from get_tags_train.text.clean import text_hash
 from get_tags_train.text.shingles import shingle
 
@@ -28,7 +28,7 @@ class Leak(NamedTuple):
     similarity: float
 
 
-def find_leaks(samples: TestSamples, data: PreparedData) -> list[Leak]:
+def find_leaks(samples: Samples, data: PreparedData) -> list[Leak]:
     """The documents that are also test examples, in stored order, each with the example that it is most like.
 
     The same text is the same words, whatever their spacing, with the document's first line (its title) or without.
@@ -55,7 +55,7 @@ def find_leaks(samples: TestSamples, data: PreparedData) -> list[Leak]:
     return leaks
 
 
-def find_trainable_leaks(home: Path, samples: TestSamples, data: PreparedData) -> tuple[list[Leak], NDArray[np.bool_]]:
+def find_trainable_leaks(home: Path, samples: Samples, data: PreparedData) -> tuple[list[Leak], NDArray[np.bool_]]:
     """The leaks that would be trained on, because held_out.csv does not list the document; and a mask of all leaks."""
     leaks, held_out = find_leaks(samples, data), held_out_in(home, data)
     return [leak for leak in leaks if leak.place not in held_out], places_of(leaks, data)
@@ -68,7 +68,7 @@ def places_of(leaks: Iterable[Leak], data: PreparedData) -> NDArray[np.bool_]:
     return found
 
 
-def write_leaks(path: Path, leaks: Iterable[Leak], samples: TestSamples) -> None:
+def write_leaks(path: Path, leaks: Iterable[Leak], samples: Samples) -> None:
     """List leaks for people: the document's id, the line of the example, and how they are alike."""
     rows = ((leak.document_id, samples.lines[leak.example], leak.how, f"{leak.similarity:.2f}") for leak in leaks)
     write_csv(path, [("id", "line of the test samples", "how", "similarity"), *rows])

@@ -16,7 +16,7 @@ from get_tags_train.data.near_duplicates import group_texts
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.splits.held_out import held_out_in, ranks, reserve
 from get_tags_train.splits.leaks import Leak
-from get_tags_train.splits.test_samples import Part, TestSamples, add_origins, append_samples, as_written
+from get_tags_train.splits.test_samples import Part, Samples, add_origins, append_samples, as_written
 from get_tags_train.text.clean import text_hash
 from get_tags_train.text.shingles import shingle
 
@@ -42,7 +42,7 @@ class _Candidate:
     tags: list[int]
 
 
-def describe(samples: TestSamples, data: PreparedData | None, leaks: Sequence[Leak]) -> dict[str, Any]:
+def describe(samples: Samples, data: PreparedData | None, leaks: Sequence[Leak]) -> dict[str, Any]:
     """What people should know of their test samples; examples are named by the line of the file they begin on.
 
     `data` are the newest prepared data, if there are any, and `leaks` the documents of these that are also examples.
@@ -75,7 +75,7 @@ def describe(samples: TestSamples, data: PreparedData | None, leaks: Sequence[Le
 
 
 def propose(
-    home: Path, data: PreparedData, samples: TestSamples, leaked: NDArray[np.bool_], counts: Mapping[Part, int]
+    home: Path, data: PreparedData, samples: Samples, leaked: NDArray[np.bool_], counts: Mapping[Part, int]
 ) -> list[Proposal]:
     """So many held-out documents of each part that are not among the samples yet.
 
@@ -94,13 +94,13 @@ def propose(
     return [Proposal(one.document_id, part, one.text, [data.tags[tag] for tag in one.tags]) for part, one in chosen]
 
 
-def add(samples: TestSamples, proposals: Sequence[Proposal]) -> Path:
+def add(samples: Samples, proposals: Sequence[Proposal]) -> Path:
     """Append these to the file of the samples, in its own style; returns the copy that was made of the old file."""
     add_origins(samples.path, [(one.text, one.document_id, one.part) for one in proposals])
     return append_samples(samples.path, [(one.text, one.labels) for one in proposals])
 
 
-def _candidates(home: Path, data: PreparedData, samples: TestSamples, encoding: str) -> Iterator[_Candidate]:
+def _candidates(home: Path, data: PreparedData, samples: Samples, encoding: str) -> Iterator[_Candidate]:
     """Held-out documents that do not select and are no samples yet, in an order by chance."""
     parts = held_out_in(home, data)
     wanted = np.zeros(data.manifest.documents_kept, bool)
@@ -123,7 +123,7 @@ def _candidates(home: Path, data: PreparedData, samples: TestSamples, encoding: 
 
 
 def _with_rare_tags(
-    candidates: Sequence[_Candidate], data: PreparedData, samples: TestSamples, count: int
+    candidates: Sequence[_Candidate], data: PreparedData, samples: Samples, count: int
 ) -> list[_Candidate]:
     """At most `count` candidates, each with the rarest tag that neither the samples nor one before it has."""
     covered = {tag for labels in samples.labels for tag in labels}
@@ -142,7 +142,7 @@ def _with_rare_tags(
     return chosen
 
 
-def _duplicates(samples: TestSamples) -> list[list[int]]:
+def _duplicates(samples: Samples) -> list[list[int]]:
     """The lines of examples that are near-duplicates of each other, in groups."""
     groups: dict[int, list[int]] = defaultdict(list)
     for line, group in zip(samples.lines, group_texts(shingle(samples.texts)).tolist(), strict=True):

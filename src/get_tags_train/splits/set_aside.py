@@ -1,34 +1,28 @@
 """Everything that must not be trained on: held-out documents and leaks of the test samples."""
 
 from time import perf_counter
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageStarted
-from get_tags_train.core.home import held_out_path
+from get_tags_train.core.home import held_out_path, logs_dir
 from get_tags_train.core.i18n import _, _n
 from get_tags_train.core.settings import Settings
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from get_tags_train.data.prepared import PreparedData
-    from get_tags_train.splits.held_out import HeldOut
-    from get_tags_train.splits.test_samples import TestSamples
+from get_tags_train.data.prepared import PreparedData
+from get_tags_train.splits.held_out import HeldOut, hold_out
+from get_tags_train.splits.leaks import find_trainable_leaks, write_leaks
+from get_tags_train.splits.test_samples import Samples
 
 
 def set_aside(
-    settings: Settings, data: "PreparedData", samples: "TestSamples", on_event: OnEvent
-) -> "tuple[NDArray[np.bool_], HeldOut]":
+    settings: Settings, data: PreparedData, samples: Samples, on_event: OnEvent
+) -> tuple[NDArray[np.bool_], HeldOut]:
     """Which documents are also test samples, or nearly, and which are held out.
 
     Raises GetTagsError where there are leaks and the setting says stop.
     """
-    from get_tags_train.core.home import logs_dir
-    from get_tags_train.splits.held_out import hold_out
-    from get_tags_train.splits.leaks import find_trainable_leaks, write_leaks
-
     started = perf_counter()
     on_event(StageStarted("set_aside"))
     leaks, leaked = find_trainable_leaks(settings.home, samples, data)

@@ -40,7 +40,7 @@ class Origin(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TestSamples:
+class Samples:
     """Clean texts, and as they stand in the file, with normalised true tags; `sha256` is the file's.
 
     `lines` are those of the file, `origins` None for an example that people wrote themselves.
@@ -55,7 +55,7 @@ class TestSamples:
     origins: list[Origin | None]
 
     @classmethod
-    def read(cls, path: Path, tags_map: Mapping[str, str] | None = None) -> "TestSamples":
+    def read(cls, path: Path, tags_map: Mapping[str, str] | None = None) -> "Samples":
         """Read the file, its labels renamed as the documents' tags are (an empty name drops one).
 
         Raises InputError where it is absent, empty or unreadable.
@@ -74,7 +74,7 @@ class TestSamples:
             origins=[origins.get(text_hash(text).hex()) for text in texts],
         )
 
-    def of_part(self, *parts: Part | None) -> "TestSamples":
+    def of_part(self, *parts: Part | None) -> "Samples":
         """Only the examples of these parts; None are those that people wrote themselves."""
         own = [origin.part if origin else None for origin in self.origins]
         kept = [n for n, part in enumerate(own) if part in parts]
