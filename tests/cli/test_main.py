@@ -428,7 +428,7 @@ def test_nothing_is_added_that_nobody_agreed_to(get_tags, samples_home, monkeypa
     path = samples_home / "test_samples_tags.csv"
     old = path.read_bytes()
     assert get_tags("samples", "add", "--count", 5, "--home", samples_home).code == 2
-    monkeypatch.setattr("get_tags_train.cli.wizard.can_ask", lambda: True)
+    monkeypatch.setattr("get_tags_train.cli.prompts.can_ask", lambda: True)
     monkeypatch.setattr("get_tags_train.cli.wizard.confirm_adding", lambda *_: False)
     result = get_tags("samples", "add", "--count", 5, "--home", samples_home)
     assert result.code == 130

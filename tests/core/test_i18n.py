@@ -13,7 +13,7 @@ from get_tags_train.cli.main import app
 from get_tags_train.core import i18n, logs
 from get_tags_train.core.bootstrap import chosen_language
 from get_tags_train.core.events import Event, Notice
-from get_tags_train.core.i18n import _, _n, documents, english, named, number, system_language
+from get_tags_train.core.i18n import _, _n, display_name, documents, english, number, system_language
 
 PACKAGE = Path(i18n.__file__).parents[1]
 # What these are given is read by people.
@@ -95,8 +95,8 @@ def test_the_log_stays_english(romanian: None, tmp_path: Path) -> None:
 
 
 def test_codes_have_words(romanian: None) -> None:
-    assert named("no_text") == "fără text"
-    assert named("of_a_later_version") == "of a later version"
+    assert display_name("no_text") == "fără text"
+    assert display_name("of_a_later_version") == "of a later version"
 
 
 @pytest.mark.parametrize(

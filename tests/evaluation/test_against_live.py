@@ -11,8 +11,8 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from get_tags_train.cli import wizard
+from get_tags_train.cli.deploy_gate import confirm_concerns
 from get_tags_train.cli.main import app
-from get_tags_train.cli.wizard import confirm_concerns
 from get_tags_train.core.files import write_json
 from get_tags_train.core.home import live_model, models_dir
 from get_tags_train.model.metadata import read_metadata

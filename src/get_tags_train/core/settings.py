@@ -95,11 +95,6 @@ class TrainingSettings(_Section):
         description="What training makes small: bce (how far each tag's score is from the truth, tag by tag) or zlpr "
         "(how far true tags are from standing above all others)."
     )
-    attention_dropout: float = Field(
-        ge=0,
-        lt=1,
-        description="Dropout inside attention; anything above 0 turns off fast attention on a CPU.",
-    )
     min_tag_count: int = Field(ge=1, description="Tags on fewer documents than this are left out of training.")
     device: Literal["auto", "cpu", "cuda"] = Field(
         description="Where to compute: auto (a GPU if there is one), cpu or cuda."
@@ -207,10 +202,6 @@ class ServeSettings(_Section):
     max_text_characters: int = Field(ge=1, description="The longest text that a request may hold, in characters.")
     max_request_bytes: int = Field(ge=1, description="The largest request, in bytes.")
     max_texts: int = Field(ge=1, description="How many texts one request may hold.")
-    max_top_n: int = Field(ge=1, description="The largest TOP_N.")
-    max_waiting_texts: int = Field(
-        ge=1, description="How many texts may wait for their turn; beyond that, callers are told to come back later."
-    )
 
 
 class DisplaySettings(_Section):
@@ -249,6 +240,8 @@ class Settings(Sections):
 
     home: Path
     source: Source = FROM_DATABASE
+    retired: tuple[str, ...] = ()
+    """What is set, and where, that is no setting any more."""
 
     def path(self, value: str) -> Path:
         """The path that a setting means: a relative one lies in the home."""
@@ -292,5 +285,5 @@ def problem(section: str, key: str, value: Any) -> str:
         adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]
         adapter.validate_python(value, strict=True)
     except ValidationError as error:
-        return validation_message(str(error.errors()[0]["msg"]))
+        return validation_message(error.errors()[0])
     return ""

@@ -58,7 +58,7 @@ def open_workspace(
             if (lock := _lock(home, folder)) is None:
                 continue
             theirs = read_plan(folder)
-            if theirs == plan:
+            if theirs and not differences(theirs, plan):
                 for torn in folder.glob("*.tmp"):
                     torn.unlink()
                 return Workspace(folder, lock, resumed=True)

@@ -30,6 +30,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _NEEDS_TOKEN = {"/get_tags", "/model"}
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _SHUTDOWN_SECONDS = 30
+_MAX_TOP_N = 1_000
 
 
 class Tag(BaseModel):
@@ -178,7 +179,7 @@ def _question(settings: ServeSettings) -> type[BaseModel]:
         __config__=ConfigDict(extra="forbid", strict=True),
         __doc__="A text, or a list of texts, and how many tags are wanted for each.",
         text=(text | texts, Field(description="A text, or several.")),
-        TOP_N=(Annotated[int, Field(ge=1, le=settings.max_top_n), BeforeValidator(_whole)], 5),
+        TOP_N=(Annotated[int, Field(ge=1, le=_MAX_TOP_N), BeforeValidator(_whole)], 5),
     )
 
 
