@@ -82,7 +82,7 @@ def test_an_interrupted_training_names_the_command_that_continues_it(get_tags, h
     assert interrupted.code == 130
     assert "saved as of step 3 of" in interrupted.err
     monkeypatch.setattr(TrainingStep, "step", take_step)
-    command = interrupted.err.partition("To continue it:\n")[2].splitlines()[0]
+    command = interrupted.err.partition("To resume it:\n")[2].splitlines()[0]
     assert shlex.split(command)[1:] == [
         *("train", "--data", "tags_v1", "--epochs", "1", "--batch-size", "32", "--yes", "--home", str(home)),
     ]

@@ -59,7 +59,8 @@ def load_settings(
                 )
             kept: dict[str, Any] = {key: value for key, value in values.items() if key not in RETIRED.get(section, ())}
             retired += [f"[{section}] {key}, {origin}" for key in values if key not in kept]
-            origins.update({(section,): origin, **{(section, key): origin for key in kept}})
+            origins[section,] = origin
+            origins.update({(section, key): origin for key in kept})
             merged.setdefault(section, {}).update(kept)
     try:
         sections = Sections.model_validate(merged)
