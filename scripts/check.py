@@ -13,7 +13,7 @@ QUICK = [
     ["-m", "ruff", "format", "--check", "."],
     ["-m", "ruff", "check", "."],
     ["-m", "mypy"],
-    ["scripts/words.py", "--check"],
+    ["scripts/translations.py", "--check"],
     ["scripts/reference.py", "--check"],
 ]
 
