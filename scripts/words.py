@@ -25,7 +25,7 @@ MO_PATH = PO_PATH.with_suffix(".mo")
 KEYWORDS = {"_": None, "N_": None, "_n": (1, 2)}
 FOLDERS = {
     PACKAGE: [("**.py", "words:extract"), ("**.jinja", "jinja2.ext:babel_extract")],
-    ROOT / "scripts": [("setup_env.py", "words:extract")],
+    ROOT / "scripts": [("setup_*.py", "words:extract")],
 }
 OPTIONS = {"**.jinja": {"extensions": "jinja2.ext.i18n", "trimmed": "true"}}
 _NOISE = re.compile(
