@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "src"))
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "src")]
 
 from setup_pip import pip_install, pip_version, version_numbers  # noqa: E402 - only there once src is named above
 from setup_torch import REGISTRY, TORCH_INDEX, wanted_torch  # noqa: E402

@@ -29,22 +29,22 @@ class Progress:
 
     def __init__(self, started: float):
         self._started, self._said = started, time.monotonic()
-        self._name, self._file_mb = "", 0.0
-        self._done: tuple[int, int] | None = None
-        self._installing = 0
+        self._name, self._size_mb, self._done_mb, self._fetched = "", 0.0, 0.0, 0
+        self._installing: list[str] = []
 
     def hear(self, line: str) -> bool:
         """Take in a line; False where it is one for people who look for the reason of a failure."""
         if amount := re.fullmatch(r"Progress (\d+) of (\d+)", line):
-            self._done = int(amount[1]), int(amount[2])
+            self._done_mb = int(amount[1]) / 1e6
             return True
         if packages := re.match(r"Installing collected packages: (.*)", line):
-            self._installing = len(packages[1].split(","))
+            self._installing = packages[1].split(", ")
             self._say()
-        elif file := re.match(r"\s*Downloading (?:\S*/)?(\S+?)-\d\S* \(([\d.]+) ([kMG]B)\)", line):
-            self._name, self._done = file[1], None
-            self._file_mb = float(file[2]) * {"kB": 1e-3, "MB": 1, "GB": 1e3}[file[3]]
-            if self._file_mb >= _WORTH_A_LINE_MB:
+        elif file := re.match(r"\s*(?:Downloading|Using cached) (?:\S*/)?(\S+?)-\d\S* \(([\d.]+) ([kMG]?B)\)", line):
+            self._fetched += 1
+            self._name, self._done_mb = file[1], 0.0
+            self._size_mb = float(file[2]) * {"B": 1e-6, "kB": 1e-3, "MB": 1, "GB": 1e3}[file[3]]
+            if self._size_mb >= _WORTH_A_LINE_MB:
                 self._say()
         return False
 
@@ -60,13 +60,19 @@ class Progress:
 
     def _now(self) -> str:
         if self._installing:
-            return _n("installing {count} package ...", "installing {count} packages ...", self._installing)
-        if not self._name:
-            return _("asking which packages are needed ...")
-        if self._done is None:
-            return _("downloading {name} ({size:,.0f} MB) ...", name=self._name, size=self._file_mb)
-        done, size = self._done
-        return _("downloading {name}: {done:,.0f} of {size:,.0f} MB", name=self._name, done=done / 1e6, size=size / 1e6)
+            if len(self._installing) == 1:
+                return _("installing {name} ...", name=self._installing[0])
+            return _n("installing {count} package ...", "installing {count} packages ...", len(self._installing))
+        if self._size_mb >= _WORTH_A_LINE_MB and self._done_mb < self._size_mb - 1:
+            return _(
+                "fetching {name}: {done:,.0f} of {size:,.0f} MB",
+                name=self._name,
+                done=self._done_mb,
+                size=self._size_mb,
+            )
+        if self._fetched:
+            return _n("fetching packages, {count} so far ...", "fetching packages, {count} so far ...", self._fetched)
+        return _("asking which packages are needed ...")
 
 
 def pip_install(root: Path, venv: Path, arguments: Sequence[str], *, started: float | None = None) -> None:
