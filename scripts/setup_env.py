@@ -27,7 +27,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "src")]
 
-from setup_pip import pip_install, pip_version, version_numbers  # noqa: E402 - only there once src is named above
+from setup_pip import LOG, pip_install, pip_version, version_numbers  # noqa: E402 - only there once src is named above
 from setup_torch import REGISTRY, TORCH_INDEX, wanted_torch  # noqa: E402
 from setup_venv import (  # noqa: E402
     BEFORE,
@@ -168,6 +168,8 @@ def set_up(root: Path, *, dev: bool, run_pip: RunPip = pip_install) -> Step:
             resume_exchange(root)
             # Another set-up may have done the work while this one waited.
             planned = plan(root, dev=dev)
+            if planned.step is not Step.NOTHING:
+                (root / WORK / LOG).unlink(missing_ok=True)
             try:
                 if planned.step is Step.INSTALL:
                     change(root, planned, run_pip)
@@ -241,7 +243,10 @@ def make_venv(folder: Path) -> None:
     """An empty environment with pip, in place of whatever is there."""
     if sys.platform == "darwin" and platform.machine() == "x86_64":
         raise SetupError(
-            _("PyTorch has no packages for this Python, which is one for Intel processors. Apple's own are needed.")
+            _(
+                "PyTorch has no packages for this Python, one for Intel processors. It needs a Mac with Apple's "
+                "processor, and a Python for it."
+            )
         )
     if importlib.util.find_spec("ensurepip") is None:
         version = "{}.{}".format(*sys.version_info[:2])

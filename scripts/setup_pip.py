@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from setup_venv import WORK, SetupError, installed_versions, python_version, say, venv_python
@@ -22,6 +22,7 @@ _TELLS_MORE = (25, 2)
 _LINE_SECONDS = 10.0
 _WORTH_A_LINE_MB = 20
 _LAST_LINES = 15
+_STARTED = time.monotonic()
 
 
 class Progress:
@@ -75,20 +76,30 @@ class Progress:
         return _("asking which packages are needed ...")
 
 
-def pip_install(root: Path, venv: Path, arguments: Sequence[str], *, started: float | None = None) -> None:
+def pip_install(root: Path, venv: Path, arguments: Sequence[str]) -> None:
     """Install into an environment; SetupError with pip's last lines where that fails."""
     log_path, temporary = root / WORK / LOG, root / WORK / TEMPORARY
     # What pip unpacks goes to the disk that it is for: the system's folder for such may lie on one that is full.
     temporary.mkdir(parents=True, exist_ok=True)
     variables = os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)) | _without_home()
     last_lines: deque[str] = deque(maxlen=_LAST_LINES)
+    process = subprocess.Popen(
+        [*_command(venv), *arguments],
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        # Hands on the lock: where set-up alone is killed, pip holds it until it ends too.
+        close_fds=False,
+        env=variables,
+        encoding="utf-8",
+        errors="replace",
+    )
     try:
-        # close_fds=False hands on the lock: where set-up alone is killed, pip holds it until it ends too.
-        with subprocess.Popen(
-            [*_command(venv, log_path), *arguments], cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, close_fds=False, env=variables, encoding="utf-8", errors="replace",
-        ) as process:  # fmt: skip
-            _follow(process, Progress(time.monotonic() if started is None else started), last_lines)
+        with process, log_path.open("a", encoding="utf-8") as log:
+            for line in _follow(process, Progress(_STARTED)):
+                print(line, file=log, flush=True)
+                last_lines.append(line)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     if process.returncode != 0:
@@ -96,10 +107,10 @@ def pip_install(root: Path, venv: Path, arguments: Sequence[str], *, started: fl
         raise SetupError(_reason(root, log_path))
 
 
-def _command(venv: Path, log_path: Path) -> list[str]:
+def _command(venv: Path) -> list[str]:
     # -I, which leaves out PYTHONUTF8: an accented path must not be what pip cannot print into a pipe.
     pip = [str(venv_python(venv)), "-I", "-X", "utf8", "-m", "pip", "install", "--no-input"]
-    pip += ["--disable-pip-version-check", "--log", str(log_path)]
+    pip += ["--disable-pip-version-check"]
     if pip_version(venv) >= _TELLS_MORE:
         return [*pip, "--progress-bar=raw", "--resume-retries=20"]
     return [*pip, "--progress-bar=off"]
@@ -115,8 +126,8 @@ def version_numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
-def _follow(process: "subprocess.Popen[str]", progress: Progress, last_lines: deque[str]) -> None:
-    """Read until pip ends; while it is silent, too, say that it is at work."""
+def _follow(process: "subprocess.Popen[str]", progress: Progress) -> Iterator[str]:
+    """What pip prints until it ends; while it is silent, too, people are told that it is at work."""
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def read() -> None:
@@ -134,7 +145,7 @@ def _follow(process: "subprocess.Popen[str]", progress: Progress, last_lines: de
         if line is None:
             return
         if not progress.hear(line):
-            last_lines.append(line)
+            yield line
         progress.tick()
 
 

@@ -251,7 +251,7 @@ def name_final_place(successor: Path) -> None:
     end with, whose offsets count from its own start.
     """
     built, final = os.path.join(WORK, "new"), VENV  # noqa: PTH118 - text in files, not a path
-    for path in venv_python(successor).parent.iterdir():
+    for path in [successor / "pyvenv.cfg", *venv_python(successor).parent.iterdir()]:
         if path.is_file() and not path.is_symlink() and path.stat().st_size <= _LARGEST_SCRIPT_BYTES:
             content = path.read_bytes()
             if built.encode() in content:

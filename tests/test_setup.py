@@ -565,6 +565,7 @@ def versions(root):
     return setup_venv.installed_versions(root / VENV, PYTHON)
 
 
+@pytest.mark.timeout(600)
 def test_with_the_real_pip(real, capfd):
     """One environment, since making it takes seconds: what comes with a build, and what people do to it afterwards."""
     root, wheels = real
