@@ -211,6 +211,8 @@ def output_of(command: list[str]) -> str | None:
 
 def programs_in(venv: Path) -> list[str]:
     """The programs that run from an environment, where the system tells (Linux); Windows refuses the rename itself."""
+    if sys.platform != "linux":
+        return []
     found, inside = [], f" {venv.resolve()}{os.sep}"
     for process in Path("/proc").glob("[0-9]*"):
         if process.name == str(os.getpid()):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -704,6 +705,103 @@ def test_train_script_passes_arguments_and_exit_code(tmp_path):
     link.symlink_to(tmp_path / "scripts" / "train_tags.sh")
     done = subprocess.run(["bash", link, "--ids", "a b.csv"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (7, "-P|-m|get_tags_train|train|--ids|a b.csv|")
+
+
+# Which Python
+
+
+@pytest.fixture
+def pythons(tmp_path):
+    """A function that puts stand-ins for Pythons on an empty PATH and starts set-up; it says which one it took."""
+    if sys.platform == "win32":
+        pytest.skip("set_up.bat is the one for Windows")
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    (tmp_path / "bin").mkdir()
+    for tool in ("bash", "dirname", "readlink"):
+        (tmp_path / "bin" / tool).symlink_to(shutil.which(tool))
+
+    def start(**versions):
+        for name, version in versions.items():
+            # Answers as the version would: without ensurepip where it has a minus before it.
+            bare, numbers = version.startswith("-"), version.strip("-").replace(".", ", ")
+            (tmp_path / "bin" / name.replace("_", ".")).write_text(
+                f"""#!{sys.executable}
+import sys
+if sys.argv[1] != "-c":
+    print("{name} runs", *sys.argv[2:])
+elif {bare} and "ensurepip" in sys.argv[2]:
+    sys.exit(1)
+else:
+    sys.version_info = ({numbers}, 0)
+    exec(sys.argv[2])
+"""
+            )
+            (tmp_path / "bin" / name.replace("_", ".")).chmod(0o755)
+        line = f". {shlex.quote(str(tmp_path / 'scripts' / 'set_up.sh'))}; set_up --dev"
+        variables = {"PATH": str(tmp_path / "bin")}
+        return subprocess.run(
+            [str(tmp_path / "bin" / "bash"), "-c", line], capture_output=True, text=True, env=variables
+        )
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("versions", "taken"),
+    [
+        ({"python3": "3.11", "python3_13": "3.13", "python3_12": "3.12"}, "python3_13"),
+        ({"python3": "3.15", "python3_13": "3.13"}, "python3_13"),
+        ({"python3": "3.15", "python3_15": "3.15", "python": "3.12"}, "python"),
+        ({"python3": "3.11"}, "python3"),
+        ({"python3": "2.7", "python3_11": "3.11"}, "python3_11"),
+        # A Python that cannot make environments comes last; set-up then says which package it lacks.
+        ({"python3_13": "-3.13", "python3": "3.11"}, "python3"),
+        ({"python3_13": "-3.13"}, "python3_13"),
+    ],
+)
+def test_the_newest_python_that_has_packages_is_taken(pythons, versions, taken):
+    assert pythons(**versions).stdout == f"{taken} runs --dev\n"
+
+
+@pytest.mark.parametrize(
+    ("versions", "found"),
+    [
+        ({"python3": "3.15"}, "Found: python3 (3.15)."),
+        ({"python3": "3.9", "python3_15": "3.15"}, "Found: python3.15 (3.15), python3 (3.9)."),
+        ({}, "is needed. PyTorch"),
+    ],
+)
+def test_where_no_python_does_those_found_are_named(pythons, versions, found):
+    done = pythons(**versions)
+    assert done.returncode == 1
+    assert found in done.stderr
+    assert "3.11, 3.12, 3.13" in done.stderr
+    assert "instalare: " in done.stderr
+
+
+@pytest.mark.parametrize("version", ["(3, 10, 9)", "(3, 15, 0)"])
+def test_set_up_itself_refuses_other_pythons(version):
+    script = ROOT / "scripts" / "setup_env.py"
+    code = f"import runpy, sys; sys.version_info = {version}; runpy.run_path({str(script)!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "3.11 to 3.14" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_all_finders_and_pyproject_agree():
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    (oldest, newest), after = (setup_venv.OLDEST, setup_venv.NEWEST), (setup_venv.NEWEST[0], setup_venv.NEWEST[1] + 1)
+    assert asked == ">={}.{},<{}.{}".format(*oldest, *after)
+    bounds = "({}, {}) <= sys.version_info < ({}, {})".format(*oldest, *after)
+    assert bounds in (ROOT / "scripts" / "set_up.sh").read_text(encoding="utf-8")
+    assert bounds in (ROOT / "scripts" / "setup_env.py").read_text(encoding="utf-8")
+    batch = (ROOT / "scripts" / "set_up.bat").read_text(encoding="utf-8")
+    assert "v >= ({}, {})".format(*after) in batch
+    assert "v < ({}, {})".format(*oldest) in batch
+    assert {f"3.{minor}" for minor in re.findall(r'"py -3\.(\d+)"', batch)} == {
+        f"3.{minor}" for minor in range(oldest[1], newest[1] + 1)
+    }
 
 
 def test_batch_files_end_their_lines_as_windows_wants():
