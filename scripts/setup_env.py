@@ -297,10 +297,11 @@ def installs(root: Path, recipe: Recipe) -> list[list[str]]:
 def take_over_additions(root: Path, plan: Plan, run_pip: RunPip) -> None:
     """Install what people had added to the old environment; where that fails, they read what it was."""
     old = plan.now or read_marker(root / VENV) or read_marker(root / VENV, BEFORE)
-    if old is None:
-        return
-    ours = {*map(canonical, pinned_versions(root)), *old.packages, PROJECT, "pip"}
-    there = installed_versions(root / VENV, old.python)
+    python = old.python if old is not None else python_version(root / VENV)
+    ours = {*map(canonical, pinned_versions(root)), *(old.packages if old is not None else ()), PROJECT}
+    # Those that come with an environment are no additions.
+    ours |= {"pip", "setuptools", "wheel"}
+    there = installed_versions(root / VENV, python) if python is not None else {}
     added = [f"{name}=={there[name]}" for name in sorted(there.keys() - ours) if not name.startswith(CUDA_PACKAGES)]
     if not added:
         return

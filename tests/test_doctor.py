@@ -155,7 +155,7 @@ def test_a_gpu_that_cannot_compute(settings: Settings, monkeypatch: pytest.Monke
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU that can be used")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    found = checks(settings)["device"]
+    found = checks(changed(settings, "training", device="auto"))["device"]
     assert found.status == "error"
     assert torch.__version__ in found.message
 

@@ -209,10 +209,11 @@ def test_a_package_that_no_longer_fits_is_mended_in_place(checkout, monkeypatch)
     assert needed(checkout) is Step.NOTHING
 
 
-def test_additions_move_to_an_environment_made_anew(checkout):
+@pytest.mark.parametrize("lost", [READY, "pyvenv.cfg"])
+def test_additions_move_to_an_environment_made_anew(checkout, lost):
     setup_env.set_up(checkout, dev=False, run_pip=Pip())
     add_package(checkout / VENV, "added_by_hand", "1.0")
-    (site_packages(checkout) / "torch" / "nn" / "layer.py").unlink()
+    (checkout / VENV / lost).unlink()
     shutil.rmtree(site_packages(checkout) / "torch" / "nn")
     pip = Pip()
     setup_env.set_up(checkout, dev=False, run_pip=pip)
