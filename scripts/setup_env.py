@@ -163,24 +163,30 @@ def can_stay(root: Path, plan: Plan) -> bool:
 def set_up(root: Path, *, dev: bool, run_pip: RunPip = pip_install) -> Step:
     """Make or mend the environment, and return what was needed."""
     planned = plan(root, dev=dev)
-    if planned.step is not Step.NOTHING:
+    if planned.step is Step.NOTHING:
+        return planned.step
+    try:
         with only_one(root / WORK / LOCK):
             resume_exchange(root)
             # Another set-up may have done the work while this one waited.
             planned = plan(root, dev=dev)
-            if planned.step is not Step.NOTHING:
-                (root / WORK / LOG).unlink(missing_ok=True)
-            try:
-                if planned.step is Step.INSTALL:
-                    change(root, planned, run_pip)
-                elif planned.step is Step.REBUILD:
-                    make_anew(root, planned, run_pip)
-            except SetupError as error:
-                if not can_stay(root, planned):
-                    raise
-                say(str(error))
-                say(_("the environment stays as it was and does for now; the next start tries again."))
+            carry_out(root, planned, run_pip)
+    except SetupError as error:
+        if not can_stay(root, planned):
+            raise
+        say(str(error))
+        say(_("the environment stays as it was and does for now; the next start tries again."))
     return planned.step
+
+
+def carry_out(root: Path, plan: Plan, run_pip: RunPip) -> None:
+    """Do what a plan says, with a log of its own."""
+    if plan.step is not Step.NOTHING:
+        (root / WORK / LOG).unlink(missing_ok=True)
+    if plan.step is Step.INSTALL:
+        change(root, plan, run_pip)
+    elif plan.step is Step.REBUILD:
+        make_anew(root, plan, run_pip)
 
 
 def change(root: Path, plan: Plan, run_pip: RunPip) -> None:

@@ -329,6 +329,17 @@ def test_a_checkout_that_cannot_be_written_is_named(checkout):
         setup_env.set_up(checkout, dev=False, run_pip=Pip())
 
 
+def test_an_environment_that_does_is_used_where_nothing_can_be_written(checkout, monkeypatch):
+    setup_env.set_up(checkout, dev=False, run_pip=Pip())
+    with (checkout / "constraints.txt").open("a") as stream:
+        stream.write("# changed\n")
+    shutil.rmtree(checkout / WORK)
+    (checkout / WORK).write_text("in the way")
+    monkeypatch.setattr(setup_env, "can_stay", lambda root, plan: True)
+    assert setup_env.set_up(checkout, dev=False, run_pip=Pip()) is Step.INSTALL
+    assert works(checkout)
+
+
 def test_development_tools_are_added_and_stay(checkout):
     plain, dev, changed = Pip(), Pip(), Pip()
     setup_env.set_up(checkout, dev=False, run_pip=plain)
