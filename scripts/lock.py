@@ -1,4 +1,4 @@
-"""Write constraints.txt: one exact version of everything the project installs, on Linux and on Windows.
+"""Write constraints.txt: one exact version of everything the project installs, on Linux, Windows and macOS.
 
     python scripts/lock.py              # keeps the versions that are there, adds what is missing
     python scripts/lock.py --upgrade    # takes the newest of everything that pyproject.toml allows
@@ -18,21 +18,30 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS_PATH = ROOT / "constraints.txt"
 HEADER = """\
-# Every package that set-up installs, at the versions the tests ran with: Linux and Windows, Python 3.11 to 3.14.
+# Every package that set-up installs, at the versions the tests ran with. They exist for Linux (x86-64, Arm), Windows
+# and macOS (Arm), for Python 3.11 to 3.14.
 # Written by `python scripts/lock.py` (`--upgrade` for newer ones). The CUDA packages that torch asks for are left out:
 # which of them, at which versions, depends on its build.
 """
 CUDA_PACKAGES = ("nvidia-", "cuda-", "triton")
+# From this version on, pip goes on with a download that broke off, and asks the system which certificates to trust.
+PIP = "pip>=25.2"
+
+
+def manylinux(machine: str) -> list[str]:
+    """The tags of wheels that Debian 12 and Red Hat 9 take, newest first."""
+    return [f"manylinux2014_{machine}", *(f"manylinux_2_{minor}_{machine}" for minor in range(28, 4, -1))]
+
 
 # The oldest Python first: it has the narrowest choice, and what it takes the newer ones have too.
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+# What platform.system() and platform.machine() say, the tags of wheels, sys.platform, os.name.
 PLATFORMS = {
-    "Linux": (
-        ["manylinux2014_x86_64", *(f"manylinux_2_{minor}_x86_64" for minor in range(28, 4, -1))],
-        "linux",
-        "posix",
-    ),
-    "Windows": (["win_amd64"], "win32", "nt"),
+    ("Linux", "x86_64"): (manylinux("x86_64"), "linux", "posix"),
+    ("Windows", "AMD64"): (["win_amd64"], "win32", "nt"),
+    ("Linux", "aarch64"): (manylinux("aarch64"), "linux", "posix"),
+    # pip takes wheels for older systems too.
+    ("Darwin", "arm64"): (["macosx_14_0_arm64"], "darwin", "posix"),
 }
 
 # pip chooses wheels for another platform, but evaluates markers such as `sys_platform == "win32"` for its own; so the
@@ -49,27 +58,26 @@ sys.exit(main())
 
 
 def requirements() -> list[str]:
-    """All that pyproject.toml asks for: to run, to connect to each database, to develop, to build."""
+    """All that pyproject.toml asks for: to run, to develop, to build; and the pip that set-up brings."""
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    project = pyproject["project"]
     lists = [
-        project["dependencies"],
-        *project["optional-dependencies"].values(),
+        pyproject["project"]["dependencies"],
         *pyproject["dependency-groups"].values(),
         pyproject["build-system"]["requires"],
         ["editables"],  # hatchling asks for it when it installs a checkout
+        [PIP],
     ]
     return [requirement for some in lists for requirement in some]
 
 
-def resolve(system: str, python: str, pins: dict[str, str], folder: Path) -> dict[str, str]:
+def resolve(platform: tuple[str, str], python: str, pins: dict[str, str], folder: Path) -> dict[str, str]:
     """Name -> version of what pip would install there, given the versions already chosen."""
-    tags, sys_platform, os_name = PLATFORMS[system]
+    (system, machine), (tags, sys_platform, os_name) = platform, PLATFORMS[platform]
     environment = {
         "os_name": os_name,
         "sys_platform": sys_platform,
         "platform_system": system,
-        "platform_machine": "AMD64" if system == "Windows" else "x86_64",
+        "platform_machine": machine,
         "python_version": python,
         "python_full_version": f"{python}.9",
     }
@@ -98,10 +106,10 @@ def main() -> int:
     used: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         for python in PYTHONS:
-            for system in PLATFORMS:
-                print(f"Python {python} on {system} ...", file=sys.stderr)
+            for platform in PLATFORMS:
+                print(f"Python {python} on {' '.join(platform)} ...", file=sys.stderr)
                 try:
-                    used |= resolve(system, python, pins | used, Path(folder))
+                    used |= resolve(platform, python, pins | used, Path(folder))
                 except subprocess.CalledProcessError:
                     print("pip found no set of versions (see above); try --upgrade.", file=sys.stderr)
                     return 1

@@ -24,7 +24,7 @@ LOCALE = ROOT / "src" / "get_tags_train" / "locale"
 DOMAIN = "get_tags_train"
 PO_PATH = LOCALE / "ro" / "LC_MESSAGES" / f"{DOMAIN}.po"
 MO_PATH = PO_PATH.with_suffix(".mo")
-SOURCES = ("src/get_tags_train", "scripts/setup_env.py")
+SOURCES = ("src/get_tags_train", *(f"scripts/setup_{part}.py" for part in ("env", "pip", "torch", "venv")))
 WIDTH = "--width=120"
 # Dates, versions and people change when no message does.
 _NOISE = re.compile(
