@@ -88,7 +88,7 @@ def serve(
     except ModuleNotFoundError as error:
         raise GetTagsError(
             _("{command} needs the package {name}.", command=Command("serve"), name=error.name),
-            _('Install it: pip install "get-tags-train[serve]".'),
+            _("Run the set-up again: scripts/train_tags."),
         ) from error
     from get_tags_train.model.device import choose_device, choose_precision
     from get_tags_train.model.tagger import TagModel

@@ -24,14 +24,8 @@ _CHANGING = {"INTO", "INSERT", "UPDATE", "DELETE", "EXEC", "EXECUTE"}
 _KEEPALIVE = {"connect_timeout": 15, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 # Packages that a URL without a driver's name asks for, and what serves in their place.
 _INSTALL = {
-    "MySQLdb": N_(
-        'Run pip install ".[mysql]" in the environment of get-tags, and begin the URL with mysql+pymysql://.'
-    ),
-    "psycopg2": N_(
-        'Run pip install ".[postgresql]" in the environment of get-tags; URLs begin with postgresql+psycopg://.'
-    ),
-    "psycopg": N_('Run pip install ".[postgresql]" in the environment of get-tags.'),
-    "pymysql": N_('Run pip install ".[mysql]" in the environment of get-tags.'),
+    "MySQLdb": N_("URLs of MySQL and MariaDB begin with mysql+pymysql://."),
+    "psycopg2": N_("URLs of PostgreSQL begin with postgresql+psycopg://."),
 }
 _INSTALL_ANY = N_("Install it into the environment of get-tags: pip install {name}.")
 _SECRET_KEYS = re.compile(r"(pwd|password|passwd|token|secret|accesskey)", re.IGNORECASE)
