@@ -143,7 +143,7 @@ def samples_lines(shown: Mapping[str, Any]) -> list[Line]:
     """`get-tags samples`."""
     entries: dict[str, object] = {
         _("Examples"): _(
-            "{examples:,}: {own:,} of your own, {random:,} added by chance, {rare:,} added for rare tags",
+            "{examples:,}: {own:,} of your own, {random:,} added at random, {rare:,} added for rare tags",
             examples=shown["examples"],
             own=shown["written_by_people"],
             random=shown["random"],

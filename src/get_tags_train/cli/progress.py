@@ -16,10 +16,10 @@ STAGES = {
     "join": N_("Joining duplicates, numbering tags"),
     "set_aside": N_("Looking for test samples and near-duplicates"),
     "train": N_("Training"),
-    "baseline": N_("Training a linear model to compare with"),
+    "baseline": N_("Training the linear baseline"),
     "evaluate": N_("Evaluating"),
     "deploy": N_("Making the model live"),
-    "predict": N_("Naming tags"),
+    "predict": N_("Predicting tags"),
 }
 _PLAIN_LINE_SECONDS = 15.0
 _REDRAWN_A_SECOND = 4

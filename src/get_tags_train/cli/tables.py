@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _SHOWN_TAGS = 20
-_RIVALS = {"live": N_("live model"), "baseline": N_("linear model")}
+_RIVALS = {"live": N_("live model"), "baseline": N_("linear baseline")}
 _BRIEFLY = {"newest": "newest held-out documents", "rare": "test samples chosen for rare tags"}
 _STATUSES = {"ok": ("green", N_("ok")), "warning": ("yellow", N_("warning")), "error": ("bold red", N_("error"))}
 
@@ -286,7 +286,7 @@ def _expected_time(outlook: "RunEstimate") -> str:
             )
         )
     else:
-        parts.append(_("training: said once it has begun, as no earlier one is like it"))
+        parts.append(_("training: shown once it has begun, as no earlier run is comparable"))
     return "; ".join(parts)
 
 

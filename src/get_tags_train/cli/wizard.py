@@ -46,7 +46,7 @@ QUESTIONS = [
         "training",
         "epochs",
         N_("Epochs"),
-        N_("Times training goes through all documents; the default was found by validation."),
+        N_("How many times training goes through all documents; the default was found by validation."),
     ),
     _Question(
         "training",
@@ -65,7 +65,7 @@ QUESTIONS = [
         "evaluation",
         "top_k",
         N_("k for evaluation"),
-        N_("Of the first k tags named, how many are right? It changes nothing in the model."),
+        N_("Of the first k tags predicted, how many are right? It changes nothing in the model."),
     ),
 ]
 
@@ -134,18 +134,18 @@ def remembered(home: Path) -> Source:
 
 def confirm_start(*, expected: bool) -> bool:
     """The last question before the long work; where something is missing, a no is `expected`."""
-    return agree(_("Start?") if expected else _("Start all the same?"), default=expected)
+    return agree(_("Start?") if expected else _("Start anyway?"), default=expected)
 
 
 def confirm_deploy(model_name: str) -> bool:
     """The question after the evaluation; what was typed during the training does not answer it."""
     discard_typed()
-    return agree(_("Make {name} live now?", name=model_name), default=False)
+    return agree(_("Deploy {name} now?", name=model_name), default=False)
 
 
 def confirm_despite(model_name: str) -> bool:
     """The second question, where something speaks against it."""
-    return agree(_("Make {name} live all the same?", name=model_name), default=False)
+    return agree(_("Deploy {name} anyway?", name=model_name), default=False)
 
 
 def confirm_removal(path: Path) -> bool:

@@ -86,7 +86,7 @@ def _layers(
         if not config_path.exists():
             raise InputError(
                 _("There is no settings file {config_path}.", config_path=config_path),
-                _("Check the path given with --config."),
+                _("Check the path of the settings file."),
             )
         yield _read_toml(config_path), str(config_path)
     yield _from_environment(environ), _("the environment")

@@ -58,7 +58,7 @@ _DISPLAY_NAMES = {
     "test samples chosen for rare tags": N_("test samples chosen for rare tags"),
     "documents": N_("documents"),
     "steps": N_("steps"),
-    "random": N_("by chance"),
+    "random": N_("at random"),
     "rare": N_("rare"),
     "middle": N_("middle"),
     "frequent": N_("frequent"),
@@ -71,7 +71,8 @@ _DISPLAY_NAMES = {
 class Command:
     """A command of ours that a message names: Command("data", "remove", name).
 
-    Logs show it plainly, `get-tags data remove NAME`; people read it as it can be typed where they are (`set_reader`).
+    Logs show it plainly, `get-tags data remove NAME`; people read it as it can be typed where they are: see
+    `set_command_style`.
     """
 
     def __init__(self, *words: str) -> None:

@@ -44,6 +44,6 @@ def _load(base_model: str, context_length: int, **config_values: Any) -> PreTrai
                 positions=positions,
                 context_length=context_length,
             ),
-            _("Give --context-length {positions} or less, or another base model.", positions=positions),
+            _("Use a context_length of {positions} or less, or another base model.", positions=positions),
         )
     return model

@@ -16,7 +16,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreT
 
 from get_tags_train.core.arrow import list_rows
 from get_tags_train.core.errors import GetTagsError
-from get_tags_train.core.i18n import _
+from get_tags_train.core.i18n import Command, _
 from get_tags_train.metrics.ranking import rank
 from get_tags_train.model.cpu_threads import CpuThreads
 from get_tags_train.model.metadata import METADATA_FILE
@@ -49,7 +49,7 @@ class TagModel:
         if not (folder / "config.json").is_file():
             raise GetTagsError(
                 _("{folder} is no model folder: it has no config.json.", folder=folder),
-                _("Name a model: get-tags models."),
+                _("To list the models: {models}", models=Command("models")),
             )
         try:
             self._take(folder, device, precision)
@@ -62,7 +62,7 @@ class TagModel:
                     folder=folder,
                     said=said[0] if said else type(error).__name__,
                 ),
-                _("It may be damaged: get-tags models verify, or take another one."),
+                _("It may be damaged. To check it: {verify}", verify=Command("models", "verify", str(folder))),
             ) from error
 
     def _take(self, folder: Path, device: str, precision: str) -> None:
