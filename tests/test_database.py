@@ -276,6 +276,7 @@ def test_a_driver_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: py
     assert "geheim" not in caught.value.message
 
 
+@pytest.mark.system
 def test_an_odbc_driver_that_is_not_installed_is_named(tmp_path: Path) -> None:
     settings = settings_for(tmp_path, url="mssql+pyodbc://ana:geheim@db1/Acte?driver=No+Such+Driver")
     with pytest.raises(GetTagsError) as caught, translated(settings):
@@ -432,6 +433,7 @@ def test_what_sql_server_takes_inside_a_query(query: str) -> None:
     check_inside_select(query, "tags_query")
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("snapshot", [True, False])
 def test_sql_server_reads_a_snapshot_if_told_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snapshot: bool
