@@ -151,7 +151,8 @@ def conditions() -> bool:
     """Train and run doctor under each condition, and print what came of it as a table."""
     _prepare()
     print("\n| condition | exit code | seconds | doctor's exit code | what was said |\n| --- | --- | --- | --- | --- |")
-    return all([_try(condition) for condition in CONDITIONS])
+    as_expected = [_try(condition) for condition in CONDITIONS]  # all of them, whatever the first says
+    return all(as_expected)
 
 
 def _prepare() -> None:
