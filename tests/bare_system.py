@@ -198,7 +198,7 @@ def _run(condition: Condition, command: list[str | Path]) -> tuple[int, str]:
     user = ["setpriv", f"--reuid={condition.user}", f"--regid={condition.user}", "--clear-groups"]
     setting = f'{condition.setting}\numask {condition.umask:03o}\nexec "$@"'
     done = subprocess.run(
-        ["unshare", "--mount", "sh", "-ec", setting, "sh", *user, *words],
+        ["unshare", "--mount", "--propagation=unchanged", "sh", "-ec", setting, "sh", *user, *words],
         cwd=condition.clone,
         env=variables,
         stdin=subprocess.DEVNULL,

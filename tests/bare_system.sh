@@ -10,8 +10,8 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 
 main() {
-    local suite="$1" root cache child=""
-    folder="$(mktemp -d)"
+    local suite="$1" root cache
+    folder="$(mktemp -d)" child=""
     trap 'if [ "$child" ]; then kill -KILL "$child" 2>/dev/null || true; wait; fi; rm -rf --one-file-system "$folder"' EXIT
     root="${BARE_ROOT:-$folder/root}" cache="${PIP_CACHE_DIR:-$folder/pip}"
     if [ ! -e "$root/src" ]; then
