@@ -150,7 +150,10 @@ CONDITIONS = [
 def conditions() -> bool:
     """Train and run doctor under each condition, and print what came of it as a table."""
     _prepare()
-    print("\n| condition | exit code | seconds | doctor's exit code | what was said |\n| --- | --- | --- | --- | --- |", flush=True)
+    print(
+        "\n| condition | exit code | seconds | doctor's exit code | what was said |\n| --- | --- | --- | --- | --- |",
+        flush=True,
+    )
     as_expected = [_try(condition) for condition in CONDITIONS]  # all of them, whatever the first says
     return all(as_expected)
 

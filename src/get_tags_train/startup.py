@@ -12,6 +12,9 @@ from pathlib import Path
 
 from get_tags_train.words import LANGUAGES
 
+if sys.platform != "win32":
+    import pwd
+
 SITE_FILE = "get-tags.toml"
 ENV_PREFIX = "GET_TAGS_"
 
@@ -24,8 +27,6 @@ def default_home(environ: Mapping[str, str] = os.environ) -> Path:
         return Path("C:/allan")
     if user_home := environ.get("HOME"):
         return Path(user_home).absolute() / "allan"
-    import pwd
-
     try:
         return Path(pwd.getpwuid(os.getuid()).pw_dir) / "allan"
     except KeyError:  # a container may run under a number that has no name: what writes there says that it cannot
