@@ -124,10 +124,14 @@ CONDITIONS = [
     Condition("HOME empty", {"HOME": ""}, trains=True),
     Condition("no HOME", {"HOME": None}),
     Condition(
-        "no HOME, a user without a name", {"HOME": None}, user=UNKNOWN_USER, home="/allan", said="cannot be writ"
+        "no HOME, a user without a name",
+        {"HOME": None},
+        user=UNKNOWN_USER,
+        home="/allan",
+        said="/allan/demo cannot be made",
     ),
-    Condition("a HOME that cannot be written", {"HOME": "/usr"}, user=ANA, home="/usr/allan", said="cannot be written"),
-    Condition("a HOME that cannot be entered", {"HOME": "/root"}, user=ANA, said="cannot be written"),
+    Condition("a HOME that cannot be written", {"HOME": "/usr"}, user=ANA, home="/usr/allan", said="cannot be made"),
+    Condition("a HOME that cannot be entered", {"HOME": "/root"}, user=ANA, said="cannot be read"),
     Condition("a clone that cannot be written", {"HOME": "/home/ana"}, user=ANA, home="/home/ana/allan", trains=True),
     Condition("the same, before set-up", {"HOME": "/home/ana"}, user=ANA, clone=NEW_CLONE, said="set-up:"),
     Condition("a read-only disk, before set-up", setting=READ_ONLY, clone=NEW_CLONE, said="set-up:"),
@@ -173,7 +177,7 @@ def _prepare() -> None:
 
 
 def _try(condition: Condition) -> bool:
-    """Run the commands under a condition as far as they succeed and print a line of the table; whether it is as wanted."""
+    """Run the commands under a condition as far as they succeed and print their line; whether it is as wanted."""
     shutil.rmtree(condition.home, ignore_errors=True)
     program = str(condition.clone / ".venv" / "bin" / "get-tags")
     commands = {
