@@ -19,7 +19,7 @@ main() {
             >"$folder/log" 2>&1 || { tail -n 20 "$folder/log" >&2; return 1; }
         git init -q "$root/src"
     fi
-    git -C "$root/src" fetch -q "$PWD" HEAD
+    git -C "$root/src" fetch -q --update-shallow "$PWD" HEAD
     git -C "$root/src" reset -q --hard FETCH_HEAD
     echo "bare $suite: made in $SECONDS s"
     # What is mounted is mounted for these processes alone, and they end with this one, whoever is killed and how: in the
