@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from get_tags_train.cli.console import Console
 from get_tags_train.cli.shell import write_command
-from get_tags_train.core.bootstrap import chosen_language, default_home
+from get_tags_train.core.bootstrap import chosen_language, default_home, expanded
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import OnEvent
 from get_tags_train.core.i18n import Command, _, english, set_command_style, set_language
@@ -45,8 +45,8 @@ class Session:
 
     def use(self, home: Path | None, config_path: Path | None, *, as_json: bool) -> None:
         """Work in this home under this settings file, and print for people or programs."""
-        self.home = home.expanduser().absolute() if home else default_home()
-        self.config_path = config_path.expanduser().absolute() if config_path else None
+        self.home = expanded(home).absolute() if home else default_home()
+        self.config_path = expanded(config_path).absolute() if config_path else None
         self.is_home_given, self.console.as_json = home is not None, as_json
         # What programs read names commands plainly, whatever machine it is read on.
         set_command_style(str if as_json else self._write_command)
@@ -130,4 +130,4 @@ def merged(*overrides: Overrides) -> dict[str, dict[str, Any]]:
 def _last_value(argv: Sequence[str], flag: str) -> Path | None:
     values = [following for word, following in pairwise(argv) if word == flag]
     values += [word.removeprefix(f"{flag}=") for word in argv if word.startswith(f"{flag}=")]
-    return Path(values[-1]).expanduser() if values else None
+    return expanded(Path(values[-1])) if values else None
