@@ -192,6 +192,20 @@ def test_predict_without_a_live_model_says_how_to_get_one(get_tags, tmp_path):
     assert "get-tags deploy" in result.json["error"]["hint"]
 
 
+def test_programs_read_a_plain_command_and_people_one_to_type(get_tags, tmp_path):
+    read = get_tags("predict", "text", "--json", "--home", tmp_path).json
+    assert read["error"]["hint"] == "To deploy one: get-tags deploy"
+    seen = get_tags("predict", "text", "--home", tmp_path).err
+    assert f"deploy --home {tmp_path}" in " ".join(seen.split())
+
+
+def test_a_retired_setting_is_named_and_ignored(get_tags, tmp_path):
+    (tmp_path / "get-tags.toml").write_text("[serve]\nmax_top_n = 5\n")
+    result = get_tags("models", "--json", "--home", tmp_path)
+    assert (result.code, result.json["models"]) == (0, [])
+    assert "No longer a setting, ignored: [serve] max_top_n" in result.err
+
+
 def test_deploy_predict_live_and_rollback(get_tags, home):
     name = model_names(home)[0]
     copy = home / "another"

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from get_tags_train.cli.help import translate, usage_error_message
 from get_tags_train.cli.session import Session
 from get_tags_train.core.errors import GetTagsError, InputError, InterruptedByUser
-from get_tags_train.core.i18n import Command, _
+from get_tags_train.core.i18n import Command, _, set_command_style
 
 _Function = TypeVar("_Function", bound=Callable[..., None])
 
@@ -104,7 +104,10 @@ class CommandGroup(TyperGroup):
         session = Session.of_command_line(argv)
         translate(self)
         run = super().main
-        code = _guarded(session, lambda: run(argv, standalone_mode=False, obj=session, **extra))
+        try:
+            code = _guarded(session, lambda: run(argv, standalone_mode=False, obj=session, **extra))
+        finally:
+            set_command_style(str)  # whoever goes on in this process stands elsewhere
         if standalone_mode:
             sys.exit(code)
         return code
