@@ -46,11 +46,7 @@ def extract(
     if not yes and (chosen is None or (chosen.kind == "ids" and chosen.ids_path is None)):
         from get_tags_train.cli import prompts, wizard
 
-        prompts.require_terminal(
-            _("Answer with flags: {flags}.", flags="--source, --ids")
-            + " "
-            + _("Add --yes: it takes the defaults for the rest.")
-        )
+        prompts.require_answers(["--source", "--ids"])
         with prompts.prompts():
             chosen = wizard.ask_extraction_source(session.load_settings(flags), chosen)
     settings = session.load_settings(flags, source=complete(chosen, session.home))

@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from textwrap import wrap
@@ -47,6 +47,12 @@ def require_terminal(hint: str) -> None:
     """Raise InputError where nobody can be asked; `hint` says how to do without."""
     if not can_ask():
         raise InputError(_("There is no terminal to ask in."), hint)
+
+
+def require_answers(flags: Sequence[str]) -> None:
+    """Raise InputError where nobody can be asked; the hint names the flags that would answer."""
+    answers = [_("Answer with flags: {flags}.", flags=", ".join(flags))] if flags else []
+    require_terminal(" ".join([*answers, _("Add --yes: it takes the defaults for the rest.")]))
 
 
 def prompts() -> AbstractContextManager[Any]:

@@ -82,7 +82,7 @@ def _ask(session: Session, request: _Request) -> _Request:
     """The request with what people answer; raises Exit where they do not want to start."""
     from get_tags_train.cli import prompts, wizard
 
-    prompts.require_terminal(_how_to_answer(request))
+    prompts.require_answers(_flags_to_answer(request))
     with prompts.prompts():
         if not request.is_demo:
             answer = wizard.ask_source(session.load_settings(request.overrides), request.source)
@@ -103,14 +103,12 @@ def _ask(session: Session, request: _Request) -> _Request:
     return request
 
 
-def _how_to_answer(request: _Request) -> str:
-    """The flags that would answer the questions."""
+def _flags_to_answer(request: _Request) -> list[str]:
+    """The flags that would answer what is asked."""
     from get_tags_train.cli.wizard import QUESTIONS
 
-    flags = [] if request.source else ["--source"]
-    flags += [f"--{q.key.replace('_', '-')}" for q in QUESTIONS if q.key not in request.overrides.get(q.section, {})]
-    answers = [_("Answer with flags: {flags}.", flags=", ".join(flags))] if flags else []
-    return " ".join([*answers, _("Add --yes: it takes the defaults for the rest.")])
+    unanswered = [q.key for q in QUESTIONS if q.key not in request.overrides.get(q.section, {})]
+    return [*([] if request.source else ["--source"]), *(f"--{key.replace('_', '-')}" for key in unanswered)]
 
 
 def _show_plan(session: Session, settings: "Settings", request: _Request) -> bool:
