@@ -256,6 +256,10 @@ def validation_message(problem: Mapping[str, Any]) -> str:
     """
     if message := _VALIDATION_MESSAGES.get(problem["type"]):
         limit = next(iter(problem.get("ctx", {}).values()), "")
-        return _(message, limit=limit.replace(" or ", ", ") if isinstance(limit, str) else limit)
+        if isinstance(limit, str):
+            limit = limit.replace(" or ", ", ")
+        elif isinstance(limit, float) and limit.is_integer():
+            limit = int(limit)
+        return _(message, limit=limit)
     said = str(problem["msg"])
     return said[:1].lower() + said[1:]
