@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import typer
+from babel.messages.pofile import read_po
 
 from get_tags_train.cli.main import app
 from get_tags_train.core.config import load_settings
@@ -91,6 +92,19 @@ def test_both_guides_have_the_same_parts() -> None:
 
 def parts_of(text: str) -> list[str]:
     return [match[0] for line in text.splitlines() if (match := re.match(r"##+ |\||```\w*|- |!", line))]
+
+
+def test_quoted_messages_are_messages_of_the_program() -> None:
+    """`...` stands for what differs from case to case."""
+    with (ROOT / "src/get_tags_train/locale/ro/LC_MESSAGES/get_tags_train.po").open("rb") as file:
+        entries = [entry.id for entry in read_po(file) if entry.id]
+    messages = [text for entry in entries for text in ((entry,) if isinstance(entry, str) else entry)]
+    rows = [line for line in text_of(ROOT / "docs" / "troubleshooting.md").splitlines() if line.startswith("| ")]
+    quoted = [text for row in rows for text in re.findall(r"`([^`]+ [^`]+)`", row.split("|")[1])]
+    assert len(quoted) > 20
+    for text in quoted:
+        pattern = ".*".join(re.escape(part) for part in text.split("..."))
+        assert any(re.search(pattern, message) for message in messages), text
 
 
 def test_every_command_is_in_the_readme() -> None:
