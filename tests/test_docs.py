@@ -18,6 +18,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 BLOCK = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`(get-tags [^`]+)`")
+FILE = re.compile(r"`([\w.]+/[\w./]+\.(?:py|toml|jinja))`")
 LAUNCHERS = re.compile(r"(?:.*[/\\])?train_tags\.(?:sh|bat)")
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -37,6 +38,12 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert target.exists(), link
         if heading:
             assert heading in [anchor(line) for line in text_of(target).splitlines() if line.startswith("#")], link
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted((ROOT / "docs" / "adr").glob("*.md"))], ids=lambda page: page.stem)
+def test_files_that_are_named_exist(page: Path) -> None:
+    for name in FILE.findall(text_of(page)):
+        assert (ROOT / name).exists() or (ROOT / "src" / "get_tags_train" / name).exists(), name
 
 
 def anchor(heading: str) -> str:
