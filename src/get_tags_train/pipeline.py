@@ -100,11 +100,12 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
         raise TrainingInterrupted(_("The training was interrupted."), data.name) from None
     untrained = left_out | held_out.selecting
     report.write_pages(folder)
-    facts = read_metadata(folder)
+    metadata = read_metadata(folder)
+    assert metadata is not None  # the training has just written it
     linear = None
     if settings.evaluation.baseline:
         examples = choose_training_set(data, untrained, settings.training.min_tag_count)
-        seed, seconds = settings.training.seed, facts["seconds"]
+        seed, seconds = settings.training.seed, metadata.seconds
         linear = linear_baseline.fit(data, examples, training_seconds=seconds, seed=seed, on_event=on_event)
     if held_out.reported.any():
         further["held_out"] = EvalSet.of_documents(HELD_OUT, *texts_and_labels(data, held_out.reported))
@@ -123,11 +124,15 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     model_result = ModelResult(
         name=folder.name,
         path=str(folder),
-        base_model=facts["base_model"],
-        epochs=facts["settings"]["epochs"],
-        batch_size=facts["settings"]["batch_size"],
-        context_length=facts["settings"]["context_length"],
-        **{key: facts[key] for key in ("examples", "device", "precision", "resumed", "seconds")},
+        base_model=metadata.base_model,
+        epochs=metadata.settings.epochs,
+        batch_size=metadata.settings.batch_size,
+        context_length=metadata.settings.context_length,
+        examples=metadata.examples,
+        device=metadata.device,
+        precision=metadata.precision,
+        resumed=metadata.resumed,
+        seconds=metadata.seconds,
     )
     result = RunResult(data_result, model_result, evaluation.as_json(), False, None, round(perf_counter() - started, 3))
     if should_deploy(result):

@@ -23,13 +23,13 @@ from safetensors.torch import load_file, save_file
 from get_tags_train.core import files as core_files
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import Event, Notice, StageFinished, StageStarted
-from get_tags_train.core.files import file_sha256, write_json
+from get_tags_train.core.files import file_sha256, read_json, write_json
 from get_tags_train.core.home import live_model
 from get_tags_train.deployment import deploy as stage
 from get_tags_train.deployment.api_switch import ApiSwitch
 from get_tags_train.deployment.deploy import deploy, rollback
 from get_tags_train.deployment.history import read_history
-from get_tags_train.model.metadata import METADATA_FILE, read_metadata
+from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.model.tagger import TagModel, TagScore
 
 
@@ -46,7 +46,7 @@ def models(tmp_path: Path, small_model: Path) -> list[Path]:
         folder = Path(shutil.copytree(small_model, tmp_path / "_models" / f"tags_v1-20250101-00000{number}"))
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         (folder / "config.json").write_text(json.dumps({**config, "number": number}), encoding="utf-8")
-        facts = read_metadata(folder)
+        facts = read_json(folder / METADATA_FILE)
         facts["files"]["config.json"] = file_sha256(folder / "config.json")
         write_json(folder / METADATA_FILE, facts)
         made.append(folder)
@@ -541,7 +541,7 @@ def test_a_history_that_names_folders_elsewhere_leads_nowhere(live: Path, models
 
 def test_a_model_that_answers_otherwise_than_when_it_was_made_is_refused(live: Path, models: list[Path]) -> None:
     put(models[0], live)
-    facts = read_metadata(models[1])
+    facts = read_json(models[1] / METADATA_FILE)
     facts["probes"][1]["tags"][0]["score"] += 0.01
     write_json(models[1] / METADATA_FILE, facts)
     with pytest.raises(GetTagsError, match="does not answer as it did when it was made"):
@@ -560,7 +560,7 @@ def test_a_model_of_no_numbers_is_refused(live: Path, models: list[Path]) -> Non
 
 
 def test_the_history_says_who_when_which_how_good_and_after_which(live: Path, models: list[Path]) -> None:
-    facts = read_metadata(models[1])
+    facts = read_json(models[1] / METADATA_FILE)
     write_json(models[1] / METADATA_FILE, {**facts, "evaluations": [{"precision_at_k": {"1": 0.5}}]})
     put(models[0], live)
     put(models[1], live)

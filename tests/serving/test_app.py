@@ -21,10 +21,10 @@ from hypothesis import HealthCheck, given, settings
 from get_tags_train.core.config import load_settings
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Event, Notice
-from get_tags_train.core.files import file_sha256, write_json
+from get_tags_train.core.files import file_sha256, read_json, write_json
 from get_tags_train.core.settings import ServeSettings
 from get_tags_train.deployment.deploy import deploy, rollback
-from get_tags_train.model.metadata import METADATA_FILE, read_metadata
+from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.serving.app import make_app, serve
 from get_tags_train.serving.hot_reload import LiveModel
@@ -60,7 +60,7 @@ def another_model(small_model: Path, tmp_path: Path) -> Path:
     folder = Path(shutil.copytree(small_model, tmp_path / "another"))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     write_json(folder / "config.json", {**config, "number": 2})
-    facts = read_metadata(folder)
+    facts = read_json(folder / METADATA_FILE)
     facts["files"]["config.json"] = file_sha256(folder / "config.json")
     write_json(folder / METADATA_FILE, facts)
     return folder

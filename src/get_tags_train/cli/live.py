@@ -137,13 +137,11 @@ def deploy(
     from get_tags_train.deployment import deploy as stage
     from get_tags_train.deployment.api_switch import ApiSwitch
     from get_tags_train.evaluation import against_live
-    from get_tags_train.model.metadata import reading
 
     on_event = session.start_log("deploy")
     evaluation = against_live.against_live(settings, folder, on_event)
     if evaluation is not None:
-        with reading(folder):  # where it may have been kept
-            _compare(job, evaluation, folder.name, yes=yes)
+        _compare(job, evaluation, folder.name, yes=yes)
     keep_versions, api = settings.deploy.keep_versions, ApiSwitch.of(settings)
     live = stage.deploy(folder, settings.live_dir, keep_versions=keep_versions, on_event=on_event, api=api)
     job.console.result({"deployed": True, "live": str(live)}, [_("Live: {live}", live=live)])

@@ -45,13 +45,14 @@ def models_show(
     """Show how a model was made and how it scored; default: the newest."""
     from get_tags_train.cli import listings
     from get_tags_train.core.home import find_model
-    from get_tags_train.model.metadata import reading
+    from get_tags_train.model.metadata import read_metadata
 
     job = Job.of(home, config, json_)
     folder = find_model(job.home, job.settings().live_dir, model)
-    with reading(folder) as shown:
-        lines = listings.model_lines(folder, shown)
-    job.console.result(shown, lines)
+    metadata = read_metadata(folder)
+    shown = metadata.as_json() if metadata else {}
+    evaluations = [evaluation.model_dump() for evaluation in metadata.evaluations] if metadata else []
+    job.console.result(shown, listings.model_lines(folder, {**shown, "evaluations": evaluations}))
 
 
 @models_app.command("verify")

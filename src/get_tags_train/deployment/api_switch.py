@@ -13,7 +13,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.i18n import _
 from get_tags_train.core.settings import Settings
-from get_tags_train.model.probes import Probe
+from get_tags_train.model.metadata import Probe
 
 _ASKED = 5
 # An API may compute in another number format; tags whose scores are nearer than this may change places.
@@ -144,9 +144,9 @@ class ApiSwitch:
 
 def _wrong_tags(probe: Probe, answer: Any) -> str:
     """Why an API's answer is not this model's; '' where it is. Of the answer only the texts count, in their order."""
-    score_of = dict(probe.tags)
+    score_of = probe.scores
     named = [text for text in dict.fromkeys(_texts(answer)) if text in score_of]
-    expected = [tag for tag, _ in probe.tags[:_ASKED]]
+    expected = list(score_of)[:_ASKED]
     least = score_of[expected[-1]] - _NEAR_TIE
     if len(named) == len(expected) and all(score_of[tag] >= least for tag in named):
         return ""

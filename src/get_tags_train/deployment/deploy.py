@@ -24,8 +24,8 @@ from get_tags_train.core.home import CURRENT, PARTIAL, is_folder_name, live_name
 from get_tags_train.core.i18n import _
 from get_tags_train.deployment.api_switch import ApiSwitch
 from get_tags_train.deployment.history import append_entry, read_history, stacks
-from get_tags_train.model.metadata import METADATA_FILE, read_metadata, verify
-from get_tags_train.model.probes import Probe, compare, refuse_no_numbers, take_probes
+from get_tags_train.model.metadata import METADATA_FILE, Probe, read_metadata, verify
+from get_tags_train.model.probes import compare, refuse_no_numbers, take_probes
 from get_tags_train.model.tagger import TagModel
 
 PLAIN = "get_tags"
@@ -108,13 +108,13 @@ def _checked_copy(model_folder: Path, live_dir: Path) -> tuple[Path, list[Probe]
 
 def _check(version: Path) -> list[Probe]:
     """Compare the files with their checksums, load the model, ask it its probe texts; returns them with the answers."""
-    facts = read_metadata(version)
-    if facts:
+    metadata = read_metadata(version)
+    if metadata:
         verify(version)
     model = TagModel(version)
-    if saved := [Probe.of(entry) for entry in facts.get("probes", [])]:
-        compare(model, saved, version.name)
-        return saved
+    if metadata and metadata.probes:
+        compare(model, metadata.probes, version.name)
+        return metadata.probes
     answers = take_probes(model)
     refuse_no_numbers(answers, version.name)
     return answers

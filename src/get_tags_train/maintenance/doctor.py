@@ -19,7 +19,7 @@ from get_tags_train.data.source import DocumentId, DocumentSource
 from get_tags_train.maintenance.retention import find_unneeded
 from get_tags_train.model.base_model import check_base_model
 from get_tags_train.model.device import choose_device, choose_precision, gpu_users
-from get_tags_train.model.metadata import read_metadata, verify
+from get_tags_train.model.metadata import file_checksums, verify
 from get_tags_train.splits.test_samples import FEW, Samples
 from get_tags_train.text.tokenizer import load_tokenizer
 
@@ -105,10 +105,10 @@ def _live(settings: Settings) -> Check:
     if not (live_dir / "current").exists():
         return Check("live model", "ok", _("none yet in {live_dir}", live_dir=live_dir))
     folder = live_model(live_dir)
-    files = read_metadata(folder).get("files")
+    files = file_checksums(folder)
     if files:
         verify(folder)
-    if files and read_metadata(live_dir / "get_tags").get("files") != files:
+    if files and file_checksums(live_dir / "get_tags") != files:
         said = _("{name} is live, but {plain} holds another model.", name=folder.name, plain=live_dir / "get_tags")
         hint = _("A change was interrupted: the next get-tags deploy or get-tags rollback finishes it first.")
         return Check("live model", "warning", said, hint)

@@ -10,7 +10,9 @@ from get_tags_train.core.settings import Settings
 from get_tags_train.data.input_files import read_ids
 from get_tags_train.data.prepared import Manifest, PreparedData
 from get_tags_train.model.device import choose_device
-from get_tags_train.model.metadata import reading
+from get_tags_train.model.metadata import read_metadata
+
+_DECIDES_SPEED = ("base_model", "context_length", "precision")
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,13 @@ def _training(settings: Settings, count: int | None) -> tuple[float | None, str]
         return None, ""
     training, device = settings.training, choose_device(settings.training.device)
     for name in model_names(settings.home):
-        with suppress(GetTagsError), reading(models_dir(settings.home) / name) as facts:
-            was = facts.get("settings", {})
-            alike = all(was.get(key) == getattr(training, key) for key in ("base_model", "context_length", "precision"))
-            work = facts.get("examples", 0) * was.get("epochs", 0)
-            if alike and facts.get("device") == device and not facts.get("resumed") and work:
-                return float(facts["seconds"]) * count * training.epochs / work, name
+        with suppress(GetTagsError):
+            earlier = read_metadata(models_dir(settings.home) / name)
+            if earlier is None:
+                continue
+            was = earlier.settings
+            alike = all(getattr(was, key) == getattr(training, key) for key in _DECIDES_SPEED)
+            work = earlier.examples * was.epochs
+            if alike and earlier.device == device and not earlier.resumed and work:
+                return earlier.seconds * count * training.epochs / work, name
     return None, ""

@@ -31,7 +31,7 @@ class LiveModel:
         self._live_dir, self._load, self._on_event = live_dir, load, on_event
         self._folder = live_model(live_dir)
         self._identity = _identity(self._folder)
-        self._facts, self._since = read_metadata(self._folder), _now()
+        self._metadata, self._since = read_metadata(self._folder), _now()
         self.batcher = DynamicBatcher(
             self._folder.name, self._loaded(self._folder), max_waiting_texts=max_waiting_texts
         )
@@ -53,17 +53,18 @@ class LiveModel:
     def facts(self) -> dict[str, Any]:
         """What is known of the model that answers."""
         name, model = self.batcher.live
-        evaluation = (self._facts.get("evaluations") or [{}])[-1]
+        metadata = self._metadata
+        evaluation = metadata.evaluation if metadata else None
         return {
             "name": name,
             "since": self._since,
-            "created": self._facts.get("created"),
-            "data": self._facts.get("data", {}).get("name"),
-            "base_model": self._facts.get("base_model"),
+            "created": metadata.created if metadata else None,
+            "data": metadata.data.name if metadata else None,
+            "base_model": metadata.base_model if metadata else None,
             "context_length": model.context_length,
             "tags": len(model.tags),
-            "precision_at_k": evaluation.get("precision_at_k"),
-            "examples": evaluation.get("examples"),
+            "precision_at_k": evaluation.precision_at_k if evaluation else None,
+            "examples": evaluation.examples if evaluation else None,
         }
 
     def look(self) -> None:
@@ -81,7 +82,7 @@ class LiveModel:
                 return
             if identity == self._failed[0] and monotonic() < self._failed[1]:
                 return
-            facts, model = read_metadata(folder), self._loaded(folder)
+            metadata, model = read_metadata(folder), self._loaded(folder)
         except Exception as error:  # noqa: BLE001  whatever is wrong with the new one, the old one answers
             said = error.message if isinstance(error, GetTagsError) else f"{type(error).__name__}: {error}."
             if self.problem != said:
@@ -93,7 +94,7 @@ class LiveModel:
             self.problem, self._failed = said, (identity, monotonic() + _RETRY_SECONDS)
             return
         self.batcher.change_over(folder.name, model)
-        self._folder, self._identity, self._facts, self._since = folder, identity, facts, _now()
+        self._folder, self._identity, self._metadata, self._since = folder, identity, metadata, _now()
         self.problem = None
         self._on_event(Notice(_("{name} answers now.", name=folder.name)))
 
