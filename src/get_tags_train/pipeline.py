@@ -136,7 +136,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     )
     result = RunResult(data_result, model_result, evaluation.as_json(), False, None, round(perf_counter() - started, 3))
     if should_deploy(result):
-        keep_versions, api = settings.deploy.keep_versions, ApiSwitch.of(settings)
+        keep_versions, api = settings.deploy.keep_versions, ApiSwitch.of(settings.deploy, token=settings.serve.token)
         live = deploy.deploy(folder, settings.live_dir, keep_versions=keep_versions, on_event=on_event, api=api)
         result = replace(result, deployed=True, live=str(live), seconds=round(perf_counter() - started, 3))
     keep_newest(settings.home, settings.live_dir, settings.keep, on_event)

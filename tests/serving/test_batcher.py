@@ -82,7 +82,7 @@ def test_a_request_is_answered_by_the_model_it_began_with() -> None:
     running = batcher_of(old)
     long = running.ask(["x" * 20_000 for _ in range(9)], 1)
     assert old.has_begun.acquire(timeout=30)
-    running.change_over("second", new)  # type: ignore[arg-type]
+    running.switch("second", new)  # type: ignore[arg-type]
     short = running.ask(["short"], 1)
     for model in (old, new):
         model.may_go.release(20)

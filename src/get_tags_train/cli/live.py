@@ -142,7 +142,7 @@ def deploy(
     evaluation = against_live.against_live(settings, folder, on_event)
     if evaluation is not None:
         _compare(job, evaluation, folder.name, yes=yes)
-    keep_versions, api = settings.deploy.keep_versions, ApiSwitch.of(settings)
+    keep_versions, api = settings.deploy.keep_versions, ApiSwitch.of(settings.deploy, token=settings.serve.token)
     live = stage.deploy(folder, settings.live_dir, keep_versions=keep_versions, on_event=on_event, api=api)
     job.console.result({"deployed": True, "live": str(live)}, [_("Live: {live}", live=live)])
 
@@ -170,7 +170,7 @@ def rollback(home: HomeOption = None, config: ConfigOption = None, json_: JsonOp
     job = Job.of(home, config, json_)
     settings = job.settings()
     on_event = session.start_log("rollback")
-    live = stage.rollback(settings.live_dir, on_event, ApiSwitch.of(settings))
+    live = stage.rollback(settings.live_dir, on_event, ApiSwitch.of(settings.deploy, token=settings.serve.token))
     job.console.result({"deployed": True, "live": str(live)}, [_("Live: {live}", live=live)])
 
 
@@ -209,10 +209,10 @@ def serve(
     from get_tags_train.model.tagger import TagModel
     from get_tags_train.serving.hot_reload import LiveModel
 
-    on_event = session.start_log("serve")
+    on_event = session.start_log("serve", is_needed=False)  # it only reads
     on_device = choose_device(settings.training.device)
     precision = choose_precision(settings.training.precision, on_device)
-    follower = LiveModel(
+    live = LiveModel(
         settings.live_dir,
         lambda folder: TagModel.load(folder, device=on_device, precision=precision),
         max_waiting_texts=settings.serve.max_waiting_texts,
@@ -220,10 +220,10 @@ def serve(
     )
 
     def ready(url: str) -> None:
-        name = follower.batcher.live[0]
+        name = live.batcher.live[0]
         job.console.result(
             {"url": url, "model": name},
             [_("{name} answers at {url}; the API is described at {url}/docs", name=name, url=url)],
         )
 
-    stage.serve(follower, settings.serve, ready, on_event)
+    stage.serve(live, settings.serve, ready, on_event)

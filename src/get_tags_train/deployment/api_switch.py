@@ -1,4 +1,4 @@
-"""The API that reads the live model: stop it, start it, and ask it whether it answers as the new model does."""
+"""The API switch: stop the API, start it, and check its health, which is answering as the new model does."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.i18n import _
-from get_tags_train.core.settings import Settings
+from get_tags_train.core.settings import DeploySettings
 from get_tags_train.model.metadata import Probe
 
 _ASKED = 5
@@ -37,15 +37,14 @@ class ApiSwitch:
     seconds: float = 60.0
 
     @classmethod
-    def of(cls, settings: Settings) -> "ApiSwitch":
-        """As the settings say."""
-        deploy = settings.deploy
+    def of(cls, settings: DeploySettings, *, token: str) -> "ApiSwitch":
+        """As the settings say; the token is sent with the health check."""
         return cls(
-            before_command=deploy.before_command,
-            after_command=deploy.after_command,
-            check_url=deploy.check_url,
-            token=settings.serve.token,
-            seconds=deploy.api_seconds,
+            before_command=settings.before_command,
+            after_command=settings.after_command,
+            check_url=settings.check_url,
+            token=token,
+            seconds=settings.api_seconds,
         )
 
     @property
