@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from get_tags_train.core.errors import TrainingInterrupted
-from get_tags_train.core.events import OnEvent
+from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.home import find_data
 from get_tags_train.core.i18n import _
 from get_tags_train.core.settings import Settings
@@ -64,7 +64,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     from get_tags_train.deployment.api_switch import ApiSwitch
     from get_tags_train.evaluation import evaluate, linear_baseline, report
     from get_tags_train.maintenance.retention import keep_newest
-    from get_tags_train.model.base_model import check_base_model
+    from get_tags_train.model.base_model import check_base_model, romanian_loss
     from get_tags_train.model.device import choose_device
     from get_tags_train.model.metadata import read_metadata
     from get_tags_train.splits.eval_set import HELD_OUT, NEWEST, EvalSet
@@ -81,7 +81,9 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     device = choose_device(settings.training.device)
     tokenizer = load_tokenizer(settings.base_model)
     check_tracker(settings.training.report_to)
-    check_base_model(settings.base_model, settings.training.context_length)
+    check_base_model(settings.base_model, settings.training.context_length, tokenizer)
+    if lost := romanian_loss(tokenizer):
+        on_event(Notice(lost, "warning"))
     if settings.source.kind == "cached":
         opened = perf_counter()
         data = PreparedData(find_data(settings.home, settings.source.data_name))

@@ -17,7 +17,7 @@ from get_tags_train.data.database import describe_url, open_engine
 from get_tags_train.data.database_errors import as_user_errors
 from get_tags_train.data.source import DocumentId, DocumentSource
 from get_tags_train.maintenance.retention import find_unneeded
-from get_tags_train.model.base_model import check_base_model
+from get_tags_train.model.base_model import check_base_model, romanian_loss
 from get_tags_train.model.device import choose_device, choose_precision, gpu_users
 from get_tags_train.model.metadata import file_checksums, verify
 from get_tags_train.splits.test_samples import FEW, Samples
@@ -218,8 +218,14 @@ def _duration(seconds: float) -> str:
 
 
 def _base_model(settings: Settings) -> Check:
-    load_tokenizer(settings.base_model)
-    check_base_model(settings.base_model, settings.training.context_length)
+    tokenizer = load_tokenizer(settings.base_model)
+    check_base_model(settings.base_model, settings.training.context_length, tokenizer)
+    if lost := romanian_loss(tokenizer):
+        hint = _(
+            "Beside a vocab.txt there should be the model's own tokenizer.json, or tokenizer_config.json with "
+            "do_lower_case and strip_accents; or choose a base model that knows Romanian."
+        )
+        return Check("base model", "warning", f"{settings.base_model}: {lost}", hint)
     return Check("base model", "ok", settings.base_model)
 
 

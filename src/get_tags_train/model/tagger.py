@@ -18,11 +18,12 @@ from get_tags_train.core.arrow import list_rows
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.i18n import _
 from get_tags_train.metrics.ranking import rank
+from get_tags_train.model.base_model import most_tokens
 from get_tags_train.model.cpu_threads import CpuThreads
 from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.text.clean import clean_text
 from get_tags_train.text.encoder import CleanTextEncoder
-from get_tags_train.text.tokenizer import has_text_rules, knows_words
+from get_tags_train.text.tokenizer import MAX_CONTEXT_LENGTH, has_text_rules, knows_words
 
 # Tokens of one batch, padding included: beyond that a processor's caches, not its arithmetic, set the speed.
 _BATCH_TOKENS = 8_192
@@ -69,8 +70,7 @@ class TagModel:
         tokenizer, model = _load(folder)
         labels = model.config.id2label
         self.tags: list[str] = [labels[index] for index in range(model.config.num_labels)]
-        positions = getattr(model.config, "max_position_embeddings", None) or 512
-        self.context_length = int(min(tokenizer.model_max_length, positions))
+        self.context_length = int(min(tokenizer.model_max_length, most_tokens(model) or MAX_CONTEXT_LENGTH))
         self._pad_token_id = int(tokenizer.pad_token_id or 0)
         is_ours = has_text_rules(tokenizer) or (folder / METADATA_FILE).is_file()
         self._encode = (_CleanedTexts if is_ours else _TextsAsTheyCome)(tokenizer, self.context_length)

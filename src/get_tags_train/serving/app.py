@@ -198,7 +198,7 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     # A text and a list are two forms of one question: what is said is of the form that was sent.
-    other_form = {str: "list_type", list: "string_type"}
+    other_form: dict[type, str] = {str: "list_type", list: "string_type"}
     first = next((one for one in found if one["type"] != other_form.get(type(one["input"]))), found[0])
     field, *inside = [part for part in first["loc"] if part != "body"] or [""]
     where = ".".join([str(field), *(str(part) for part in inside if isinstance(part, int))])
