@@ -74,8 +74,8 @@ class ApiSwitch:
                         wrong=wrong,
                     ),
                     _(
-                        "See whether it runs, reads this model and takes text and TOP_N; check_url and "
-                        "api_seconds stand under [deploy]."
+                        "Check that it is running, reads this model and takes text and TOP_N (check_url and "
+                        "api_seconds under [deploy])."
                     ),
                 )
             sleep(_PAUSE_SECONDS)
@@ -83,7 +83,7 @@ class ApiSwitch:
     def _run(self, name: str, command: str) -> None:
         if not command:
             return
-        hint = _("Mend {name} under [deploy], or what it calls; then run the same command again.", name=name)
+        hint = _("Fix {name} under [deploy], or the program it runs, and try again.", name=name)
         with tempfile.TemporaryFile() as output:  # a pipe would stay open in an API that goes on running
             try:
                 done = subprocess.run(
@@ -144,12 +144,14 @@ class ApiSwitch:
 def _wrong_tags(probe: Probe, answer: Any) -> str:
     """Why an API's answer is not this model's; '' where it is. Of the answer only the texts count, in their order."""
     score_of = probe.scores
-    named = [text for text in dict.fromkeys(_texts(answer)) if text in score_of]
+    answered = [text for text in dict.fromkeys(_texts(answer)) if text in score_of]
     expected = list(score_of)[:_ASKED]
     least = score_of[expected[-1]] - _NEAR_TIE
-    if len(named) == len(expected) and all(score_of[tag] >= least for tag in named):
+    if len(answered) == len(expected) and all(score_of[tag] >= least for tag in answered):
         return ""
-    return _("for one of its probe texts it named {named}, and not {expected}.", named=named, expected=expected)
+    return _(
+        "for one of its probe texts it answered {answered} instead of {expected}.", answered=answered, expected=expected
+    )
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -83,8 +83,8 @@ def _checked_copy(model_folder: Path, live_dir: Path) -> tuple[Path, list[Probe]
     if not (model_folder / "config.json").is_file() or not any(model_folder.glob("*.safetensors")):
         what = _("a config.json and weights (*.safetensors)")
         raise InputError(
-            _("{model_folder} is no model folder: it needs {what}.", model_folder=model_folder, what=what),
-            _("Name a model: get-tags models."),
+            _("{model_folder} is not a model folder: it needs {what}.", model_folder=model_folder, what=what),
+            _("List the models: get-tags models."),
         )
     if read_metadata(model_folder):
         verify(model_folder)
@@ -151,7 +151,7 @@ def _keep_foreign(live_dir: Path, on_event: OnEvent) -> list[str]:
     on_event(
         Notice(
             _(
-                "{plain} was not put there by get-tags: kept as {name}; get-tags rollback returns to it.",
+                "{plain} was not put there by get-tags. It is kept as {name}: get-tags rollback returns to it.",
                 plain=plain,
                 name=name,
             )
@@ -306,7 +306,7 @@ def _now() -> str:
 def _exclusive(live_dir: Path) -> Iterator[None]:
     """One deploy or rollback at a time; what the system refuses is said in words."""
     busy = GetTagsError(
-        _("Another deploy or rollback is at work in {live_dir}.", live_dir=live_dir), _("Wait for it and try again.")
+        _("Another deploy or rollback is running in {live_dir}.", live_dir=live_dir), _("Wait for it and try again.")
     )
     was = None
     try:
@@ -318,14 +318,14 @@ def _exclusive(live_dir: Path) -> Iterator[None]:
             if was is not None and (live := live_name(live_dir)) != was:
                 raise GetTagsError(
                     _(
-                        "{live} is live, but the change in {live_dir} did not come to its end: {error}.",
+                        "{live} is live, but the change in {live_dir} was not completed: {error}.",
                         live=live,
                         live_dir=live_dir,
                         error=error,
                     ),
-                    _("Mend that (space on the disk, rights, a lost share) and run: get-tags deploy live."),
+                    _("Fix the cause (disk space, permissions, a lost network share) and run: get-tags deploy live."),
                 ) from error
         raise GetTagsError(
-            _("The change in {live_dir} failed, what was live stays live: {error}.", live_dir=live_dir, error=error),
-            _("Mend that (space on the disk, rights, a lost share) and run it again."),
+            _("The change in {live_dir} failed; the live model is unchanged: {error}.", live_dir=live_dir, error=error),
+            _("Fix the cause (disk space, permissions, a lost network share) and run it again."),
         ) from error

@@ -65,7 +65,9 @@ def run_checks(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
         except GetTagsError as error:
             yield Check(name, "error", error.message, error.hint)
         except OSError as error:
-            yield Check(name, "error", f"{error.filename}: {error.strerror}", _("Check the folder and its rights."))
+            yield Check(
+                name, "error", f"{error.filename}: {error.strerror}", _("Check the folder and its permissions.")
+            )
 
 
 def _home(settings: Settings) -> Check:
@@ -77,7 +79,7 @@ def _home(settings: Settings) -> Check:
         if not was_there:
             probe.parent.rmdir()
     except OSError as error:
-        hint = _("Check its rights, or choose another with --home or GET_TAGS_HOME.")
+        hint = _("Check its permissions, or choose another one with --home or GET_TAGS_HOME.")
         return Check(
             "home", "error", _("{home} cannot be written: {reason}.", home=settings.home, reason=error.strerror), hint
         )
@@ -93,7 +95,7 @@ def _disk(settings: Settings) -> Check:
         return Check(
             "disk",
             "warning",
-            _("{message}; 170,000 documents and their training want about 10 GB.", message=message),
+            _("{message}; 170,000 documents and their training need about 10 GB.", message=message),
             hint,
         )
     return Check("disk", "ok", message)
@@ -118,18 +120,18 @@ def _live(settings: Settings) -> Check:
 def _old_files(settings: Settings) -> Check:
     found = find_unneeded(settings.home, settings.live_dir)
     if not found:
-        return Check("old files", "ok", _("Nothing that could go."))
+        return Check("old files", "ok", _("Nothing to remove."))
     named = "; ".join(f"{one.folder.name} ({_size(one.bytes)})" for one in found[:_SHOWN_OLD])
     if len(found) > _SHOWN_OLD:
         named = _("{listed} and {more:,} more", listed=named, more=len(found) - _SHOWN_OLD)
-    message = _("{size} could go: {named}.", size=_size(sum(one.bytes for one in found)), named=named)
+    message = _("{size} can be removed: {named}.", size=_size(sum(one.bytes for one in found)), named=named)
     if left := sum(one.is_unfinished for one in found):
         message += " " + _n(
             "{count} of them was never finished: the command that began it continues it.",
             "{count} of them were never finished: the command that began them continues them.",
             left,
         )
-    hint = _("{command}, and so on; or how many stay, under [keep].", command=found[0].command)
+    hint = _("To remove one: {command}. How many are kept by themselves: [keep].", command=found[0].command)
     return Check("old files", "ok", message, hint)
 
 

@@ -189,9 +189,9 @@ def verify(folder: Path) -> None:
     if metadata is None:
         raise InputError(
             _(
-                "{folder} was not made by get-tags: it has no {facts}, so there is nothing to compare with.",
+                "{folder} was not made by get-tags: it has no {metadata}, so there is nothing to compare with.",
                 folder=folder,
-                facts=METADATA_FILE,
+                metadata=METADATA_FILE,
             )
         )
     for name, sha256 in metadata.files.items():

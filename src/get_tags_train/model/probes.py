@@ -12,7 +12,7 @@ from get_tags_train.model.tagger import TagModel
 # fp32 on another processor adds up in another order.
 _TOLERANCE = 1e-3
 _KEPT_TAGS = 20
-_TAGS_NAMED = 6
+_TAG_TEXTS = 6
 # Made up, so that no document travels with a model: old letters, markup, and one that is longer than any context.
 _FIXED = (
     "Contractul se încheie între părți în conformitate cu legea.",
@@ -23,7 +23,7 @@ _FIXED = (
 
 def take_probes(model: TagModel) -> list[Probe]:
     """Ask a model, computed in fp32, for texts of no document: fixed ones, and the names of its own tags."""
-    step = max(1, len(model.tags) // _TAGS_NAMED)
+    step = max(1, len(model.tags) // _TAG_TEXTS)
     texts = [*_FIXED, *(", ".join(model.tags[n : n + 3]) for n in range(0, len(model.tags), step))]
     return [
         Probe(text=text, tags=[ScoredTag(tag=tag, score=round(score, 6)) for tag, score in tags])
@@ -53,9 +53,9 @@ def compare(model: TagModel, probes: Sequence[Probe], name: str) -> None:
 
 
 def refuse_no_numbers(probes: Sequence[Probe], name: str) -> None:
-    """Raise GetTagsError where a model names nothing, or scores that are no numbers."""
+    """Raise GetTagsError where a model predicts nothing, or scores that are not numbers."""
     if not all(probe.tags and np.isfinite(list(probe.scores.values())).all() for probe in probes):
         raise GetTagsError(
-            _("The model {name} gives scores that are no numbers.", name=name),
-            _("Its training came apart: take another model."),
+            _("The scores of the model {name} are not numbers (NaN).", name=name),
+            _("Its training diverged. Use another model."),
         )

@@ -36,21 +36,21 @@ _TRIAL = "text"
 
 
 class TagScore(NamedTuple):
-    """A tag and how sure the model is of it: the sigmoid of its logit."""
+    """A tag and its score: the sigmoid of its logit."""
 
     tag: str
     score: float
 
 
 class TagModel:
-    """A multi-label model that names tags for texts; several threads may use one at the same time."""
+    """A multi-label model that predicts tags for texts; several threads may use one at the same time."""
 
     def __init__(self, folder: Path, device: str = "cpu", precision: str = "fp32") -> None:
         """Load a model folder. Raises GetTagsError naming what is missing."""
         if not (folder / "config.json").is_file():
             raise GetTagsError(
                 _("{folder} is no model folder: it has no config.json.", folder=folder),
-                _("Name a model: get-tags models."),
+                _("List the models: get-tags models."),
             )
         try:
             self._take(folder, device, precision)
@@ -63,7 +63,7 @@ class TagModel:
                     folder=folder,
                     said=said[0] if said else type(error).__name__,
                 ),
-                _("It may be damaged: get-tags models verify, or take another one."),
+                _("It may be damaged. Check it with get-tags models verify, or use another one."),
             ) from error
 
     def _take(self, folder: Path, device: str, precision: str) -> None:
@@ -76,7 +76,7 @@ class TagModel:
         self._encode = (_CleanedTexts if is_ours else _TextsAsTheyCome)(tokenizer, self.context_length)
         self._model = (_in_bf16(model) if precision == "bf16" else model).eval().to(device)
         self._device = device
-        self._cores = CpuThreads(divides=device == "cpu")
+        self._threads = CpuThreads(divides=device == "cpu")
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "cpu", precision: str = "fp32") -> "TagModel":
@@ -88,7 +88,7 @@ class TagModel:
         return cls(Path(folder), device, precision)
 
     def predict(self, texts: Sequence[str], top_n: int = 5, min_score: float = 0.0) -> list[list[TagScore]]:
-        """The `top_n` tags of each text with at least `min_score` (0 to 1), surest first, ties in tag order.
+        """The `top_n` tags of each text with at least `min_score` (0 to 1), highest score first, ties in tag order.
 
         Raises TypeError for one bare string, whose letters would count as texts.
         """
@@ -100,11 +100,11 @@ class TagModel:
         """As `predict`, for any number of texts in constant memory: results come in the order of the texts."""
         remaining = iter(texts)
         while window := self.encode(list(islice(remaining, _WINDOW_TEXTS))):
-            named: list[list[TagScore]] = [[] for _ in window]
+            predicted: list[list[TagScore]] = [[] for _ in window]
             for rows, scores in self._score_batches(window):
                 for row, best in zip(rows, self.top_tags(scores, top_n, min_score), strict=True):
-                    named[row] = best
-            yield from named
+                    predicted[row] = best
+            yield from predicted
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """The score of every tag for every text, which a model of ours cleans first: (texts, tags)."""
@@ -132,10 +132,10 @@ class TagModel:
         """(places of some texts, their scores), batch by batch until each text had its turn."""
         lengths = [len(ids) for ids in encoded]
         # No larger than each core's share, so that none is idle.
-        batches = batches_by_length(lengths, min(_BATCH_TOKENS, -(-sum(lengths) // self._cores.count)))
-        for first in range(0, len(batches), self._cores.count):
-            side_by_side = batches[first : first + self._cores.count]
-            scores = self._cores.map(lambda rows: self._score_batch([encoded[row] for row in rows]), side_by_side)
+        batches = batches_by_length(lengths, min(_BATCH_TOKENS, -(-sum(lengths) // self._threads.count)))
+        for first in range(0, len(batches), self._threads.count):
+            side_by_side = batches[first : first + self._threads.count]
+            scores = self._threads.map(lambda rows: self._score_batch([encoded[row] for row in rows]), side_by_side)
             yield from zip(side_by_side, scores, strict=True)
 
     def _score_batch(self, encoded: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:

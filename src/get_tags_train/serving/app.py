@@ -37,14 +37,14 @@ _SEND_UTF_8 = (
 
 
 class Tag(BaseModel):
-    """A tag and how sure the model is of it, from 0 to 1."""
+    """A tag and its score, from 0 to 1."""
 
     tag: str
     score: float
 
 
 class Tags(BaseModel):
-    """The tags of one text, surest first; none for a blank text."""
+    """The tags of one text, highest score first; none for a blank text."""
 
     tags: list[Tag]
 
@@ -102,7 +102,12 @@ def serve(live: LiveModel, settings: ServeSettings, on_ready: Callable[[str], No
             _("Another program may have it. Choose another: --port, or host and port under [serve]."),
         ) from error
     if settings.host not in _LOOPBACK and not settings.token:
-        on_event(Notice(_("Everybody who reaches this machine may ask: set GET_TAGS_SERVE_TOKEN."), "warning"))
+        on_event(
+            Notice(
+                _("The API is open to anyone who can reach this machine. Set GET_TAGS_SERVE_TOKEN to protect it."),
+                "warning",
+            )
+        )
     config = uvicorn.Config(
         make_app(live, settings),
         log_config=None,

@@ -102,9 +102,7 @@ class LiveModel:
             said = error.message if isinstance(error, GetTagsError) else f"{type(error).__name__}: {error}."
             if self.problem != said:
                 self._on_event(
-                    Notice(
-                        _("{said} The model {name} goes on answering.", said=said, name=self._folder.name), "warning"
-                    )
+                    Notice(_("{said} The model {name} still answers.", said=said, name=self._folder.name), "warning")
                 )
             self.problem, self._failed = said, (identity, monotonic() + _RETRY_SECONDS)
             return
