@@ -40,15 +40,15 @@ def live(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def models(tmp_path: Path, small_model: Path) -> list[Path]:
-    """Four models that differ in one number of their config; their facts know of it."""
+    """Four models that differ in one number of their config; their metadata knows of it."""
     made = []
     for number in range(1, 5):
         folder = Path(shutil.copytree(small_model, tmp_path / "_models" / f"tags_v1-20250101-00000{number}"))
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         (folder / "config.json").write_text(json.dumps({**config, "number": number}), encoding="utf-8")
-        facts = read_json(folder / METADATA_FILE)
-        facts["files"]["config.json"] = file_sha256(folder / "config.json")
-        write_json(folder / METADATA_FILE, facts)
+        metadata = read_json(folder / METADATA_FILE)
+        metadata["files"]["config.json"] = file_sha256(folder / "config.json")
+        write_json(folder / METADATA_FILE, metadata)
         made.append(folder)
     return made
 
@@ -541,9 +541,9 @@ def test_a_history_that_names_folders_elsewhere_leads_nowhere(live: Path, models
 
 def test_a_model_that_answers_otherwise_than_when_it_was_made_is_refused(live: Path, models: list[Path]) -> None:
     put(models[0], live)
-    facts = read_json(models[1] / METADATA_FILE)
-    facts["probes"][1]["tags"][0]["score"] += 0.01
-    write_json(models[1] / METADATA_FILE, facts)
+    metadata = read_json(models[1] / METADATA_FILE)
+    metadata["probes"][1]["tags"][0]["score"] += 0.01
+    write_json(models[1] / METADATA_FILE, metadata)
     with pytest.raises(GetTagsError, match="does not answer as it did when it was made"):
         put(models[1], live)
     assert_live(live, models[0])
@@ -560,8 +560,8 @@ def test_a_model_of_no_numbers_is_refused(live: Path, models: list[Path]) -> Non
 
 
 def test_the_history_says_who_when_which_how_good_and_after_which(live: Path, models: list[Path]) -> None:
-    facts = read_json(models[1] / METADATA_FILE)
-    write_json(models[1] / METADATA_FILE, {**facts, "evaluations": [{"precision_at_k": {"1": 0.5}}]})
+    metadata = read_json(models[1] / METADATA_FILE)
+    write_json(models[1] / METADATA_FILE, {**metadata, "evaluations": [{"precision_at_k": {"1": 0.5}}]})
     put(models[0], live)
     put(models[1], live)
     last = read_history(live)[-1]

@@ -60,9 +60,9 @@ def another_model(small_model: Path, tmp_path: Path) -> Path:
     folder = Path(shutil.copytree(small_model, tmp_path / "another"))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     write_json(folder / "config.json", {**config, "number": 2})
-    facts = read_json(folder / METADATA_FILE)
-    facts["files"]["config.json"] = file_sha256(folder / "config.json")
-    write_json(folder / METADATA_FILE, facts)
+    metadata = read_json(folder / METADATA_FILE)
+    metadata["files"]["config.json"] = file_sha256(folder / "config.json")
+    write_json(folder / METADATA_FILE, metadata)
     return folder
 
 
@@ -143,9 +143,9 @@ def test_other_addresses_and_methods_are_refused_in_the_same_form(api: TestClien
 
 
 def test_the_model_says_what_it_is(api: TestClient, small_model: Path) -> None:
-    facts = api.get("/model").json()
-    assert (facts["name"], facts["data"], facts["context_length"]) == (small_model.name, "tags_v1", 48)
-    assert facts["since"]
+    metadata = api.get("/model").json()
+    assert (metadata["name"], metadata["data"], metadata["context_length"]) == (small_model.name, "tags_v1", 48)
+    assert metadata["since"]
     assert api.get("/health").json() == {"status": "ok", "model": small_model.name, "problem": None}
 
 

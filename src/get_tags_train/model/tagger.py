@@ -53,7 +53,7 @@ class TagModel:
                 _("List the models: get-tags models."),
             )
         try:
-            self._take(folder, device, precision)
+            self._open(folder, device, precision)
             self.scores([_TRIAL])  # numbers that fit no weights are found out only when they are used
         except Exception as error:  # a damaged folder fails in many ways inside the library
             said = str(error).strip().splitlines()
@@ -66,7 +66,7 @@ class TagModel:
                 _("It may be damaged. Check it with get-tags models verify, or use another one."),
             ) from error
 
-    def _take(self, folder: Path, device: str, precision: str) -> None:
+    def _open(self, folder: Path, device: str, precision: str) -> None:
         tokenizer, model = _load(folder)
         labels = model.config.id2label
         self.tags: list[str] = [labels[index] for index in range(model.config.num_labels)]
