@@ -27,11 +27,11 @@ from typing import Any
 import torch
 
 from get_tags_train.core.errors import GetTagsError, InputError
-from get_tags_train.core.files import write_json
+from get_tags_train.core.files import read_json, write_json
 from get_tags_train.core.home import live_model
 from get_tags_train.deployment.deploy import deploy, rollback
 from get_tags_train.deployment.history import read_history
-from get_tags_train.model.metadata import METADATA_FILE, read_metadata
+from get_tags_train.model.metadata import METADATA_FILE
 
 
 def make_models(source: Path, folder: Path) -> list[Path]:
@@ -41,7 +41,7 @@ def make_models(source: Path, folder: Path) -> list[Path]:
         model = Path(shutil.copytree(source, folder / f"m{number}"))
         config = json.loads((model / "config.json").read_text(encoding="utf-8"))
         write_json(model / "config.json", {**config, "number": number})
-        facts = read_metadata(model)
+        facts = read_json(model / METADATA_FILE)
         facts["files"]["config.json"] = hashlib.sha256((model / "config.json").read_bytes()).hexdigest()
         write_json(model / METADATA_FILE, facts)
         made.append(model)

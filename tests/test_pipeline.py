@@ -13,10 +13,11 @@ from transformers import pipeline
 from get_tags_train.core.csv import write_csv
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import Event, Notice, StageFinished
+from get_tags_train.core.files import read_json
 from get_tags_train.core.home import live_model
 from get_tags_train.core.settings import FROM_DATABASE, Settings, Source
 from get_tags_train.data.input_files import read_ids
-from get_tags_train.model.metadata import read_metadata
+from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.pipeline import RunResult, run
 from get_tags_train.splits.test_samples import read_samples
@@ -103,7 +104,7 @@ def test_what_the_home_holds_afterwards(chain: Chain) -> None:
 
 
 def test_the_model_says_how_it_was_scored(chain: Chain) -> None:
-    (kept,) = read_metadata(chain.model)["evaluations"]
+    (kept,) = read_json(chain.model / METADATA_FILE)["evaluations"]
     assert kept["precision_at_k"] == chain.result.evaluation["precision_at_k"]
     card = (chain.model / "README.md").read_text(encoding="utf-8")
     assert f"| 5 | {kept['precision_at_k']['5']:.3f} |" in card
@@ -187,7 +188,7 @@ def test_documents_that_are_test_samples_are_not_trained_on(chain: Chain, tmp_pa
     )
     result = run(settings, events.append, lambda _: False)
     assert result.model.examples == 1540 - 3
-    assert read_metadata(Path(result.model.path))["left_out"] == 3
+    assert read_json(Path(result.model.path) / METADATA_FILE)["left_out"] == 3
     assert result.evaluation["held_out"] is None
     assert "3 documents are also test samples" in "".join(e.message for e in events if isinstance(e, Notice))
     assert len((home / "_logs" / "leaks-tags_v1.csv").read_text(encoding="utf-8-sig").splitlines()) == 4

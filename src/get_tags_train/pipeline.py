@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from get_tags_train.core.errors import TrainingInterrupted
-from get_tags_train.core.events import OnEvent
+from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.home import find_data
 from get_tags_train.core.i18n import _
 from get_tags_train.core.settings import Settings, TrainingSettings
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from get_tags_train.data.prepared import PreparedData
     from get_tags_train.evaluation.linear_baseline import LinearBaseline
+    from get_tags_train.model.metadata import ModelMetadata
     from get_tags_train.splits.eval_set import EvalSet
     from get_tags_train.splits.held_out import HeldOut
     from get_tags_train.splits.test_samples import Samples
@@ -95,15 +96,19 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     from get_tags_train.deployment.api_switch import ApiSwitch
     from get_tags_train.evaluation import evaluate, report
     from get_tags_train.maintenance.retention import keep_newest
+    from get_tags_train.model.metadata import read_metadata
 
     started = perf_counter()
-    inputs = _check_inputs(settings)
+    inputs = _check_inputs(settings, on_event)
     data, data_result = _get_data(settings, on_event)
     split = _split(settings, data, inputs.samples, on_event)
     model_dir = _train(settings, inputs, data, split, on_event)
     report.write_pages(model_dir)
-    has_baseline = settings.evaluation.baseline
-    baseline = _train_baseline(settings.training, data, split, model_dir, on_event) if has_baseline else None
+    metadata = read_metadata(model_dir)
+    assert metadata is not None  # the training has just written it
+    baseline = None
+    if settings.evaluation.baseline:
+        baseline = _train_baseline(settings.training, data, split, metadata.seconds, on_event)
     evaluation = evaluate.evaluate(
         model_dir,
         inputs.test_set,
@@ -115,9 +120,9 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     )
     report.record(model_dir, evaluation, on_event)
     seconds = round(perf_counter() - started, 3)
-    result = RunResult(data_result, _describe_model(model_dir), evaluation.as_json(), False, None, seconds)
+    result = RunResult(data_result, _describe_model(model_dir, metadata), evaluation.as_json(), False, None, seconds)
     if should_deploy(result):
-        keep_versions, api = settings.deploy.keep_versions, ApiSwitch.of(settings)
+        keep_versions, api = settings.deploy.keep_versions, ApiSwitch.of(settings.deploy, token=settings.serve.token)
         live = deploy.deploy(model_dir, settings.live_dir, keep_versions=keep_versions, on_event=on_event, api=api)
         result = replace(result, deployed=True, live=str(live), seconds=round(perf_counter() - started, 3))
     keep_newest(settings.home, settings.live_dir, settings.keep, on_event)
@@ -132,10 +137,10 @@ def assist(settings: Settings) -> None:
     train_along(settings.home, choose_device(settings.training.device))
 
 
-def _check_inputs(settings: Settings) -> _Inputs:
+def _check_inputs(settings: Settings, on_event: OnEvent) -> _Inputs:
     """Read and check all that the chain needs; raises InputError or GetTagsError naming what is wrong."""
     from get_tags_train.data.input_files import read_tags_map
-    from get_tags_train.model.base_model import check_base_model
+    from get_tags_train.model.base_model import check_base_model, romanian_loss
     from get_tags_train.model.device import choose_device
     from get_tags_train.splits.eval_set import EvalSet
     from get_tags_train.splits.test_samples import Samples
@@ -147,7 +152,9 @@ def _check_inputs(settings: Settings) -> _Inputs:
     device = choose_device(settings.training.device)
     tokenizer = load_tokenizer(settings.base_model)
     check_tracker(settings.training.report_to)
-    check_base_model(settings.base_model, settings.training.context_length)
+    check_base_model(settings.base_model, settings.training.context_length, tokenizer)
+    if lost := romanian_loss(tokenizer):
+        on_event(Notice(lost, "warning"))
     return _Inputs(samples, test_set, rare_set, device, tokenizer)
 
 
@@ -192,16 +199,16 @@ def _train(settings: Settings, inputs: _Inputs, data: "PreparedData", split: _Sp
 
 
 def _train_baseline(
-    training: TrainingSettings, data: "PreparedData", split: _Split, model_dir: Path, on_event: OnEvent
+    training: TrainingSettings, data: "PreparedData", split: _Split, training_seconds: float, on_event: OnEvent
 ) -> "LinearBaseline":
     """The linear baseline, trained on the model's documents in a share of its time."""
     from get_tags_train.evaluation import linear_baseline
-    from get_tags_train.model.metadata import read_metadata
     from get_tags_train.splits.training_set import choose_training_set
 
     training_set = choose_training_set(data, split.untrained, training.min_tag_count)
-    seconds = read_metadata(model_dir)["seconds"]
-    return linear_baseline.fit(data, training_set, training_seconds=seconds, seed=training.seed, on_event=on_event)
+    return linear_baseline.fit(
+        data, training_set, training_seconds=training_seconds, seed=training.seed, on_event=on_event
+    )
 
 
 def _held_out_sets(data: "PreparedData", held_out: "HeldOut") -> "dict[str, EvalSet]":
@@ -217,15 +224,17 @@ def _held_out_sets(data: "PreparedData", held_out: "HeldOut") -> "dict[str, Eval
     return sets
 
 
-def _describe_model(model_dir: Path) -> ModelResult:
-    from get_tags_train.model.metadata import read_metadata
-
-    metadata = read_metadata(model_dir)
-    settings = metadata["settings"]
+def _describe_model(model_dir: Path, metadata: "ModelMetadata") -> ModelResult:
     return ModelResult(
         name=model_dir.name,
         path=str(model_dir),
-        base_model=metadata["base_model"],
-        **{key: settings[key] for key in ("epochs", "batch_size", "context_length")},
-        **{key: metadata[key] for key in ("examples", "device", "precision", "resumed", "seconds")},
+        base_model=metadata.base_model,
+        epochs=metadata.settings.epochs,
+        batch_size=metadata.settings.batch_size,
+        context_length=metadata.settings.context_length,
+        examples=metadata.examples,
+        device=metadata.device,
+        precision=metadata.precision,
+        resumed=metadata.resumed,
+        seconds=metadata.seconds,
     )

@@ -23,13 +23,13 @@ from safetensors.torch import load_file, save_file
 from get_tags_train.core import files as core_files
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import Event, Notice, StageFinished, StageStarted
-from get_tags_train.core.files import file_sha256, write_json
+from get_tags_train.core.files import file_sha256, read_json, write_json
 from get_tags_train.core.home import live_model
 from get_tags_train.deployment import deploy as stage
 from get_tags_train.deployment.api_switch import ApiSwitch
 from get_tags_train.deployment.deploy import deploy, rollback
 from get_tags_train.deployment.history import read_history
-from get_tags_train.model.metadata import METADATA_FILE, read_metadata
+from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.model.tagger import TagModel, TagScore
 
 
@@ -40,15 +40,15 @@ def live(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def models(tmp_path: Path, small_model: Path) -> list[Path]:
-    """Four models that differ in one number of their config; their facts know of it."""
+    """Four models that differ in one number of their config; their metadata knows of it."""
     made = []
     for number in range(1, 5):
         folder = Path(shutil.copytree(small_model, tmp_path / "_models" / f"tags_v1-20250101-00000{number}"))
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         (folder / "config.json").write_text(json.dumps({**config, "number": number}), encoding="utf-8")
-        facts = read_metadata(folder)
-        facts["files"]["config.json"] = file_sha256(folder / "config.json")
-        write_json(folder / METADATA_FILE, facts)
+        metadata = read_json(folder / METADATA_FILE)
+        metadata["files"]["config.json"] = file_sha256(folder / "config.json")
+        write_json(folder / METADATA_FILE, metadata)
         made.append(folder)
     return made
 
@@ -182,7 +182,7 @@ def test_a_foreign_folder_is_kept_and_can_be_gone_back_to(live: Path, models: li
     deploy(models[0], live, keep_versions=3, on_event=events.append)
     assert_live(live, models[0])
     told = [event.message for event in events if isinstance(event, Notice)]
-    assert "was not put there by get-tags: kept as before-" in told[0]
+    assert "was not put there by get-tags. It is kept as before-" in told[0]
     version = rollback(live)
     assert version.name.startswith("before-")
     assert files(live / "get_tags") == {"pytorch_model.bin": b"old"}
@@ -439,7 +439,7 @@ def test_a_full_disk_leaves_the_old_model_live(
 
     with monkeypatch.context() as patch:
         patch.setattr(core_files.shutil, "copytree", full)
-        with pytest.raises(GetTagsError, match=r"what was live stays live: \[Errno 28\] No space left") as caught:
+        with pytest.raises(GetTagsError, match=r"the live model is unchanged: \[Errno 28\] No space left") as caught:
             put(models[1], live)
     assert "space on the disk" in caught.value.hint
     assert_live(live, models[0])  # and no torn copy is left to fill it
@@ -449,7 +449,7 @@ def test_a_full_disk_leaves_the_old_model_live(
 
 def test_a_live_folder_that_cannot_be_made_is_said_in_words(tmp_path: Path, models: list[Path]) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(GetTagsError, match="what was live stays live"):
+    with pytest.raises(GetTagsError, match="the live model is unchanged"):
         put(models[0], tmp_path / "file" / "_live")
 
 
@@ -541,9 +541,9 @@ def test_a_history_that_names_folders_elsewhere_leads_nowhere(live: Path, models
 
 def test_a_model_that_answers_otherwise_than_when_it_was_made_is_refused(live: Path, models: list[Path]) -> None:
     put(models[0], live)
-    facts = read_metadata(models[1])
-    facts["probes"][1]["tags"][0]["score"] += 0.01
-    write_json(models[1] / METADATA_FILE, facts)
+    metadata = read_json(models[1] / METADATA_FILE)
+    metadata["probes"][1]["tags"][0]["score"] += 0.01
+    write_json(models[1] / METADATA_FILE, metadata)
     with pytest.raises(GetTagsError, match="does not answer as it did when it was made"):
         put(models[1], live)
     assert_live(live, models[0])
@@ -554,14 +554,14 @@ def test_a_model_of_no_numbers_is_refused(live: Path, models: list[Path]) -> Non
     weights["classifier.bias"] *= float("nan")  # of a copy: Windows does not let a mapped file be written
     save_file(weights, models[0] / "model.safetensors", metadata={"format": "pt"})
     (models[0] / METADATA_FILE).unlink()  # nothing is left to compare with
-    with pytest.raises(GetTagsError, match="scores that are no numbers"):
+    with pytest.raises(GetTagsError, match="are not numbers"):
         put(models[0], live)
     assert not (live / "current").exists()
 
 
 def test_the_history_says_who_when_which_how_good_and_after_which(live: Path, models: list[Path]) -> None:
-    facts = read_metadata(models[1])
-    write_json(models[1] / METADATA_FILE, {**facts, "evaluations": [{"precision_at_k": {"1": 0.5}}]})
+    metadata = read_json(models[1] / METADATA_FILE)
+    write_json(models[1] / METADATA_FILE, {**metadata, "evaluations": [{"precision_at_k": {"1": 0.5}}]})
     put(models[0], live)
     put(models[1], live)
     last = read_history(live)[-1]

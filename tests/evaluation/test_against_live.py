@@ -13,9 +13,9 @@ from prompt_toolkit.output import DummyOutput
 from get_tags_train.cli import wizard
 from get_tags_train.cli.deploy_gate import confirm_concerns
 from get_tags_train.cli.main import app
-from get_tags_train.core.files import write_json
+from get_tags_train.core.files import read_json, write_json
 from get_tags_train.core.home import live_model, models_dir
-from get_tags_train.model.metadata import read_metadata
+from get_tags_train.model.metadata import METADATA_FILE
 
 WORSE = {"rival": "live", "rival_name": "old", "verdict": "worse", "sentence": "Worse than the live model old."}
 BETTER = {**WORSE, "verdict": "better", "sentence": "Better than the live model old."}
@@ -60,7 +60,7 @@ def home(tmp_path: Path, small_home: Path, small_model: Path, demo_home: Path) -
     home = tmp_path / "home"
     for name in ("old", "new"):
         folder = Path(shutil.copytree(small_model, models_dir(home) / name))
-        facts = read_metadata(folder)
+        facts = read_json(folder / METADATA_FILE)
         facts["files"] = {k: v for k, v in facts["files"].items() if k == "model.safetensors"}
         if name == "old":
             facts["tags"] = [*facts["tags"], {"tag": "vechi", "documents": 7}]

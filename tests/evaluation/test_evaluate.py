@@ -14,12 +14,13 @@ from databases import fill, settings_for, silent
 from get_tags_train.core.csv import write_csv
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import Event, Notice
+from get_tags_train.core.files import read_json
 from get_tags_train.data.extract import extract
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.evaluation import evaluate as stage
 from get_tags_train.evaluation.evaluate import Evaluation, Rivals, evaluate, find_live
 from get_tags_train.evaluation.report import record
-from get_tags_train.model.metadata import read_metadata
+from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.splits.eval_set import EvalSet
 from get_tags_train.splits.test_samples import Samples, add_origins
 from get_tags_train.text.clean import text_hash
@@ -122,7 +123,7 @@ def test_labels_are_normalised_as_tags_are(tmp_path: Path, folder: Path, monkeyp
 
 def test_f1_goes_by_the_models_own_thresholds(tmp_path: Path, folder: Path) -> None:
     """a from .6 on: unu. b from .25 on: unu, doi, trei. c, which has none, from .5 on."""
-    facts = read_metadata(folder)
+    facts = read_json(folder / METADATA_FILE)
     for entry, threshold in zip(facts["tags"], (0.6, 0.25), strict=False):
         entry["threshold"] = threshold
     (folder / "get_tags.json").write_text(json.dumps(facts), encoding="utf-8")
@@ -137,7 +138,7 @@ def test_every_evaluation_is_kept(tmp_path: Path, folder: Path, small_model: Pat
     model = Path(shutil.copytree(small_model, tmp_path / small_model.name))
     record(model, first, silent)
     record(model, second, silent)
-    kept = read_metadata(model)["evaluations"]
+    kept = read_json(model / METADATA_FILE)["evaluations"]
     assert [entry["top_k"] for entry in kept] == [3, 1]
     assert [entry["precision_at_k"] for entry in kept] == [first.precision_at_k, second.precision_at_k]
     assert all("date" in entry for entry in kept)
@@ -182,7 +183,7 @@ def test_a_real_model_is_scored(tmp_path: Path, small_model: Path, demo_home: Pa
     assert list(found.precision_at_k) == ["1", "2"]
     assert 0 <= found.precision_at_k["1"] <= 1
     record(copy, found, silent)
-    assert len(read_metadata(copy)["evaluations"]) == 1
+    assert len(read_json(copy / METADATA_FILE)["evaluations"]) == 1
 
 
 def test_a_folder_that_is_no_model(tmp_path: Path, demo_home: Path) -> None:

@@ -13,11 +13,11 @@ from huggingface_hub import ModelCard
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Event, Notice
-from get_tags_train.core.files import write_json
+from get_tags_train.core.files import read_json, write_json
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.evaluation import charts, report
 from get_tags_train.evaluation.evaluate import Evaluation, Rivals, evaluate
-from get_tags_train.model.metadata import read_metadata
+from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.model.training_record import write_training_record
 from get_tags_train.splits.eval_set import HELD_OUT, EvalSet
 
@@ -49,7 +49,7 @@ def model(tmp_path: Path, small_home: Path, small_model: Path) -> Path:
 
 
 def scored(model: Path, **rivals: Any) -> Evaluation:
-    tags = [entry["tag"] for entry in read_metadata(model)["tags"]][:3]
+    tags = [entry["tag"] for entry in read_json(model / METADATA_FILE)["tags"]][:3]
     texts = [f"{EVIL} numărul {n}" for n in range(30)]
     test_set = EvalSet.of_documents(HELD_OUT, texts, [[tags[n % 3], EVIL] for n in range(30)])
     return evaluate(
@@ -81,10 +81,10 @@ def evil(value: Any, key: str = "") -> Any:
 
 def test_whatever_a_model_says_of_itself_stays_text(model: Path, tmp_path: Path) -> None:
     live = Path(shutil.copytree(model, tmp_path / "live"))
-    facts = read_metadata(live)
+    facts = read_json(live / METADATA_FILE)
     write_json(live / "get_tags.json", {**facts, "tags": [*facts["tags"], {"tag": "vechi", "documents": 3}]})
     report.record(model, scored(model, live=live), silent)
-    write_json(model / "get_tags.json", evil(read_metadata(model)))
+    write_json(model / "get_tags.json", evil(read_json(model / METADATA_FILE)))
     report.write_pages(model)
     outline = Outline()
     outline.feed((model / "report.html").read_text(encoding="utf-8"))
@@ -94,7 +94,7 @@ def test_whatever_a_model_says_of_itself_stays_text(model: Path, tmp_path: Path)
 
 def test_the_page_speaks_of_the_live_model(model: Path, tmp_path: Path) -> None:
     live = Path(shutil.copytree(model, tmp_path / "live"))
-    facts = read_metadata(live)
+    facts = read_json(live / METADATA_FILE)
     write_json(live / "get_tags.json", {**facts, "tags": [*facts["tags"], {"tag": "vechi", "documents": 3}]})
     found = scored(model, live=live)
     report.record(model, found, silent)
@@ -113,12 +113,18 @@ def test_a_model_that_was_not_scored_yet_has_its_pages(model: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [{"data": {"summary": {"figures": {}}}}, {"evaluations": [{"top_k": 2}]}, {"epochs": [{}]}]
+    ("damage", "named"),
+    [
+        ({"data": {"summary": {"created": "", "documents_read": 1, "documents_kept": 1}}}, "data.summary.figures"),
+        ({"evaluations": [{"top_k": 2}]}, "evaluations.0: precision_at_k lacks 1"),
+        ({"epochs": [{}]}, "epochs.0.loss"),
+        ({"settings": {"epochs": "many"}}, "settings.epochs"),
+    ],
 )
-def test_facts_that_lack_something_are_said_to_be_damaged(model: Path, damage: dict[str, Any]) -> None:
+def test_damage_is_told_by_its_place_in_the_file(model: Path, damage: dict[str, Any], named: str) -> None:
     page = (model / "report.html").read_bytes()
-    write_json(model / "get_tags.json", read_metadata(model) | damage)
-    with pytest.raises(GetTagsError, match=r"get_tags.json lacks something"):
+    write_json(model / "get_tags.json", read_json(model / METADATA_FILE) | damage)
+    with pytest.raises(GetTagsError, match=re.escape(f"holds no metadata of a model: {named}")):
         report.write_pages(model)
     assert (model / "report.html").read_bytes() == page
 
@@ -129,7 +135,7 @@ def test_evaluations_of_an_earlier_version_are_still_shown(model: Path) -> None:
         "precision_at_k": {"1": 0.5, "2": 0.4}, "most_frequent_precision_at_k": None, "examples_without_tags": 0,
         "unknown_tags": {}, "samples": "s.csv", "samples_sha256": "ab" * 32, "seconds": 1.0,
     }  # fmt: skip
-    write_json(model / "get_tags.json", {**read_metadata(model), "evaluations": [old]})
+    write_json(model / "get_tags.json", {**read_json(model / METADATA_FILE), "evaluations": [old]})
     report.write_pages(model)
     assert "0.400" in (model / "report.html").read_text(encoding="utf-8")
     assert "| 2 | 0.400 |" in (model / "README.md").read_text(encoding="utf-8")
@@ -151,7 +157,7 @@ def test_the_card_is_one_that_the_hub_reads(model: Path) -> None:
 def test_only_the_newest_evaluation_keeps_what_is_long(model: Path) -> None:
     for _ in range(2):
         report.record(model, scored(model), silent)
-    first, second = read_metadata(model)["evaluations"]
+    first, second = read_json(model / METADATA_FILE)["evaluations"]
     assert "worst_examples" in second
     assert not {"worst_examples", "tags"} & (first.keys() | first["held_out"].keys())
 

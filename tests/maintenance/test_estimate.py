@@ -35,9 +35,9 @@ def test_nothing_is_known_before_the_first_run(tmp_path: Path) -> None:
 
 
 def test_time_is_judged_by_the_last_run_like_it(home: Path, demo_home: Path) -> None:
-    (facts_path,) = (home / "_models").glob(f"*/{METADATA_FILE}")
-    facts = json.loads(facts_path.read_text(encoding="utf-8"))
-    facts_path.write_text(json.dumps(facts | {"seconds": 100.0, "examples": 50}), encoding="utf-8")
+    (metadata_path,) = (home / "_models").glob(f"*/{METADATA_FILE}")
+    metadata = json.loads(metadata_path.read_text(encoding="utf-8"))
+    metadata_path.write_text(json.dumps(metadata | {"seconds": 100.0, "examples": 50}), encoding="utf-8")
     training = {"base_model": base_model(demo_home), "epochs": 3, "context_length": 48}
     settings = settings_for(home, training=training)
     settings = settings.model_copy(update={"source": Source("cached", data_name="tags_v1")})
@@ -45,7 +45,7 @@ def test_time_is_judged_by_the_last_run_like_it(home: Path, demo_home: Path) -> 
     kept = PreparedData(found.data_path).manifest.documents_kept
     assert (found.documents, found.data_seconds) == (kept, 0.0)
     assert found.training_seconds == pytest.approx(100 / 50 * kept * 3)
-    assert found.model_like == facts_path.parent.name
+    assert found.model_like == metadata_path.parent.name
     longer = settings_for(home, training=training | {"context_length": 64})
     assert estimate_run(longer.model_copy(update={"source": settings.source})).training_seconds is None
 
@@ -68,11 +68,11 @@ def test_damaged_runs_tell_nothing(home: Path) -> None:
 
 
 def test_the_summary_says_it(tmp_path: Path) -> None:
-    outlook = replace(
+    estimate = replace(
         estimate_run(settings_for(tmp_path)), documents=170_000, data_seconds=22_300.0, data_like="tags_v3"
     )
     with (console := Console(file=io.StringIO(), width=200)).capture() as shown:
-        console.print(summary(settings_for(tmp_path), outlook, None))
+        console.print(summary(settings_for(tmp_path), estimate, None))
     assert "all of the database, about 170,000 documents" in shown.get()
     assert "data 6 h 12 min (as tags_v3 took); training: said once it has begun" in shown.get()
     assert str(tmp_path / "_cache" / "_data" / "tags_v1") in shown.get()

@@ -181,12 +181,12 @@ def test_each_of_several_is_verified(home: Path) -> None:
 def test_figures_of_models_come_with_the_test_set_they_were_made_on(tmp_path: Path) -> None:
     for name, sha256 in (("one", "a" * 64), ("two", "b" * 64), ("three", None)):
         evaluation = {"precision_at_k": {"1": 0.5, "2": 0.25}, "examples": 40, "samples_sha256": sha256}
-        facts = {
+        metadata = {
             "created": f"2026-01-01T00:00:0{len(name)}+02:00",
             "data": {"name": "tags_v1"},
             "evaluations": [evaluation] if sha256 else [],
         }
-        write_json(tmp_path / "_models" / name / "get_tags.json", facts)
+        write_json(tmp_path / "_models" / name / "get_tags.json", metadata)
     listed = list_models(tmp_path, tmp_path / "_live")
     assert {e["name"]: e["test_set"] for e in listed["models"]} == {"one": "aaaaaaa", "two": "bbbbbbb", "three": None}
     assert any("compare within one test set only" in str(line) for line in models_listing(tmp_path, listed))

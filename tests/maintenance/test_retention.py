@@ -21,8 +21,8 @@ def home(small_home: Path, small_model: Path, tmp_path: Path) -> Path:
     for number in range(1, 5):
         shutil.copytree(data_dir(small_home) / "tags_v1", data_dir(home) / f"tags_v{number}")
         model = Path(shutil.copytree(small_model, models_dir(home) / f"tags_v{number}-20260101-000000"))
-        facts = json.loads((model / "get_tags.json").read_bytes())
-        write_json(model / "get_tags.json", facts | {"created": f"2026-01-0{number}T00:00:00+02:00"})
+        metadata = json.loads((model / "get_tags.json").read_bytes())
+        write_json(model / "get_tags.json", metadata | {"created": f"2026-01-0{number}T00:00:00+02:00"})
     deploy(models_dir(home) / "tags_v2-20260101-000000", home / "_live", keep_versions=2, on_event=silent)
     return home
 

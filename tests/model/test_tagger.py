@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from transformers import BertConfig, BertForSequenceClassification, BertModel
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.files import write_json
@@ -184,3 +190,20 @@ def test_a_place_that_is_no_folder_is_an_error(tmp_path: Path) -> None:
 def test_the_labels_of_a_model_are_kept_as_people_wrote_them(model_folder: Path) -> None:
     config = json.loads((model_folder / "config.json").read_text(encoding="utf-8"))
     assert [config["id2label"][str(number)] for number in range(len(TAGS))] == TAGS
+
+
+def test_a_roberta_model_made_elsewhere_reads_a_long_text(demo_tokenizer_folder: Path, tmp_path: Path) -> None:
+    """It has two positions more than it can use, and its tokenizer says nothing of its length."""
+    tokenizer = load_tokenizer(str(demo_tokenizer_folder))
+    config = RobertaConfig(
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=66, num_labels=3,
+    )  # fmt: skip
+    RobertaForSequenceClassification(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    told = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
+    del told["model_max_length"]
+    write_json(tmp_path / "tokenizer_config.json", told)
+    model = TagModel(tmp_path)
+    assert model.context_length == 64
+    assert len(model.predict(["judecătorul a pronunțat hotărârea " * 100], top_n=3)[0]) == 3

@@ -21,10 +21,10 @@ from hypothesis import HealthCheck, given, settings
 from get_tags_train.core.config import load_settings
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Event, Notice
-from get_tags_train.core.files import file_sha256, write_json
+from get_tags_train.core.files import file_sha256, read_json, write_json
 from get_tags_train.core.settings import ServeSettings
 from get_tags_train.deployment.deploy import deploy, rollback
-from get_tags_train.model.metadata import METADATA_FILE, read_metadata
+from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.serving.app import make_app, serve
 from get_tags_train.serving.hot_reload import LiveModel
@@ -50,9 +50,9 @@ def live(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def api(live: Path) -> Iterator[TestClient]:
-    with follow(live) as follower:
+    with follow(live) as following:
         small = limits(max_text_characters=200, max_texts=3, max_request_bytes=5_000)
-        yield TestClient(make_app(follower, small))
+        yield TestClient(make_app(following, small))
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ def another_model(small_model: Path, tmp_path: Path) -> Path:
     folder = Path(shutil.copytree(small_model, tmp_path / "another"))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     write_json(folder / "config.json", {**config, "number": 2})
-    facts = read_metadata(folder)
-    facts["files"]["config.json"] = file_sha256(folder / "config.json")
-    write_json(folder / METADATA_FILE, facts)
+    metadata = read_json(folder / METADATA_FILE)
+    metadata["files"]["config.json"] = file_sha256(folder / "config.json")
+    write_json(folder / METADATA_FILE, metadata)
     return folder
 
 
@@ -88,8 +88,10 @@ def test_a_list_gets_a_list(api: TestClient) -> None:
         ({"text": TEXT, "TOP_N": 1_001}, 422, "TOP_N: Input should be less than or equal to 1000"),
         ({"text": TEXT, "TOP_N": "5"}, 422, "TOP_N: Input should be a valid integer"),
         ({"text": "x" * 201}, 422, "at most 200 characters"),
-        ({"text": ["x"] * 4}, 422, "text"),
-        ({"text": []}, 422, "text"),
+        ({"text": ["x"] * 4}, 422, "text: List should have at most 3 items"),
+        ({"text": []}, 422, "text: List should have at least 1 item"),
+        ({"text": ["x", 5]}, 422, "text.1: Input should be a valid string"),
+        ({"text": 5}, 422, "text: Input should be a valid string"),
         ({"text": TEXT, "top_n": 3}, 422, "top_n: Extra inputs are not permitted"),
         ({"TOP_N": 3}, 422, "text: Field required"),
         ([TEXT], 422, "valid dictionary"),
@@ -106,10 +108,28 @@ def test_what_is_beyond_the_limits_is_refused_in_words(
 
 
 def test_what_is_no_json_is_refused(api: TestClient) -> None:
-    for body in (b"{", b"", b"\xff", b'{"text": "\\ud800"}', b"[" * 3_000):
+    for body in (b"{", b"", b"\xff", b"[" * 3_000):
         answer = api.post("/get_tags", content=body, headers={"Content-Type": "application/json"})
         assert answer.status_code in {400, 422}
         assert answer.json()["error"]["message"]
+
+
+def test_half_an_emoji_is_cleaned_away_as_in_a_file(api: TestClient) -> None:
+    tags = [
+        api.post("/get_tags", content=body, headers={"Content-Type": "application/json"}).json()["tags"]
+        for body in (b'{"text": "contract \\ud83d de munc\\u0103"}', '{"text": "contract  de muncă"}'.encode())
+    ]
+    assert len(tags[0]) == 5
+    assert tags[0] == tags[1]
+
+
+def test_a_body_in_latin_1_is_told_to_be_sent_as_utf_8(api: TestClient) -> None:
+    body = '{"text": "preț"}'.encode("cp1250", errors="replace") + "é".encode("latin-1")
+    answer = api.post("/get_tags", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["message"] == f"The request is not UTF-8: byte {len(body)} belongs to another encoding."
+    assert "charset=utf-8" in error["hint"]
 
 
 def test_a_body_of_unannounced_size_is_refused_when_it_grows_too_large(api: TestClient) -> None:
@@ -123,15 +143,15 @@ def test_other_addresses_and_methods_are_refused_in_the_same_form(api: TestClien
 
 
 def test_the_model_says_what_it_is(api: TestClient, small_model: Path) -> None:
-    facts = api.get("/model").json()
-    assert (facts["name"], facts["data"], facts["context_length"]) == (small_model.name, "tags_v1", 48)
-    assert facts["since"]
+    metadata = api.get("/model").json()
+    assert (metadata["name"], metadata["data"], metadata["context_length"]) == (small_model.name, "tags_v1", 48)
+    assert metadata["since"]
     assert api.get("/health").json() == {"status": "ok", "model": small_model.name, "problem": None}
 
 
 def test_only_who_knows_the_token_may_ask(live: Path) -> None:
-    with follow(live) as follower:
-        client = TestClient(make_app(follower, limits(token="parolă")))
+    with follow(live) as following:
+        client = TestClient(make_app(following, limits(token="parolă")))
         for header in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "parolă".encode()}):
             answer = client.post("/get_tags", json={"text": TEXT}, headers=header)  # type: ignore[arg-type]
             assert answer.status_code == 401
@@ -145,18 +165,18 @@ def test_only_who_knows_the_token_may_ask(live: Path) -> None:
 def test_a_deploy_and_a_rollback_are_followed(small_model: Path, another_model: Path, tmp_path: Path) -> None:
     live, events = tmp_path / "_live", list[Event]()
     deploy(small_model, live, keep_versions=3, on_event=silent)
-    with follow(live, events.append) as follower:
-        client = TestClient(make_app(follower, limits()))
+    with follow(live, events.append) as following:
+        client = TestClient(make_app(following, limits()))
 
         def answering() -> str:
             name: str = client.post("/get_tags", json={"text": TEXT}).json()["model"]
             return name
 
         deploy(another_model, live, keep_versions=3, on_event=silent)
-        follower.look()
+        following.look()
         assert answering() == "another"
         rollback(live)
-        follower.look()
+        following.look()
         assert answering() == small_model.name
     assert [event.message for event in events if isinstance(event, Notice)] == [
         "another answers now.",
@@ -169,21 +189,21 @@ def test_where_the_new_model_does_not_load_the_old_one_goes_on(
 ) -> None:
     live, events = tmp_path / "_live", list[Event]()
     deploy(small_model, live, keep_versions=3, on_event=silent)
-    with follow(live, events.append) as follower:
-        client = TestClient(make_app(follower, limits()))
+    with follow(live, events.append) as following:
+        client = TestClient(make_app(following, limits()))
         deploy(another_model, live, keep_versions=3, on_event=silent)
         (live / "versions" / "another" / "model.safetensors").write_bytes(b"torn")
-        follower.look()
-        follower.look()
+        following.look()
+        following.look()
         health = client.get("/health").json()
         assert (health["status"], health["model"]) == ("old_model", small_model.name)
         assert "cannot be loaded" in health["problem"]
         assert client.post("/get_tags", json={"text": TEXT}).status_code == 200
         (live / "current").unlink()
-        follower.look()
+        following.look()
         assert "No model is live" in client.get("/health").json()["problem"]
         (live / "current").write_text(small_model.name, encoding="utf-8")
-        follower.look()
+        following.look()
         assert client.get("/health").json()["status"] == "ok"
     assert len([event for event in events if isinstance(event, Notice)]) == 2
 
@@ -191,8 +211,8 @@ def test_where_the_new_model_does_not_load_the_old_one_goes_on(
 @pytest.mark.parametrize("path", ["/get_tags", "/health", "/model"])
 def test_the_description_agrees_with_the_answers(live: Path, path: str) -> None:
     """schemathesis makes up requests from the API's own description, right ones and wrong ones."""
-    with follow(live) as follower:
-        app = make_app(follower, limits(max_text_characters=200, max_texts=3, token="token"))
+    with follow(live) as following:
+        app = make_app(following, limits(max_text_characters=200, max_texts=3, token="token"))
         schema = schemathesis.openapi.from_asgi("/openapi.json", app)
         (operation,) = schema.include(path=path).get_all_operations()
 
@@ -205,10 +225,24 @@ def test_the_description_agrees_with_the_answers(live: Path, path: str) -> None:
 
 
 def test_an_address_that_is_taken_is_said_in_words(live: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken, follow(live) as follower:
+    with socket.create_server(("127.0.0.1", 0)) as taken, follow(live) as following:
         port = taken.getsockname()[1]
         with pytest.raises(GetTagsError, match=f"127.0.0.1, port {port}, cannot be listened on"):
-            serve(follower, limits(port=port), silent, silent)  # type: ignore[arg-type]
+            serve(following, limits(port=port), silent, silent)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a console's Ctrl-C reaches the tests too")
+def test_the_command_needs_no_home_that_can_be_written(live: Path, tmp_path: Path) -> None:
+    shutil.copytree(live, tmp_path / "_live")
+    (tmp_path / "_logs").write_bytes(b"")  # a file in the place of the folder: nobody can write a log, root neither
+    command = [sys.executable, "-m", "get_tags_train", "serve", "--json", "--port", "0", "--home", str(tmp_path)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    ready = json.loads(running.stdout.readline())
+    assert httpx2.get(f"{ready['url']}/health").json()["status"] == "ok"
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=60)
+    assert running.returncode == 130
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a console's Ctrl-C reaches the tests too")

@@ -37,17 +37,17 @@ class Steps:
     def score_encoded(self, encoded: list[str]) -> NDArray[np.float32]:
         return np.zeros((len(encoded), 1), np.float32)
 
-    def name_tags(self, scores: NDArray[np.float32], top_n: int) -> list[list[TagScore]]:
+    def top_tags(self, scores: NDArray[np.float32], top_n: int) -> list[list[TagScore]]:
         return [[TagScore(self.tag, 0.5)] for _ in scores]
 
 
-def together(model: object, max_waiting_texts: int = 1_000) -> DynamicBatcher:
+def batcher_of(model: object, max_waiting_texts: int = 1_000) -> DynamicBatcher:
     return DynamicBatcher("first", model, max_waiting_texts=max_waiting_texts)  # type: ignore[arg-type]
 
 
 def test_everybody_gets_their_own_answer(model: TagModel) -> None:
     asked = [([f"contract {n}", "", f"impozit {n} " * n][: 1 + n % 3], 1 + n % 4) for n in range(40)]
-    running = together(model)
+    running = batcher_of(model)
     with ThreadPoolExecutor(8) as callers:
         answers = list(callers.map(lambda one: running.ask(*one).result(timeout=30), asked))
     running.close()
@@ -61,7 +61,7 @@ def test_everybody_gets_their_own_answer(model: TagModel) -> None:
 
 def test_what_waits_is_computed_together_and_a_long_list_in_turn_with_others() -> None:
     model = Steps()
-    running = together(model)
+    running = batcher_of(model)
     first = running.ask(["first"], 1)
     assert model.has_begun.acquire(timeout=30)
     many = running.ask([f"many {n} " + "x" * 2_000 for n in range(10)], 1)
@@ -79,10 +79,10 @@ def test_what_waits_is_computed_together_and_a_long_list_in_turn_with_others() -
 
 def test_a_request_is_answered_by_the_model_it_began_with() -> None:
     old, new = Steps("old"), Steps("new")
-    running = together(old)
+    running = batcher_of(old)
     long = running.ask(["x" * 20_000 for _ in range(9)], 1)
     assert old.has_begun.acquire(timeout=30)
-    running.change_over("second", new)  # type: ignore[arg-type]
+    running.switch("second", new)  # type: ignore[arg-type]
     short = running.ask(["short"], 1)
     for model in (old, new):
         model.may_go.release(20)
@@ -94,7 +94,7 @@ def test_a_request_is_answered_by_the_model_it_began_with() -> None:
 
 def test_too_many_waiting_texts_are_refused() -> None:
     model = Steps()
-    running = together(model, max_waiting_texts=3)
+    running = batcher_of(model, max_waiting_texts=3)
     begun = running.ask(["begun"], 1)
     assert model.has_begun.acquire(timeout=30)
     waiting = running.ask(["a", "b"], 1)
@@ -109,7 +109,7 @@ def test_too_many_waiting_texts_are_refused() -> None:
 
 def test_an_error_is_the_answer_of_its_request_and_no_end_of_the_others() -> None:
     model = Steps()
-    running = together(model)
+    running = batcher_of(model)
     model.may_go.release(10)
     with pytest.raises(ValueError, match="bad"):
         running.ask(["bad", *["x" * 20_000] * 20], 1).result(timeout=30)

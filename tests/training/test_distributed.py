@@ -14,9 +14,10 @@ from databases import free_port, prepare_small, settings_for, silent
 from safetensors.torch import load_file
 
 import get_tags_train
+from get_tags_train.core.files import read_json
 from get_tags_train.core.home import data_dir, model_names, models_dir
 from get_tags_train.data.prepared import PreparedData
-from get_tags_train.model.metadata import read_metadata
+from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.text.tokenizer import load_tokenizer
 from get_tags_train.training.train import train
 
@@ -72,7 +73,7 @@ def test_two_processes_make_the_model_that_one_makes(home: Path) -> None:
     nothing = np.zeros(data.manifest.documents_kept, bool)
     tokenizer = load_tokenizer(settings.base_model)
     alone = train(settings, data, nothing, tokenizer=tokenizer, device="cpu", on_event=silent)
-    facts, facts_alone = read_metadata(models_dir(home) / name), read_metadata(alone)
+    facts, facts_alone = read_json(models_dir(home) / name / METADATA_FILE), read_json(alone / METADATA_FILE)
     assert (facts["processes"], facts_alone["processes"]) == (2, 1)
     assert {facts["steps"], facts_alone["steps"]} == {2 * -(-facts["examples"] // 7)}
     weights = load_file(models_dir(home) / name / "model.safetensors")

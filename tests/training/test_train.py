@@ -21,12 +21,13 @@ from transformers import AutoConfig, AutoTokenizer, BertForSequenceClassificatio
 
 from get_tags_train.core.errors import GetTagsError, InputError, TrainingInterrupted
 from get_tags_train.core.events import EpochFinished, Event, Notice, StageFinished, StageProgress, StageStarted
+from get_tags_train.core.files import read_json
 from get_tags_train.core.home import data_dir, model_names, models_dir
 from get_tags_train.core.settings import Settings
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.demo import write
 from get_tags_train.model.base_model import check_base_model
-from get_tags_train.model.metadata import read_metadata, verify
+from get_tags_train.model.metadata import METADATA_FILE, verify
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.splits.held_out import texts_and_labels
 from get_tags_train.text.tokenizer import load_tokenizer
@@ -135,7 +136,7 @@ def test_the_tokenizer_has_no_truncation_of_its_own(trained: tuple[Path, Home]) 
 
 def test_the_facts(trained: tuple[Path, Home], prepared: PreparedData) -> None:
     folder, home = trained
-    facts = read_metadata(folder)
+    facts = read_json(folder / METADATA_FILE)
     assert facts["name"] == folder.name
     assert facts["data"]["checksum"] == prepared.manifest.checksum
     assert facts["data"]["summary"]["documents_kept"] == prepared.manifest.documents_kept
@@ -181,7 +182,7 @@ def test_memory_that_is_short_from_the_third_step_on(
         return forward(self, input_ids=input_ids, **more)
 
     monkeypatch.setattr(BertForSequenceClassification, "forward", limited)
-    facts = read_metadata(home.train(prepared))
+    facts = read_json(home.train(prepared) / METADATA_FILE)
     assert facts["steps"] == 2 * -(-facts["examples"] // 16)
     assert facts["settings"]["batch_size"] == 16
     assert facts["tokens_at_once"] <= 3 * 48
@@ -200,7 +201,7 @@ def test_left_out_documents_and_rare_tags(prepared: PreparedData, home: Home) ->
     expected = [{"tag": tag, "documents": int(n)} for tag, n in zip(prepared.tags, counts, strict=True) if n >= minimum]
     assert 1 < len(expected) < len(prepared.tags)
     folder = home.train(prepared, left_out, min_tag_count=minimum, epochs=1, context_length=16)
-    facts = read_metadata(folder)
+    facts = read_json(folder / METADATA_FILE)
     common = {tag for tag, n in enumerate(counts) if n >= minimum}
     assert [{"tag": entry["tag"], "documents": entry["documents"]} for entry in facts["tags"]] == expected
     assert facts["left_out"] == 20
@@ -257,7 +258,7 @@ def test_another_tokenizer_reads_the_text_again(
 def test_equal_seeds_give_equal_models(trained: tuple[Path, Home], prepared: PreparedData, home: Home) -> None:
     again = home.train(prepared)
     assert weights(again) == weights(trained[0])
-    assert read_metadata(again)["files"] == read_metadata(trained[0])["files"]
+    assert read_json(again / METADATA_FILE)["files"] == read_json(trained[0] / METADATA_FILE)["files"]
     assert weights(home.train(prepared, seed=1)) != weights(again)
     assert len(home.names()) == 2
 
@@ -368,7 +369,7 @@ def test_a_continued_training_says_so(trained: tuple[Path, Home], prepared: Prep
     assert folder.name == partial.name.removesuffix(".partial")
     assert f"from step {steps}." in "".join(event.message for event in home.events if isinstance(event, Notice))
     assert next(event.done for event in home.events if isinstance(event, StageProgress)) == steps
-    assert read_metadata(folder)["resumed"] is True
+    assert read_json(folder / METADATA_FILE)["resumed"] is True
     assert weights(folder) == weights(trained[0])
     assert sorted(p.name for p in folder.iterdir()) == sorted(p.name for p in trained[0].iterdir())
     assert home.names() == [folder.name]
@@ -428,7 +429,7 @@ def test_other_settings_are_not_continued(prepared: PreparedData, home: Home) ->
     partial = interrupted_at(home, prepared, 1, Stop)
     folder = home.train(prepared, epochs=1, context_length=16)
     assert f"{partial.name} is not resumed: epochs was 2 and is 1" in home.events[0].message  # type: ignore[union-attr]
-    assert read_metadata(folder)["resumed"] is False
+    assert read_json(folder / METADATA_FILE)["resumed"] is False
     assert partial.is_dir()
 
 
@@ -443,7 +444,7 @@ def test_other_documents_are_not_continued(prepared: PreparedData, home: Home) -
         home.train(prepared, left_out, on_event=stop, context_length=16)
     folder = home.train(prepared, np.roll(left_out, 1), epochs=2, context_length=16)
     assert "is not resumed: documents changed" in home.events[0].message  # type: ignore[union-attr]
-    assert read_metadata(folder)["resumed"] is False
+    assert read_json(folder / METADATA_FILE)["resumed"] is False
 
 
 def test_a_disk_too_small_is_found_before_the_start(
@@ -494,7 +495,7 @@ def test_the_epoch_that_scores_best_becomes_the_model(
 
     monkeypatch.setattr(Checkpoints, "keep_best", watched)
     folder = home.train(prepared, selecting=selecting, epochs=3, context_length=16)
-    facts = read_metadata(folder)
+    facts = read_json(folder / METADATA_FILE)
     assert (facts["best_epoch"], facts["selecting"], facts["left_out"]) == (2, selecting.sum(), selecting.sum())
     assert facts["examples"] <= (~selecting).sum()
     assert [epoch["precision_at_k"] for epoch in facts["epochs"]] == [[0.5, 0.4], [0.6, 0.5], [0.6, 0.3]]
@@ -516,7 +517,7 @@ def test_the_epoch_that_scores_best_becomes_the_model(
 def test_documents_that_select_are_scored_and_not_trained_on(prepared: PreparedData, home: Home) -> None:
     selecting = np.zeros(prepared.manifest.documents_kept, bool)
     selecting[:20] = True
-    facts = read_metadata(home.train(prepared, selecting=selecting, epochs=1))
+    facts = read_json(home.train(prepared, selecting=selecting, epochs=1) / METADATA_FILE)
     assert facts["examples"] <= prepared.manifest.documents_kept - 20
     assert len(facts["epochs"][0]["precision_at_k"]) == 5
     assert facts["best_epoch"] == 1
@@ -527,7 +528,7 @@ def test_scores_are_calibrated_by_the_documents_that_select(prepared: PreparedDa
     selecting = np.zeros(prepared.manifest.documents_kept, bool)
     selecting[::3] = True
     folder = home.train(prepared, selecting=selecting, epochs=1, head_learning_rate=0.05)
-    facts, model = read_metadata(folder), TagModel(folder)
+    facts, model = read_json(folder / METADATA_FILE), TagModel(folder)
     texts, tags = texts_and_labels(prepared, selecting)
     logits = torch.logit(torch.from_numpy(model.scores(texts)).double())
     labels = torch.tensor([[float(tag in own) for tag in model.tags] for own in tags], dtype=torch.float64)

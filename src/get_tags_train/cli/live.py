@@ -24,14 +24,12 @@ def deploy(session: Session, model: ModelArgument = None, yes: YesOption = False
     from get_tags_train.deployment import deploy as stage
     from get_tags_train.deployment.api_switch import ApiSwitch
     from get_tags_train.evaluation import against_live
-    from get_tags_train.model.metadata import reading
 
     on_event = session.start_log("deploy")
     evaluation = against_live.against_live(settings, folder, on_event)
     if evaluation is not None:
-        with reading(folder):  # where it may have been kept
-            _compare(session, evaluation, folder.name, yes=yes)
-    keep_versions, api = settings.deploy.keep_versions, ApiSwitch.of(settings)
+        _compare(session, evaluation, folder.name, yes=yes)
+    keep_versions, api = settings.deploy.keep_versions, ApiSwitch.of(settings.deploy, token=settings.serve.token)
     live = stage.deploy(folder, settings.live_dir, keep_versions=keep_versions, on_event=on_event, api=api)
     session.console.result({"deployed": True, "live": str(live)}, [_("Live: {live}", live=live)])
 
@@ -59,7 +57,7 @@ def rollback(session: Session) -> None:
 
     settings = session.load_settings()
     on_event = session.start_log("rollback")
-    live = stage.rollback(settings.live_dir, on_event, ApiSwitch.of(settings))
+    live = stage.rollback(settings.live_dir, on_event, ApiSwitch.of(settings.deploy, token=settings.serve.token))
     session.console.result({"deployed": True, "live": str(live)}, [_("Live: {live}", live=live)])
 
 
@@ -94,7 +92,7 @@ def serve(
     from get_tags_train.model.tagger import TagModel
     from get_tags_train.serving.hot_reload import LiveModel
 
-    on_event = session.start_log("serve")
+    on_event = session.start_log("serve", is_needed=False)  # it only reads
     on_device = choose_device(settings.training.device)
     precision = choose_precision(settings.training.precision, on_device)
     live_model = LiveModel(

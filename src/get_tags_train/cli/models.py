@@ -23,12 +23,13 @@ def models_show(session: Session, model: ModelArgument = None) -> None:
     """Show how a model was made and how it scored; default: the newest."""
     from get_tags_train.cli import listings
     from get_tags_train.core.home import find_model
-    from get_tags_train.model.metadata import reading
+    from get_tags_train.model.metadata import read_metadata
 
     folder = find_model(session.home, session.load_settings().live_dir, model)
-    with reading(folder) as shown:
-        lines = listings.model_lines(folder, shown)
-    session.console.result(shown, lines)
+    metadata = read_metadata(folder)
+    shown = metadata.as_json() if metadata else {}
+    evaluations = [evaluation.model_dump() for evaluation in metadata.evaluations] if metadata else []
+    session.console.result(shown, listings.model_lines(folder, {**shown, "evaluations": evaluations}))
 
 
 @models_app.command("verify")

@@ -1,4 +1,4 @@
-"""The API that reads the live model: stop it, start it, and ask it whether it answers as the new model does."""
+"""The API switch: stop the API, start it, and check its health, which is answering as the new model does."""
 
 import json
 import subprocess
@@ -12,8 +12,8 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.i18n import _
-from get_tags_train.core.settings import Settings
-from get_tags_train.model.probes import Probe
+from get_tags_train.core.settings import DeploySettings
+from get_tags_train.model.metadata import Probe
 
 _ASKED = 5
 # An API may compute in another number format; tags whose scores are nearer than this may change places.
@@ -37,15 +37,14 @@ class ApiSwitch:
     seconds: float = 60.0
 
     @classmethod
-    def of(cls, settings: Settings) -> "ApiSwitch":
-        """As the settings say."""
-        deploy = settings.deploy
+    def of(cls, settings: DeploySettings, *, token: str) -> "ApiSwitch":
+        """As the settings say; the token is sent with the health check."""
         return cls(
-            before_command=deploy.before_command,
-            after_command=deploy.after_command,
-            check_url=deploy.check_url,
-            token=settings.serve.token,
-            seconds=deploy.api_seconds,
+            before_command=settings.before_command,
+            after_command=settings.after_command,
+            check_url=settings.check_url,
+            token=token,
+            seconds=settings.api_seconds,
         )
 
     @property
@@ -75,8 +74,8 @@ class ApiSwitch:
                         wrong=wrong,
                     ),
                     _(
-                        "See whether it runs, reads this model and takes text and TOP_N; check_url and "
-                        "api_seconds stand under [deploy]."
+                        "Check that it is running, reads this model and takes text and TOP_N (check_url and "
+                        "api_seconds under [deploy])."
                     ),
                 )
             sleep(_PAUSE_SECONDS)
@@ -84,7 +83,7 @@ class ApiSwitch:
     def _run(self, name: str, command: str) -> None:
         if not command:
             return
-        hint = _("Mend {name} under [deploy], or what it calls; then run the same command again.", name=name)
+        hint = _("Fix {name} under [deploy], or the program it runs, and try again.", name=name)
         with tempfile.TemporaryFile() as output:  # a pipe would stay open in an API that goes on running
             try:
                 done = subprocess.run(
@@ -144,13 +143,15 @@ class ApiSwitch:
 
 def _wrong_tags(probe: Probe, answer: Any) -> str:
     """Why an API's answer is not this model's; '' where it is. Of the answer only the texts count, in their order."""
-    score_of = dict(probe.tags)
-    named = [text for text in dict.fromkeys(_texts(answer)) if text in score_of]
-    expected = [tag for tag, _ in probe.tags[:_ASKED]]
+    score_of = probe.scores
+    answered = [text for text in dict.fromkeys(_texts(answer)) if text in score_of]
+    expected = list(score_of)[:_ASKED]
     least = score_of[expected[-1]] - _NEAR_TIE
-    if len(named) == len(expected) and all(score_of[tag] >= least for tag in named):
+    if len(answered) == len(expected) and all(score_of[tag] >= least for tag in answered):
         return ""
-    return _("for one of its probe texts it named {named}, and not {expected}.", named=named, expected=expected)
+    return _(
+        "for one of its probe texts it answered {answered} instead of {expected}.", answered=answered, expected=expected
+    )
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -24,8 +24,8 @@ from get_tags_train.core.home import CURRENT, PARTIAL, is_folder_name, live_name
 from get_tags_train.core.i18n import Command, _
 from get_tags_train.deployment.api_switch import ApiSwitch
 from get_tags_train.deployment.history import append_entry, read_history, stacks
-from get_tags_train.model.metadata import METADATA_FILE, read_metadata, verify
-from get_tags_train.model.probes import Probe, compare, refuse_no_numbers, take_probes
+from get_tags_train.model.metadata import METADATA_FILE, Probe, read_metadata, verify
+from get_tags_train.model.probes import compare, refuse_no_numbers, take_probes
 from get_tags_train.model.tagger import TagModel
 
 PLAIN = "get_tags"
@@ -83,7 +83,7 @@ def _checked_copy(model_folder: Path, live_dir: Path) -> tuple[Path, list[Probe]
     if not (model_folder / "config.json").is_file() or not any(model_folder.glob("*.safetensors")):
         what = _("a config.json and weights (*.safetensors)")
         raise InputError(
-            _("{model_folder} is no model folder: it needs {what}.", model_folder=model_folder, what=what),
+            _("{model_folder} is not a model folder: it needs {what}.", model_folder=model_folder, what=what),
             _("To list the models: {models}", models=Command("models")),
         )
     if read_metadata(model_folder):
@@ -108,13 +108,13 @@ def _checked_copy(model_folder: Path, live_dir: Path) -> tuple[Path, list[Probe]
 
 def _check(version: Path) -> list[Probe]:
     """Compare the files with their checksums, load the model, ask it its probe texts; returns them with the answers."""
-    facts = read_metadata(version)
-    if facts:
+    metadata = read_metadata(version)
+    if metadata:
         verify(version)
     model = TagModel(version)
-    if saved := [Probe.of(entry) for entry in facts.get("probes", [])]:
-        compare(model, saved, version.name)
-        return saved
+    if metadata and metadata.probes:
+        compare(model, metadata.probes, version.name)
+        return metadata.probes
     answers = take_probes(model)
     refuse_no_numbers(answers, version.name)
     return answers
@@ -308,7 +308,7 @@ def _now() -> str:
 def _exclusive(live_dir: Path) -> Iterator[None]:
     """One deploy or rollback at a time; what the system refuses is said in words."""
     busy = GetTagsError(
-        _("Another deploy or rollback is at work in {live_dir}.", live_dir=live_dir), _("Wait for it and try again.")
+        _("Another deploy or rollback is running in {live_dir}.", live_dir=live_dir), _("Wait for it and try again.")
     )
     was = None
     try:
@@ -320,17 +320,17 @@ def _exclusive(live_dir: Path) -> Iterator[None]:
             if was is not None and (live := live_name(live_dir)) != was:
                 raise GetTagsError(
                     _(
-                        "{live} is live, but the change in {live_dir} did not come to its end: {error}.",
+                        "{live} is live, but the change in {live_dir} was not completed: {error}.",
                         live=live,
                         live_dir=live_dir,
                         error=error,
                     ),
                     _(
-                        "Solve that (disk space, rights, a lost share), then run: {deploy}",
+                        "Fix the cause (disk space, permissions, a lost network share), then run: {deploy}",
                         deploy=Command("deploy", "live"),
                     ),
                 ) from error
         raise GetTagsError(
-            _("The change in {live_dir} failed, what was live stays live: {error}.", live_dir=live_dir, error=error),
-            _("Mend that (space on the disk, rights, a lost share) and run it again."),
+            _("The change in {live_dir} failed; the live model is unchanged: {error}.", live_dir=live_dir, error=error),
+            _("Fix the cause (disk space, permissions, a lost network share) and run it again."),
         ) from error

@@ -85,7 +85,8 @@ def _who() -> str:
 
 def _precision(version: Path) -> dict[str, float] | None:
     """precision@k of the model's last evaluation."""
-    with suppress(GetTagsError, KeyError, IndexError, TypeError):
-        precision: dict[str, float] = read_metadata(version)["evaluations"][-1]["precision_at_k"]
-        return precision
+    with suppress(GetTagsError):
+        metadata = read_metadata(version)
+        if metadata and metadata.evaluation:
+            return metadata.evaluation.precision_at_k
     return None

@@ -11,7 +11,7 @@ from get_tags_train.core.settings import Settings
 from get_tags_train.data.input_files import read_tags_map
 from get_tags_train.evaluation import evaluate
 from get_tags_train.model.device import choose_device
-from get_tags_train.model.metadata import reading
+from get_tags_train.model.metadata import read_metadata
 from get_tags_train.splits.eval_set import EvalSet
 from get_tags_train.splits.test_samples import Samples
 
@@ -24,12 +24,10 @@ def against_live(settings: Settings, folder: Path, on_event: OnEvent) -> Mapping
     live = evaluate.find_live(folder, settings.live_dir)
     if live is None:
         return None
-    with reading(folder) as facts:
-        for kept in reversed(facts.get("evaluations", [])):
-            rivals = [entry["rival_name"] for entry in kept.get("comparisons", []) if entry["rival"] == "live"]
-            if live.name in rivals:
-                found: Mapping[str, Any] = kept
-                return found
+    metadata = read_metadata(folder)
+    for kept in reversed(metadata.evaluations if metadata else []):
+        if kept.compares_with(live.name):
+            return kept.model_dump()
     try:
         samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
         test_set = EvalSet.of_samples(samples)

@@ -19,14 +19,11 @@ from get_tags_train.evaluation.scorecard import Predictions, Scorecard, by_k_tex
 from get_tags_train.evaluation.tag_changes import TagChanges, tag_changes
 from get_tags_train.metrics.ranking import precision_at_k
 from get_tags_train.model import training_record
-from get_tags_train.model.metadata import read_metadata
+from get_tags_train.model.metadata import file_checksums, read_metadata
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.splits.eval_set import EvalSet
 from get_tags_train.splits.test_samples import FEW
 from get_tags_train.text.tags import normalise_tag
-
-FURTHER = ("held_out", "newest", "rare")
-"""Sets beside the test samples, by their names in Evaluation."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +80,11 @@ class _Candidate:
 
     @classmethod
     def load(cls, folder: Path, device: str) -> "_Candidate":
-        facts, model = read_metadata(folder), TagModel(folder, device)
-        tags = model.tags if facts else [normalise_tag(tag) for tag in model.tags]  # another tool's spelling
-        return cls(folder, model, tags, facts.get("tags") or [{"tag": tag} for tag in tags], bool(facts))
+        metadata, model = read_metadata(folder), TagModel(folder, device)
+        if metadata is None:  # another tool's spelling
+            tags = [normalise_tag(tag) for tag in model.tags]
+            return cls(folder, model, tags, [{"tag": tag} for tag in tags], is_ours=False)
+        return cls(folder, model, model.tags, [entry.model_dump() for entry in metadata.tags], is_ours=True)
 
     @property
     def documents_of(self) -> dict[str, int] | None:
@@ -143,8 +142,8 @@ def find_live(folder: Path, live_dir: Path) -> Path | None:
         live = live_dir / "get_tags"
         if not (live / "config.json").is_file():
             return None
-    files = read_metadata(folder).get("files")
-    is_same = folder.resolve() == live.resolve() or (files and files == read_metadata(live).get("files"))
+    files = file_checksums(folder)
+    is_same = folder.resolve() == live.resolve() or (files and files == file_checksums(live))
     return None if is_same else live
 
 

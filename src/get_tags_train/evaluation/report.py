@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
-from jinja2 import Environment, UndefinedError
+from jinja2 import Environment
 from markupsafe import Markup
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Notice, OnEvent
-from get_tags_train.core.files import write_json, write_text
+from get_tags_train.core.files import write_text
 from get_tags_train.core.i18n import N_, _, current_language, display_name, documents, interval_text, number, tags_of
 from get_tags_train.evaluation import charts
-from get_tags_train.evaluation.evaluate import FURTHER, Evaluation
-from get_tags_train.model.metadata import METADATA_FILE, read_metadata, reading
+from get_tags_train.evaluation.evaluate import Evaluation
+from get_tags_train.model.evaluation_record import FURTHER_SETS, EvaluationRecord
+from get_tags_train.model.metadata import METADATA_FILE, ModelMetadata, read_metadata, write_metadata
 from get_tags_train.splits.eval_set import HELD_OUT, NEWEST, RARE, SAMPLES
 
-# Of earlier evaluations these are not kept: the newest has them, and they are long.
-_LONG = ("tags", "worst_examples", "never_named")
 # Choosing the best of so many on one test set makes its figure too good.
 MANY_JUDGED = 10
 _HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
@@ -29,13 +28,11 @@ _RIVALS = {"live": N_("live model"), "baseline": N_("linear model")}
 
 def record(folder: Path, evaluation: Evaluation, on_event: OnEvent) -> None:
     """Keep an evaluation in get_tags.json of the model, beside those before it, and on its pages."""
-    facts = read_metadata(folder)
-    if not facts:
+    metadata = read_metadata(folder)
+    if metadata is None:
         return  # not a model of ours: nothing is written into foreign folders
-    dated = {"date": datetime.now().astimezone().isoformat(timespec="seconds"), **evaluation.as_json()}
-    write_json(
-        folder / METADATA_FILE, {**facts, "evaluations": [*map(_shortened, facts.get("evaluations", [])), dated]}
-    )
+    date = datetime.now().astimezone().isoformat(timespec="seconds")
+    write_metadata(folder, metadata.with_evaluation(EvaluationRecord.of(date, evaluation.as_json())))
     write_pages(folder)
     judged = _judged(folder.parent, evaluation.samples_sha256)
     if judged > MANY_JUDGED:
@@ -48,32 +45,27 @@ def record(folder: Path, evaluation: Evaluation, on_event: OnEvent) -> None:
         on_event(Notice(said))
 
 
-def _shortened(evaluation: Mapping[str, Any]) -> dict[str, Any]:
-    short = {key: value for key, value in evaluation.items() if key not in _LONG}
-    return short | {name: _shortened(short[name]) for name in FURTHER if short.get(name)}
-
-
 def _judged(models_dir: Path, samples_sha256: str) -> int:
     """How many of the models there were scored on this test set."""
     count = 0
     for path in models_dir.glob(f"*/{METADATA_FILE}"):
         try:
-            evaluations = read_metadata(path.parent).get("evaluations", [])
+            metadata = read_metadata(path.parent)
         except GetTagsError:
             continue
-        count += any(entry.get("samples_sha256") == samples_sha256 for entry in evaluations)
+        count += metadata is not None and any(e.samples_sha256 == samples_sha256 for e in metadata.evaluations)
     return count
 
 
 def write_pages(folder: Path) -> None:
     """Write what people read of a model that get-tags made: README.md, its model card, and report.html."""
-    with reading(folder) as facts:
-        report, card = _pages(facts)
+    report, card = _pages(read_metadata(folder) or ModelMetadata())
     write_text(folder / "report.html", report)
     write_text(folder / "README.md", card)
 
 
-def _pages(facts: Mapping[str, Any]) -> tuple[str, str]:
+def _pages(metadata: ModelMetadata) -> tuple[str, str]:
+    facts = metadata.model_dump()  # with defaults for what an earlier version did not write
     evaluation: dict[str, Any] = facts["evaluations"][-1] if facts["evaluations"] else {}
     here = Path(__file__)
     pages = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -84,13 +76,8 @@ def _pages(facts: Mapping[str, Any]) -> tuple[str, str]:
     page = pages.from_string(here.with_name("report.html.jinja").read_text(encoding="utf-8"))
     sets = list(_sets(evaluation))
     card = here.with_name("model_card.md.jinja").read_text(encoding="utf-8")
-    try:
-        report = page.render(
-            facts=facts, evaluation=evaluation, sets=sets, plots=_plots(facts), history=_history(facts)
-        )
-        return report, _card(facts, evaluation, card)
-    except UndefinedError as error:
-        raise LookupError(str(error)) from error
+    report = page.render(facts=facts, evaluation=evaluation, sets=sets, plots=_plots(facts), history=_history(facts))
+    return report, _card(facts, evaluation, card)
 
 
 def _sets(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -111,7 +98,7 @@ def _named_sets(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[st
     names = {"held_out": HELD_OUT, "newest": NEWEST, "rare": RARE}
     if evaluation:
         yield SAMPLES, evaluation
-        yield from ((names[key], evaluation[key]) for key in FURTHER if evaluation.get(key))
+        yield from ((names[key], evaluation[key]) for key in FURTHER_SETS if evaluation.get(key))
 
 
 def _curve(figures: Mapping[str, Any]) -> Markup:
@@ -121,7 +108,8 @@ def _curve(figures: Mapping[str, Any]) -> Markup:
     lines = [charts.Line(_("best possible"), "best", values(figures["best_possible_precision_at_k"]))]
     if always := figures["most_frequent_precision_at_k"]:
         lines.append(charts.Line(_("most frequent"), "always", values(always)))
-    lines += [charts.Line(_rival(c), c["rival"], values(c["rival_precision_at_k"])) for c in figures["comparisons"]]
+    compared = [c for c in figures["comparisons"] if c["rival_precision_at_k"]]
+    lines += [charts.Line(_rival(c), c["rival"], values(c["rival_precision_at_k"])) for c in compared]
     intervals = values(figures["intervals"]["precision_at_k"])
     lines.append(charts.Line(_("this model"), "model", values(figures["precision_at_k"]), intervals))
     return charts.curves(lines, title="precision@k", x_title="k", highest=1.0)
@@ -154,7 +142,7 @@ def _band_plot(figures: Mapping[str, Any]) -> Markup | None:
     rows = [
         (f"{display_name(band['band'])} ({tags_of(band['tags'])})", band["recall_at_k"], band["interval"])
         for band in figures["bands"] or []
-        if band["tags"]
+        if band["interval"]
     ]
     return charts.whiskers(rows, title=_("Share of true tags found, by how frequent the tag is")) if rows else None
 
@@ -165,7 +153,7 @@ def _plots(facts: Mapping[str, Any]) -> dict[str, Markup]:
     if epochs := facts.get("epochs"):
         lines = [charts.Line(_("loss"), "model", [epoch["loss"] for epoch in epochs])]
         drawn["training"] = charts.curves(lines, title=_("Mean loss of each epoch"), x_title=_("epoch"))
-        if all(epoch.get("precision_at_k") for epoch in epochs):
+        if all(epoch["precision_at_k"] for epoch in epochs):
             last = len(epochs[0]["precision_at_k"])
             lines = [
                 charts.Line(f"precision@{k}", style, [epoch["precision_at_k"][k - 1] for epoch in epochs])
@@ -223,7 +211,7 @@ def _card(facts: Mapping[str, Any], evaluation: Mapping[str, Any], template: str
 def _card_metrics(figures: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for k, value in figures["precision_at_k"].items():
         yield f"precision_at_{k}", value
-    if "micro_f1" in figures:
+    if figures["micro_f1"] is not None:
         k = str(figures["top_k"])
         yield f"recall_at_{k}", figures["recall_at_k"][k]
         yield f"ndcg_at_{k}", figures["ndcg_at_k"][k]

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from time import perf_counter
 from typing import Literal, NamedTuple
 
@@ -12,14 +13,14 @@ from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.files import write_text
 from get_tags_train.core.home import live_model
 from get_tags_train.core.i18n import N_, Command, _, _n, documents, number
-from get_tags_train.core.settings import Settings
+from get_tags_train.core.settings import Settings, TrainingSettings
 from get_tags_train.data.database import describe_url, open_engine
 from get_tags_train.data.database_errors import as_user_errors
 from get_tags_train.data.source import DocumentId, DocumentSource
 from get_tags_train.maintenance.retention import find_unneeded
-from get_tags_train.model.base_model import check_base_model
+from get_tags_train.model.base_model import check_base_model, romanian_loss
 from get_tags_train.model.device import choose_device, choose_precision, gpu_users
-from get_tags_train.model.metadata import read_metadata, verify
+from get_tags_train.model.metadata import file_checksums, verify
 from get_tags_train.splits.test_samples import FEW, Samples
 from get_tags_train.text.tokenizer import load_tokenizer
 
@@ -46,30 +47,34 @@ def run_checks(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
 
     quick: what takes seconds, for this run's source; the database is asked for a few documents only.
     """
-    checks: list[tuple[str, Callable[[Settings], Check]]] = [
-        (N_("home"), _home),
-        (N_("disk"), _disk),
-        (N_("old files"), _old_files),
-        (N_("database"), _database),
-        (N_("base model"), _base_model),
-        (N_("device"), _device),
-        (N_("test samples"), _samples),
-        (N_("live model"), _live),
-    ]
+    home, live_dir, training = settings.home, settings.live_dir, settings.training
+    checks: dict[str, Callable[[], Check]] = {
+        N_("home"): lambda: _home(home),
+        N_("disk"): lambda: _disk(home),
+        N_("old files"): lambda: _old_files(home, live_dir),
+        N_("database"): lambda: _database(settings),
+        N_("base model"): lambda: _base_model(settings.base_model, training.context_length),
+        N_("device"): lambda: _device(training),
+        N_("test samples"): lambda: _samples(settings.samples_path),
+        N_("live model"): lambda: _live(live_dir),
+    }
     if quick:
-        short = [] if settings.source.kind == "cached" else [("database", _database_in_short)]
-        checks = [*short, *(entry for entry in checks if entry[0] not in {"database", "live model"})]
-    for name, check in checks:
+        del checks["database"], checks["live model"]
+        if settings.source.kind != "cached":
+            checks = {"database": lambda: _database_in_short(settings), **checks}
+    for name, check in checks.items():
         try:
-            yield check(settings)
+            yield check()
         except GetTagsError as error:
             yield Check(name, "error", error.message, error.hint)
         except OSError as error:
-            yield Check(name, "error", f"{error.filename}: {error.strerror}", _("Check the folder and its rights."))
+            yield Check(
+                name, "error", f"{error.filename}: {error.strerror}", _("Check the folder and its permissions.")
+            )
 
 
-def _home(settings: Settings) -> Check:
-    probe = settings.home / "_logs" / "doctor.probe"
+def _home(home: Path) -> Check:
+    probe = home / "_logs" / "doctor.probe"
     was_there = probe.parent.is_dir()
     try:
         write_text(probe, "")
@@ -77,15 +82,13 @@ def _home(settings: Settings) -> Check:
         if not was_there:
             probe.parent.rmdir()
     except OSError as error:
-        hint = _("Check its rights, or choose another home folder.")
-        return Check(
-            "home", "error", _("{home} cannot be written: {reason}.", home=settings.home, reason=error.strerror), hint
-        )
-    return Check("home", "ok", str(settings.home))
+        hint = _("Check its permissions, or choose another home folder.")
+        return Check("home", "error", _("{home} cannot be written: {reason}.", home=home, reason=error.strerror), hint)
+    return Check("home", "ok", str(home))
 
 
-def _disk(settings: Settings) -> Check:
-    existing = next(folder for folder in [settings.home, *settings.home.parents] if folder.is_dir())
+def _disk(home: Path) -> Check:
+    existing = next(folder for folder in [home, *home.parents] if folder.is_dir())
     free = shutil.disk_usage(existing).free
     message = _("{free:,.0f} GB free", free=free / 2**30)
     if free < _LOW_DISK_BYTES:
@@ -93,43 +96,42 @@ def _disk(settings: Settings) -> Check:
         return Check(
             "disk",
             "warning",
-            _("{message}; 170,000 documents and their training want about 10 GB.", message=message),
+            _("{message}; 170,000 documents and their training need about 10 GB.", message=message),
             hint,
         )
     return Check("disk", "ok", message)
 
 
-def _live(settings: Settings) -> Check:
+def _live(live_dir: Path) -> Check:
     """Whether what `current` names is whole, and the plain folder equal to it."""
-    live_dir = settings.live_dir
     if not (live_dir / "current").exists():
         return Check("live model", "ok", _("none yet in {live_dir}", live_dir=live_dir))
     folder = live_model(live_dir)
-    files = read_metadata(folder).get("files")
+    files = file_checksums(folder)
     if files:
         verify(folder)
-    if files and read_metadata(live_dir / "get_tags").get("files") != files:
+    if files and file_checksums(live_dir / "get_tags") != files:
         said = _("{name} is live, but {plain} holds another model.", name=folder.name, plain=live_dir / "get_tags")
         hint = _("A change was interrupted. To finish it: {deploy}", deploy=Command("deploy", "live"))
         return Check("live model", "warning", said, hint)
     return Check("live model", "ok", folder.name)
 
 
-def _old_files(settings: Settings) -> Check:
-    found = find_unneeded(settings.home, settings.live_dir)
+def _old_files(home: Path, live_dir: Path) -> Check:
+    found = find_unneeded(home, live_dir)
     if not found:
-        return Check("old files", "ok", _("Nothing that could go."))
+        return Check("old files", "ok", _("Nothing to remove."))
     named = "; ".join(f"{one.folder.name} ({_size(one.bytes)})" for one in found[:_SHOWN_OLD])
     if len(found) > _SHOWN_OLD:
         named = _("{listed} and {more:,} more", listed=named, more=len(found) - _SHOWN_OLD)
-    message = _("{size} could go: {named}.", size=_size(sum(one.bytes for one in found)), named=named)
+    message = _("{size} can be removed: {named}.", size=_size(sum(one.bytes for one in found)), named=named)
     if left := sum(one.is_unfinished for one in found):
         message += " " + _n(
             "{count} of them was never finished: the command that began it continues it.",
             "{count} of them were never finished: the command that began them continues them.",
             left,
         )
-    hint = _("{command}, and so on; or how many stay, under [keep].", command=found[0].command)
+    hint = _("To remove one: {command}. How many are kept by themselves: [keep].", command=found[0].command)
     return Check("old files", "ok", message, hint)
 
 
@@ -217,15 +219,21 @@ def _duration(seconds: float) -> str:
     return f"{max(seconds, 1):.0f} s" if seconds < 120 else _n("{count} minute", "{count} minutes", round(seconds / 60))
 
 
-def _base_model(settings: Settings) -> Check:
-    load_tokenizer(settings.base_model)
-    check_base_model(settings.base_model, settings.training.context_length)
-    return Check("base model", "ok", settings.base_model)
+def _base_model(base_model: str, context_length: int) -> Check:
+    tokenizer = load_tokenizer(base_model)
+    check_base_model(base_model, context_length, tokenizer)
+    if lost := romanian_loss(tokenizer):
+        hint = _(
+            "Beside a vocab.txt there should be the model's own tokenizer.json, or tokenizer_config.json with "
+            "do_lower_case and strip_accents; or choose a base model that knows Romanian."
+        )
+        return Check("base model", "warning", f"{base_model}: {lost}", hint)
+    return Check("base model", "ok", base_model)
 
 
-def _device(settings: Settings) -> Check:
-    device = choose_device(settings.training.device)
-    precision = choose_precision(settings.training.precision, device)
+def _device(training: TrainingSettings) -> Check:
+    device = choose_device(training.device)
+    precision = choose_precision(training.precision, device)
     if device == "cpu":
         hint = _("Without an NVIDIA GPU training is many times slower: 170,000 documents take days.")
         return Check(
@@ -251,8 +259,8 @@ def _device(settings: Settings) -> Check:
     return Check("device", "ok", message)
 
 
-def _samples(settings: Settings) -> Check:
-    samples = Samples.read(settings.samples_path)
+def _samples(path: Path) -> Check:
+    samples = Samples.read(path)
     message = _n("{count} example in {path}", "{count} examples in {path}", len(samples.texts), path=samples.path)
     if len(samples.texts) < FEW:
         hint = _(

@@ -1,4 +1,4 @@
-"""What a run is about to do: how long it takes, judged by the runs before it, and where things will lie."""
+"""Run estimate: how long a run takes, judged by earlier ones, and where its results will lie."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -6,11 +6,13 @@ from pathlib import Path
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.home import data_dir, data_names, find_data, logs_dir, model_names, models_dir, next_data_name
-from get_tags_train.core.settings import Settings
+from get_tags_train.core.settings import Settings, Source, TrainingSettings
 from get_tags_train.data.input_files import read_ids
 from get_tags_train.data.prepared import Manifest, PreparedData
 from get_tags_train.model.device import choose_device
-from get_tags_train.model.metadata import reading
+from get_tags_train.model.metadata import read_metadata
+
+_DECIDES_SPEED = ("base_model", "context_length", "precision")
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class RunEstimate:
 def estimate_run(settings: Settings) -> RunEstimate:
     """Look ahead; reads manifests and the list of ids, and asks no database."""
     home, source = settings.home, settings.source
-    count, data_seconds, data_like = _data(settings)
-    training_seconds, model_like = _training(settings, count)
+    count, data_seconds, data_like = _data(home, source)
+    training_seconds, model_like = _training(home, settings.training, count)
     name = source.data_name or next(iter(data_names(home)), "")
     return RunEstimate(
         documents=count,
@@ -45,9 +47,8 @@ def estimate_run(settings: Settings) -> RunEstimate:
     )
 
 
-def _data(settings: Settings) -> tuple[int | None, float | None, str]:
+def _data(home: Path, source: Source) -> tuple[int | None, float | None, str]:
     """How many documents there will be, the seconds to prepare them, and the earlier data that tell."""
-    home, source = settings.home, settings.source
     if source.kind == "cached":
         try:
             manifest = PreparedData(find_data(home, source.data_name)).manifest
@@ -82,16 +83,19 @@ def _earlier(home: Path) -> list[Manifest]:
     return found
 
 
-def _training(settings: Settings, count: int | None) -> tuple[float | None, str]:
+def _training(home: Path, training: TrainingSettings, count: int | None) -> tuple[float | None, str]:
     """Seconds of the training, and the earlier one of the same kind that tells."""
     if count is None:
         return None, ""
-    training, device = settings.training, choose_device(settings.training.device)
-    for name in model_names(settings.home):
-        with suppress(GetTagsError), reading(models_dir(settings.home) / name) as facts:
-            was = facts.get("settings", {})
-            alike = all(was.get(key) == getattr(training, key) for key in ("base_model", "context_length", "precision"))
-            work = facts.get("examples", 0) * was.get("epochs", 0)
-            if alike and facts.get("device") == device and not facts.get("resumed") and work:
-                return float(facts["seconds"]) * count * training.epochs / work, name
+    device = choose_device(training.device)
+    for name in model_names(home):
+        with suppress(GetTagsError):
+            earlier = read_metadata(models_dir(home) / name)
+            if earlier is None:
+                continue
+            was = earlier.settings
+            alike = all(getattr(was, key) == getattr(training, key) for key in _DECIDES_SPEED)
+            work = earlier.examples * was.epochs
+            if alike and earlier.device == device and not earlier.resumed and work:
+                return earlier.seconds * count * training.epochs / work, name
     return None, ""

@@ -23,7 +23,8 @@ from get_tags_train.core.i18n import Command, _
 from get_tags_train.core.workspace import PLAN, read_plan
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.data.shards import read_ids, shard_metadata, shard_paths
-from get_tags_train.model.metadata import reading
+from get_tags_train.model.evaluation_record import EvaluationRecord
+from get_tags_train.model.metadata import ModelMetadata, read_metadata
 
 _HASH_LETTERS = 7  # of a test set's hash: enough to tell one from another
 
@@ -193,16 +194,16 @@ def _data_entry(folder: Path) -> dict[str, Any]:
 def _model_entry(folder: Path, live: str | None) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": folder.name, "bytes": folder_bytes(folder), "live": folder.name == live}
     try:
-        with reading(folder) as facts:
-            evaluation = facts["evaluations"][-1] if facts["evaluations"] else {}
-            return {
-                **entry,
-                "created": facts["created"],
-                "data": facts["data"]["name"],
-                "precision_at_k": evaluation.get("precision_at_k", {}),
-                "intervals": evaluation.get("intervals", {}).get("precision_at_k", {}),
-                "examples": evaluation.get("examples"),
-                "test_set": (evaluation.get("samples_sha256") or "")[:_HASH_LETTERS] or None,
-            }
+        metadata = read_metadata(folder) or ModelMetadata()
     except GetTagsError as error:
         return {**entry, "damaged": error.message}
+    evaluation = metadata.evaluation or EvaluationRecord()
+    return {
+        **entry,
+        "created": metadata.created,
+        "data": metadata.data.name,
+        "precision_at_k": evaluation.precision_at_k,
+        "intervals": evaluation.intervals.get("precision_at_k", {}),
+        "examples": evaluation.examples if metadata.evaluation else None,
+        "test_set": (evaluation.samples_sha256 or "")[:_HASH_LETTERS] or None,
+    }

@@ -1,4 +1,4 @@
-"""What of a home could go: prepared data and models that others have followed, and work that nobody finished."""
+"""Retention: prepared data and models that newer ones have replaced, and unfinished work; what is removed by itself."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ Group = Literal["data", "models"]
 
 
 class Unneeded(NamedTuple):
-    """Something that could go: of which group, its folder, its bytes, and whether it was never finished."""
+    """Something that nobody needs: of which group, its folder, its bytes, and whether it was never finished."""
 
     group: Group
     folder: Path

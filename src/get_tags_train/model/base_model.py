@@ -1,42 +1,164 @@
 """The base model as it comes from a folder or the hub, checked before any long work."""
 
+import re
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
 
-from get_tags_train.core.errors import InputError
+from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.i18n import _
 from get_tags_train.text.tokenizer import base_model_error
 
-# These count positions from the padding token's number on, so that the first ones are never used.
-_POSITIONS_AFTER_PADDING = {"roberta", "xlm-roberta", "camembert"}
+_SHOWN = 3
+# Layers of an encoder are numbered; weights of one that the configuration does not have would be left out unheard.
+_NUMBERED = re.compile(r"\.\d+\.")
+_ROMANIAN = "Ședința instanței: Țară, Șomaj, Înalta Curte, Ăștia, păduri, câmpii, În, Ârtă."
+_LETTERS = "ăâîșț"
 
 
-def check_base_model(base_model: str, context_length: int) -> None:
-    """Load the base model once and let it go, so that it is there, and long enough, when it is needed hours later."""
-    _load(base_model, context_length)
+def check_base_model(base_model: str, context_length: int, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Load the base model once and let it go, so that what it lacks is known before hours of work.
+
+    Raises GetTagsError naming it.
+    """
+    model = load_base_model(base_model, context_length)
+    embeddings: Any = model.get_input_embeddings()
+    rows = embeddings.num_embeddings
+    highest = max(tokenizer.get_vocab().values())
+    if highest >= rows:
+        raise _unfit(
+            base_model,
+            _("its tokenizer has {tokens:,} tokens, its embeddings only {rows:,} rows", tokens=highest + 1, rows=rows),
+        )
 
 
-def _load(base_model: str, context_length: int, **config_values: Any) -> PreTrainedModel:
-    """The base model in float32, with these values in its configuration where it knows them."""
+def load_base_model(base_model: str, context_length: int, **config_values: Any) -> PreTrainedModel:
+    """The base model in float32, with these values in its configuration where it knows them.
+
+    Raises GetTagsError where its weights do not fit its architecture, its last layer is none for tags, or it reads
+    fewer tokens than `context_length`.
+    """
     try:
         config = AutoConfig.from_pretrained(base_model, trust_remote_code=False)
         for key, value in config_values.items():
             setattr(config, key, value)
-        model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+        model, loading = AutoModelForSequenceClassification.from_pretrained(
             base_model,
             config=config,
             dtype=torch.float32,
             ignore_mismatched_sizes=True,
             trust_remote_code=False,
+            output_loading_info=True,
         )
     except Exception as error:  # a damaged folder fails in many ways inside the library
         raise base_model_error(base_model, error) from error
-    positions = getattr(config, "max_position_embeddings", context_length)
-    if config.model_type in _POSITIONS_AFTER_PADDING:
-        positions -= config.pad_token_id + 1
-    if positions < context_length:
+    _check_weights(base_model, model, loading)
+    _check_last_layer(base_model, model)
+    _check_length(base_model, model, context_length)
+    return model  # type: ignore[no-any-return]
+
+
+def is_new_layer(name: str, model: PreTrainedModel) -> bool:
+    """Whether a parameter belongs to the layers that start untrained: classifier and pooler."""
+    encoder = f"{model.base_model_prefix}."
+    return not name.startswith(encoder) or name.startswith(f"{encoder}pooler.")
+
+
+def logits_layer(model: PreTrainedModel) -> torch.nn.Linear | None:
+    """The layer whose outputs are the logits; None where there is none with a bias for each tag."""
+    layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == model.num_labels]
+    return layers[-1] if layers and layers[-1].bias is not None else None
+
+
+def most_tokens(model: PreTrainedModel) -> int | None:
+    """How many tokens the model has positions for; None where it has no such limit.
+
+    RoBERTa and its relatives count positions from the padding token's number on, so the first ones are never used:
+    they are known by their position embeddings, which have a padding row.
+    """
+    positions: int | None = getattr(model.config, "max_position_embeddings", None)
+    if positions is None:
+        return None
+    unused = [
+        module.padding_idx + 1
+        for name, module in model.named_modules()
+        if name.endswith("position_embeddings")
+        and isinstance(module, torch.nn.Embedding)
+        and module.padding_idx is not None
+    ]
+    return positions - max(unused, default=0)
+
+
+def romanian_loss(tokenizer: PreTrainedTokenizerFast) -> str:
+    """What a tokenizer loses of a Romanian sentence, as a sentence; '' where it comes back whole, or in lower case.
+
+    Lower case is a loss only where the vocabulary has capitals; letters that it does not have are a loss always.
+    """
+    ids = tokenizer(_ROMANIAN, add_special_tokens=False)["input_ids"]
+    back = str(tokenizer.decode(ids, skip_special_tokens=True))
+    known = set("".join(tokenizer.get_vocab()))
+    lost = [letter for letter in _LETTERS if letter not in back.lower()]
+    dropped = [letter for letter in lost if letter in known]
+    said = {"sentence": _ROMANIAN, "back": back}
+    if dropped:
+        return _(
+            "Its tokenizer drops letters that its vocabulary has, {letters}: '{sentence}' comes back as '{back}'.",
+            letters=", ".join(dropped),
+            **said,
+        )
+    if lost:
+        return _(
+            "Its vocabulary does not have the letters {letters}: '{sentence}' comes back as '{back}'.",
+            letters=", ".join(lost),
+            **said,
+        )
+    if back == back.lower() and any(letter.isupper() for token in _words(tokenizer) for letter in token):
+        return _(
+            "Its tokenizer turns capitals into small letters although its vocabulary has capitals: '{sentence}' comes "
+            "back as '{back}'.",
+            **said,
+        )
+    return ""
+
+
+def _words(tokenizer: PreTrainedTokenizerFast) -> set[str]:
+    """The vocabulary without special tokens, such as [CLS]."""
+    return {t for t in tokenizer.get_vocab() if not (t.startswith(("[", "<")) and t.endswith(("]", ">")))}
+
+
+def _check_weights(base_model: str, model: PreTrainedModel, loading: dict[str, Any]) -> None:
+    missing = sorted(name for name in loading["missing_keys"] if not is_new_layer(name, model))
+    if missing:
+        raise _unfit(base_model, _("it has no weights for {names}", names=_few(missing)))
+    other_shape = sorted(entry[0] for entry in loading["mismatched_keys"] if not is_new_layer(entry[0], model))
+    if other_shape:
+        raise _unfit(
+            base_model, _("the shapes in its config.json do not fit its weights: {names}", names=_few(other_shape))
+        )
+    surplus = sorted(name for name in loading["unexpected_keys"] if _NUMBERED.search(name) and _is_layer(name, model))
+    if surplus:
+        raise _unfit(base_model, _("its config.json has no place for the weights {names}", names=_few(surplus)))
+
+
+def _is_layer(name: str, model: PreTrainedModel) -> bool:
+    """Whether weights belong to numbered layers of the encoder, which a file of the bare encoder names without it."""
+    places = {_NUMBERED.split(own, maxsplit=1)[0] for own, _ in model.named_parameters() if _NUMBERED.search(own)}
+    start = _NUMBERED.split(name, maxsplit=1)[0]
+    return any(place == start or place.endswith(f".{start}") for place in places)
+
+
+def _check_last_layer(base_model: str, model: PreTrainedModel) -> None:
+    if logits_layer(model) is None:
+        raise _unfit(
+            base_model,
+            _("{kind} does not end in a layer with a weight and a bias for each tag", kind=type(model).__name__),
+        )
+
+
+def _check_length(base_model: str, model: PreTrainedModel, context_length: int) -> None:
+    positions = most_tokens(model)
+    if positions is not None and positions < context_length:
         raise InputError(
             _(
                 "The base model {base_model} reads at most {positions} tokens, and context_length is {context_length}.",
@@ -46,4 +168,16 @@ def _load(base_model: str, context_length: int, **config_values: Any) -> PreTrai
             ),
             _("Use a context_length of {positions} or less, or another base model.", positions=positions),
         )
-    return model
+
+
+def _unfit(base_model: str, reason: str) -> GetTagsError:
+    return GetTagsError(
+        _("The base model {base_model} cannot be trained: {reason}.", base_model=base_model, reason=reason),
+        _("Get the folder anew, with all its files from one place, or choose another BERT with --base-model."),
+    )
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    shown = ", ".join(names[:_SHOWN])
+    return _("{listed} and {more:,} more", listed=shown, more=more) if more > 0 else shown

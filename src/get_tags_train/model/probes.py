@@ -1,18 +1,18 @@
 """Probe texts: what a model answered when it was made, so that any copy of it can be asked again."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.i18n import _
+from get_tags_train.model.metadata import Probe, ScoredTag
 from get_tags_train.model.tagger import TagModel
 
 # fp32 on another processor adds up in another order.
 _TOLERANCE = 1e-3
 _KEPT_TAGS = 20
-_TAGS_NAMED = 6
+_TAG_TEXTS = 6
 # Made up, so that no document travels with a model: old letters, markup, and one that is longer than any context.
 _FIXED = (
     "Contractul se încheie între părți în conformitate cu legea.",
@@ -21,28 +21,12 @@ _FIXED = (
 )
 
 
-class Probe(NamedTuple):
-    """A text and the model's surest tags for it with their scores, surest first."""
-
-    text: str
-    tags: list[tuple[str, float]]
-
-    @classmethod
-    def of(cls, entry: dict[str, Any]) -> "Probe":
-        """From the entry in get_tags.json."""
-        return cls(entry["text"], [(named["tag"], named["score"]) for named in entry["tags"]])
-
-    def as_json(self) -> dict[str, Any]:
-        """The entry in get_tags.json."""
-        return {"text": self.text, "tags": [{"tag": tag, "score": score} for tag, score in self.tags]}
-
-
 def take_probes(model: TagModel) -> list[Probe]:
     """Ask a model, computed in fp32, for texts of no document: fixed ones, and the names of its own tags."""
-    step = max(1, len(model.tags) // _TAGS_NAMED)
+    step = max(1, len(model.tags) // _TAG_TEXTS)
     texts = [*_FIXED, *(", ".join(model.tags[n : n + 3]) for n in range(0, len(model.tags), step))]
     return [
-        Probe(text, [(tag, round(score, 6)) for tag, score in tags])
+        Probe(text=text, tags=[ScoredTag(tag=tag, score=round(score, 6)) for tag, score in tags])
         for text, tags in zip(texts, model.predict(texts, _KEPT_TAGS), strict=True)
     ]
 
@@ -52,7 +36,7 @@ def compare(model: TagModel, probes: Sequence[Probe], name: str) -> None:
     place = {tag: n for n, tag in enumerate(model.tags)}
     scores = model.scores([probe.text for probe in probes])
     for probe, row in zip(probes, scores, strict=True):
-        for tag, score in probe.tags:
+        for tag, score in probe.scores.items():
             found = float(row[place[tag]]) if tag in place else float("nan")
             if not abs(found - score) <= _TOLERANCE:  # so that NaN differs too
                 raise GetTagsError(
@@ -69,9 +53,9 @@ def compare(model: TagModel, probes: Sequence[Probe], name: str) -> None:
 
 
 def refuse_no_numbers(probes: Sequence[Probe], name: str) -> None:
-    """Raise GetTagsError where a model names nothing, or scores that are no numbers."""
-    if not all(probe.tags and np.isfinite([score for _, score in probe.tags]).all() for probe in probes):
+    """Raise GetTagsError where a model predicts nothing, or scores that are not numbers."""
+    if not all(probe.tags and np.isfinite(list(probe.scores.values())).all() for probe in probes):
         raise GetTagsError(
-            _("The model {name} gives scores that are no numbers.", name=name),
-            _("Its training came apart: take another model."),
+            _("The scores of the model {name} are not numbers (NaN).", name=name),
+            _("Its training diverged. Use another model."),
         )

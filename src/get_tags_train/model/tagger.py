@@ -18,11 +18,12 @@ from get_tags_train.core.arrow import list_rows
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.i18n import Command, _
 from get_tags_train.metrics.ranking import rank
+from get_tags_train.model.base_model import most_tokens
 from get_tags_train.model.cpu_threads import CpuThreads
 from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.text.clean import clean_text
 from get_tags_train.text.encoder import CleanTextEncoder
-from get_tags_train.text.tokenizer import has_text_rules, knows_words
+from get_tags_train.text.tokenizer import MAX_CONTEXT_LENGTH, has_text_rules, knows_words
 
 # Tokens of one batch, padding included: beyond that a processor's caches, not its arithmetic, set the speed.
 _BATCH_TOKENS = 8_192
@@ -35,14 +36,14 @@ _TRIAL = "text"
 
 
 class TagScore(NamedTuple):
-    """A tag and how sure the model is of it: the sigmoid of its logit."""
+    """A tag and its score: the sigmoid of its logit."""
 
     tag: str
     score: float
 
 
 class TagModel:
-    """A multi-label model that names tags for texts; several threads may use one at the same time."""
+    """A multi-label model that predicts tags for texts; several threads may use one at the same time."""
 
     def __init__(self, folder: Path, device: str = "cpu", precision: str = "fp32") -> None:
         """Load a model folder. Raises GetTagsError naming what is missing."""
@@ -52,7 +53,7 @@ class TagModel:
                 _("To list the models: {models}", models=Command("models")),
             )
         try:
-            self._take(folder, device, precision)
+            self._open(folder, device, precision)
             self.scores([_TRIAL])  # numbers that fit no weights are found out only when they are used
         except Exception as error:  # a damaged folder fails in many ways inside the library
             said = str(error).strip().splitlines()
@@ -65,18 +66,17 @@ class TagModel:
                 _("It may be damaged. To check it: {verify}", verify=Command("models", "verify", str(folder))),
             ) from error
 
-    def _take(self, folder: Path, device: str, precision: str) -> None:
+    def _open(self, folder: Path, device: str, precision: str) -> None:
         tokenizer, model = _load(folder)
         labels = model.config.id2label
         self.tags: list[str] = [labels[index] for index in range(model.config.num_labels)]
-        positions = getattr(model.config, "max_position_embeddings", None) or 512
-        self.context_length = int(min(tokenizer.model_max_length, positions))
+        self.context_length = int(min(tokenizer.model_max_length, most_tokens(model) or MAX_CONTEXT_LENGTH))
         self._pad_token_id = int(tokenizer.pad_token_id or 0)
         is_ours = has_text_rules(tokenizer) or (folder / METADATA_FILE).is_file()
         self._encode = (_CleanedTexts if is_ours else _TextsAsTheyCome)(tokenizer, self.context_length)
         self._model = (_in_bf16(model) if precision == "bf16" else model).eval().to(device)
         self._device = device
-        self._cores = CpuThreads(divides=device == "cpu")
+        self._threads = CpuThreads(divides=device == "cpu")
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "cpu", precision: str = "fp32") -> "TagModel":
@@ -88,7 +88,7 @@ class TagModel:
         return cls(Path(folder), device, precision)
 
     def predict(self, texts: Sequence[str], top_n: int = 5, min_score: float = 0.0) -> list[list[TagScore]]:
-        """The `top_n` tags of each text with at least `min_score` (0 to 1), surest first, ties in tag order.
+        """The `top_n` tags of each text with at least `min_score` (0 to 1), highest score first, ties in tag order.
 
         Raises TypeError for one bare string, whose letters would count as texts.
         """
@@ -100,11 +100,11 @@ class TagModel:
         """As `predict`, for any number of texts in constant memory: results come in the order of the texts."""
         remaining = iter(texts)
         while window := self.encode(list(islice(remaining, _WINDOW_TEXTS))):
-            named: list[list[TagScore]] = [[] for _ in window]
+            predicted: list[list[TagScore]] = [[] for _ in window]
             for rows, scores in self._score_batches(window):
                 for row, best in zip(rows, self.top_tags(scores, top_n, min_score), strict=True):
-                    named[row] = best
-            yield from named
+                    predicted[row] = best
+            yield from predicted
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """The score of every tag for every text, which a model of ours cleans first: (texts, tags)."""
@@ -132,10 +132,10 @@ class TagModel:
         """(places of some texts, their scores), batch by batch until each text had its turn."""
         lengths = [len(ids) for ids in encoded]
         # No larger than each core's share, so that none is idle.
-        batches = batches_by_length(lengths, min(_BATCH_TOKENS, -(-sum(lengths) // self._cores.count)))
-        for first in range(0, len(batches), self._cores.count):
-            side_by_side = batches[first : first + self._cores.count]
-            scores = self._cores.map(lambda rows: self._score_batch([encoded[row] for row in rows]), side_by_side)
+        batches = batches_by_length(lengths, min(_BATCH_TOKENS, -(-sum(lengths) // self._threads.count)))
+        for first in range(0, len(batches), self._threads.count):
+            side_by_side = batches[first : first + self._threads.count]
+            scores = self._threads.map(lambda rows: self._score_batch([encoded[row] for row in rows]), side_by_side)
             yield from zip(side_by_side, scores, strict=True)
 
     def _score_batch(self, encoded: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ from get_tags_train.core.i18n import _
 from get_tags_train.core.settings import ServeSettings
 from get_tags_train.core.version import __version__
 from get_tags_train.serving.batcher import QueueFull
-from get_tags_train.serving.hot_reload import LiveModel
+from get_tags_train.serving.hot_reload import LiveModel, ModelDescription
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -31,29 +31,33 @@ _NEEDS_TOKEN = {"/get_tags", "/model"}
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _SHUTDOWN_SECONDS = 30
 _MAX_TOP_N = 1_000
+_SEND_UTF_8 = (
+    "Encode the body as UTF-8; in PowerShell: -ContentType 'application/json; charset=utf-8' "
+    "-Body ([Text.Encoding]::UTF8.GetBytes($json))."
+)
 
 
 class Tag(BaseModel):
-    """A tag and how sure the model is of it, from 0 to 1."""
+    """A tag and its score, from 0 to 1."""
 
     tag: str
     score: float
 
 
 class Tags(BaseModel):
-    """The tags of one text, surest first; none for a blank text."""
+    """The tags of one text, highest score first; none for a blank text."""
 
     tags: list[Tag]
 
 
 class OneAnswer(Tags):
-    """The tags of the text, and which model named them."""
+    """The tags of the text, and which model predicted them."""
 
     model: str
 
 
 class ManyAnswers(BaseModel):
-    """The tags of each text, in order, and which model named them."""
+    """The tags of each text, in order, and which model predicted them."""
 
     model: str
     results: list[Tags]
@@ -65,20 +69,6 @@ class Health(BaseModel):
     status: str
     model: str
     problem: str | None
-
-
-class ModelFacts(BaseModel):
-    """The model that answers: since when, how it was made, and its last evaluation."""
-
-    name: str
-    since: str
-    created: str | None
-    data: str | None
-    base_model: str | None
-    context_length: int
-    tags: int
-    precision_at_k: dict[str, float] | None
-    examples: int | None
 
 
 class ErrorText(BaseModel):
@@ -94,7 +84,7 @@ class ErrorAnswer(BaseModel):
     error: ErrorText
 
 
-def serve(follower: LiveModel, settings: ServeSettings, on_ready: Callable[[str], None], on_event: OnEvent) -> None:
+def serve(live: LiveModel, settings: ServeSettings, on_ready: Callable[[str], None], on_event: OnEvent) -> None:
     """Answer requests until the process is told to end. Raises GetTagsError where the address is not to be had.
 
     on_ready gets the address once requests can come.
@@ -113,9 +103,14 @@ def serve(follower: LiveModel, settings: ServeSettings, on_ready: Callable[[str]
             _("Another program may have it. Choose another: --port, or host and port under [serve]."),
         ) from error
     if settings.host not in _LOOPBACK and not settings.token:
-        on_event(Notice(_("Everybody who reaches this machine may ask: set GET_TAGS_SERVE_TOKEN."), "warning"))
+        on_event(
+            Notice(
+                _("The API is open to anyone who can reach this machine. Set GET_TAGS_SERVE_TOKEN to protect it."),
+                "warning",
+            )
+        )
     config = uvicorn.Config(
-        make_app(follower, settings),
+        make_app(live, settings),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -123,12 +118,12 @@ def serve(follower: LiveModel, settings: ServeSettings, on_ready: Callable[[str]
     )
     host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
     on_ready(f"http://{host}:{listening.getsockname()[1]}")
-    with follower:
+    with live:
         uvicorn.Server(config).run(sockets=[listening])
 
 
-def make_app(follower: LiveModel, settings: ServeSettings) -> App:
-    """The API over the model that `follower` keeps live."""
+def make_app(live: LiveModel, settings: ServeSettings) -> App:
+    """The API over the model that `live` keeps loaded."""
 
     app = FastAPI(
         title="get-tags",
@@ -140,52 +135,57 @@ def make_app(follower: LiveModel, settings: ServeSettings) -> App:
     described = [Security(HTTPBearer(auto_error=False))] if settings.token else []
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
-    asked = _question(settings)
+    question_of_these_limits = _question(settings)
 
     @app.post("/get_tags", dependencies=described, responses=_errors(400, 401, 413, 422, 503))
-    async def get_tags(question: asked) -> OneAnswer | ManyAnswers:  # type: ignore[valid-type]
-        """Name the TOP_N surest tags of a text, or of each text of a list."""
+    async def get_tags(question: question_of_these_limits) -> OneAnswer | ManyAnswers:  # type: ignore[valid-type]
+        """The TOP_N tags with the highest scores, of a text or of each text of a list."""
         text, top_n = question.text, question.TOP_N  # type: ignore[attr-defined]
         try:
-            answering = follower.batcher.ask([text] if isinstance(text, str) else text, top_n)
+            answering = live.batcher.ask([text] if isinstance(text, str) else text, top_n)
         except QueueFull:
             raise HTTPException(503, "Too many texts are waiting.", {"Retry-After": "1"}) from None
         answer = await asyncio.wrap_future(answering)
-        named = [Tags(tags=[Tag(tag=tag, score=score) for tag, score in tags]) for tags in answer.tags]
+        results = [Tags(tags=[Tag(tag=tag, score=score) for tag, score in tags]) for tags in answer.tags]
         if isinstance(text, str):
-            return OneAnswer(model=answer.model, tags=named[0].tags)
-        return ManyAnswers(model=answer.model, results=named)
+            return OneAnswer(model=answer.model, tags=results[0].tags)
+        return ManyAnswers(model=answer.model, results=results)
 
     @app.get("/health")
     async def health() -> Health:
         """Whether the live model answers."""
-        problem = follower.problem
-        return Health(status="old_model" if problem else "ok", model=follower.batcher.live[0], problem=problem)
+        problem = live.problem
+        return Health(status="old_model" if problem else "ok", model=live.batcher.live[0], problem=problem)
 
     @app.get("/model", dependencies=described, responses=_errors(401))
-    async def model() -> ModelFacts:
+    async def model() -> ModelDescription:
         """Which model answers, since when, and how good it is."""
-        return ModelFacts(**follower.facts())
+        return live.describe()
 
     return _Guard(app, settings)
 
 
 def _question(settings: ServeSettings) -> type[BaseModel]:
     """What is asked, with the limits of these settings in its description."""
-    text = Annotated[str, Field(max_length=settings.max_text_characters)]
+    text = Annotated[str, Field(max_length=settings.max_text_characters), BeforeValidator(_whole_characters)]
     texts = Annotated[list[text], Field(min_length=1, max_length=settings.max_texts)]
     return create_model(
         "Question",
         __config__=ConfigDict(extra="forbid", strict=True),
         __doc__="A text, or a list of texts, and how many tags are wanted for each.",
         text=(text | texts, Field(description="A text, or several.")),
-        TOP_N=(Annotated[int, Field(ge=1, le=_MAX_TOP_N), BeforeValidator(_whole)], 5),
+        TOP_N=(Annotated[int, Field(ge=1, le=_MAX_TOP_N), BeforeValidator(_whole_number)], 5),
     )
 
 
-def _whole(value: Any) -> Any:
+def _whole_number(value: Any) -> Any:
     """5.0 is an integer in JSON."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _whole_characters(value: Any) -> Any:
+    """JSON may hold half an emoji ("\\ud83d"); cleaning removes it elsewhere, so a request is not refused for it."""
+    return value.encode(errors="ignore").decode() if isinstance(value, str) else value
 
 
 def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -202,13 +202,20 @@ def _error(status: int, message: str, hint: str, headers: Mapping[str, str] | No
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     """What is wrong with a question, in words; nothing of the text itself."""
     assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if part != "body")
+    found = error.errors()
+    # A text and a list are two forms of one question: what is said is of the form that was sent.
+    other_form: dict[type, str] = {str: "list_type", list: "string_type"}
+    first = next((one for one in found if one["type"] != other_form.get(type(one["input"]))), found[0])
+    field, *inside = [part for part in first["loc"] if part != "body"] or [""]
+    where = ".".join([str(field), *(str(part) for part in inside if isinstance(part, int))])
     return _error(422, f"{where or 'The request'}: {first['msg']}.", 'Send {"text": "...", "TOP_N": 5}; see /docs.')
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, UnicodeDecodeError):
+        message = f"The request is not UTF-8: byte {error.__cause__.start + 1} belongs to another encoding."
+        return _error(400, message, _SEND_UTF_8)
     hint = "Come back later." if error.status_code == 503 else "See /docs."
     return _error(error.status_code, str(error.detail), hint, error.headers)
 

@@ -1,4 +1,4 @@
-"""Texts of many requests computed together: while one batch is computed, the next gathers."""
+"""Dynamic batching: texts of many requests are computed in one batch; while it is computed, the next gathers."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from get_tags_train.model.tagger import TagModel, TagScore
 
-# About as many tokens as keep the processor busy; more would make whoever comes next wait longer.
-_STEP_TOKENS = 4_096
+# About as many tokens as keep the processor busy; more would make the next request wait longer.
+_BATCH_TOKENS = 4_096
 _CHARACTERS_PER_TOKEN = 4
 _MAX_WAITING_TEXTS = 2_000
 
@@ -20,34 +20,48 @@ class QueueFull(Exception):
 
 
 class Answer(NamedTuple):
-    """The tags of each text of a request, and the name of the model that named them."""
+    """The tags of each text of a request, and the name of the model that predicted them."""
 
     model: str
     tags: list[list[TagScore]]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Request:
+    """Texts of one caller, for the model that was live when they came: a reload never mixes two in one answer.
+
+    `taken` texts are in a batch already; `tags` holds the results so far.
+    """
+
     texts: Sequence[str]
     top_n: int
-    answer: "Future[Answer]"
-    name: str = ""
-    model: TagModel | None = None  # the one it began with: a change-over never mixes two in one answer
-    begun: int = 0
+    name: str
+    model: TagModel
+    answer: "Future[Answer]" = field(default_factory=Future)
+    taken: int = 0
     tags: list[list[TagScore]] = field(default_factory=list)
+
+    @property
+    def left(self) -> int:
+        """How many texts are not in a batch yet."""
+        return len(self.texts) - self.taken
+
+    def take(self) -> str:
+        """The next text, which goes into a batch now."""
+        self.taken += 1
+        return self.texts[self.taken - 1]
 
 
 class DynamicBatcher:
-    """Computes requests in one thread, a text of each in turn, so that a long list delays nobody."""
+    """Computes requests in one thread. Requests take turns, a text at a time, so a long list delays nobody."""
 
     def __init__(self, name: str, model: TagModel, *, max_waiting_texts: int = _MAX_WAITING_TEXTS) -> None:
         self._live = name, model
         self._max_waiting_texts = max_waiting_texts
-        self._waiting = 0
-        self._requests: deque[_Request] = deque()
+        self._waiting: deque[_Request] = deque()
         self._changed = Condition()
         self._is_closed = False
-        self._thread = Thread(target=self._work, name="together", daemon=True)
+        self._thread = Thread(target=self._work, name="batcher", daemon=True)
         self._thread.start()
 
     @property
@@ -55,21 +69,21 @@ class DynamicBatcher:
         """The name and the model that the next request gets."""
         return self._live
 
-    def change_over(self, name: str, model: TagModel) -> None:
-        """Give every request that has not begun to another model."""
+    def switch(self, name: str, model: TagModel) -> None:
+        """Give the requests that come from now on to another model."""
         self._live = name, model
 
     def ask(self, texts: Sequence[str], top_n: int) -> "Future[Answer]":
-        """The tags of these texts, when they are computed. Raises Busy."""
-        request = _Request(texts, top_n, Future())
+        """The tags of these texts, when they are computed. Raises QueueFull."""
+        request = _Request(texts, top_n, *self._live)
         if not texts:
-            request.answer.set_result(Answer(self._live[0], []))
+            request.answer.set_result(Answer(request.name, []))
             return request.answer
         with self._changed:
-            if self._waiting + len(texts) > self._max_waiting_texts and self._waiting:
+            waiting = sum(other.left for other in self._waiting)
+            if waiting and waiting + len(texts) > self._max_waiting_texts:
                 raise QueueFull
-            self._waiting += len(texts)
-            self._requests.append(request)
+            self._waiting.append(request)
             self._changed.notify()
         return request.answer
 
@@ -81,58 +95,47 @@ class DynamicBatcher:
         self._thread.join()
 
     def _work(self) -> None:
-        while step := self._next_step():
-            requests = [request for request, _ in step]
+        while batch := self._next_batch():
+            requests = [request for request, _ in batch]
             try:
-                self._compute(step)
+                self._compute(batch)
             except Exception as error:  # noqa: BLE001  it is the answer of these requests, and no end of the thread
-                self._drop(requests, error)
+                self._fail(requests, error)
             for request in requests:
                 if len(request.tags) == len(request.texts) and not request.answer.done():
                     request.answer.set_result(Answer(request.name, request.tags))
 
-    def _next_step(self) -> list[tuple[_Request, str]]:
-        """The next text of each request in turn until they fill a step; empty where all is done and closed."""
+    def _next_batch(self) -> list[tuple[_Request, str]]:
+        """Texts of one model, one of each request in turn until the batch is full; empty once all is done and closed.
+
+        Requests for the other model, just after a reload, come first in the next batch.
+        """
         with self._changed:
-            while not self._requests and not self._is_closed:
-                self._changed.wait()
-            step: list[tuple[_Request, str]] = []
-            tokens, model = 0, None
-            passed: list[_Request] = []
-            while self._requests and tokens < _STEP_TOKENS:
-                request = self._requests.popleft()
-                if request.model is None:
-                    request.name, request.model = self._live
-                model = model or request.model
-                if request.model is not model:
-                    passed.append(request)
-                    continue
-                text = request.texts[request.begun]
-                request.begun += 1
-                step.append((request, text))
+            self._changed.wait_for(lambda: self._waiting or self._is_closed)
+            batch: list[tuple[_Request, str]] = []
+            tokens = 0
+            turns = deque(request for request in self._waiting if request.model is self._waiting[0].model)
+            others = [request for request in self._waiting if request.model is not self._waiting[0].model]
+            while turns and tokens < _BATCH_TOKENS:
+                request = turns.popleft()
+                text = request.take()
+                batch.append((request, text))
                 tokens += min(len(text) // _CHARACTERS_PER_TOKEN + 2, request.model.context_length)
-                if request.begun < len(request.texts):
-                    self._requests.append(request)
-            self._requests.extendleft(reversed(passed))
-            self._waiting -= len(step)
-            return step
+                if request.left:
+                    turns.append(request)
+            self._waiting = deque([*others, *turns])
+            return batch
 
-    def _compute(self, step: Sequence[tuple[_Request, str]]) -> None:
-        model = step[0][0].model
-        assert model is not None
-        asked = [(request, text) for request, text in step if text.strip()]
-        scores = model.score_encoded(model.encode([text for _, text in asked]))
-        rows = iter(scores)
-        for request, text in step:  # a blank text has no tags
-            request.tags += model.top_tags(next(rows)[None], request.top_n) if text.strip() else [[]]
+    def _compute(self, batch: Sequence[tuple[_Request, str]]) -> None:
+        model = batch[0][0].model
+        scores = iter(model.score_encoded(model.encode([text for _, text in batch if text.strip()])))
+        for request, text in batch:  # a blank text has no tags
+            request.tags += model.top_tags(next(scores)[None], request.top_n) if text.strip() else [[]]
 
-    def _drop(self, requests: Sequence[_Request], error: Exception) -> None:
+    def _fail(self, requests: Sequence[_Request], error: Exception) -> None:
         """Answer these requests with an error, and compute nothing more of them."""
         with self._changed:
-            for request in requests:
-                if request in self._requests:
-                    self._requests.remove(request)
-                    self._waiting -= len(request.texts) - request.begun
+            self._waiting = deque(request for request in self._waiting if request not in requests)
         for request in requests:
             if not request.answer.done():
                 request.answer.set_exception(error)

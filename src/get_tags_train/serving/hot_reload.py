@@ -1,4 +1,4 @@
-"""Keeps the live model loaded: notices a deploy or a rollback, and changes over when the new model works."""
+"""Hot reload: notices a deploy or a rollback, loads that model, and lets it answer once it works."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -6,7 +6,8 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from time import monotonic
 from types import TracebackType
-from typing import Any
+
+from pydantic import BaseModel
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Notice, OnEvent
@@ -21,21 +22,35 @@ _RETRY_SECONDS = 30.0
 _WARM_UP = "Contractul se încheie între părți în conformitate cu legea."
 
 
+class ModelDescription(BaseModel):
+    """The model that answers: since when, how it was made, and its last evaluation."""
+
+    name: str
+    since: str
+    created: str | None
+    data: str | None
+    base_model: str | None
+    context_length: int
+    tags: int
+    precision_at_k: dict[str, float] | None
+    examples: int | None
+
+
 class LiveModel:
-    """The model that is live in a folder; `with follower` watches the folder, and stops at the end."""
+    """The model that is live in a folder; a `with` block watches the folder for another one until it ends."""
 
     def __init__(self, live_dir: Path, load: Callable[[Path], TagModel], *, on_event: OnEvent) -> None:
         """Load what is live now. Raises GetTagsError where nothing is, or it cannot be loaded."""
         self._live_dir, self._load, self._on_event = live_dir, load, on_event
         self._folder = live_model(live_dir)
         self._identity = _identity(self._folder)
-        self._facts, self._since = read_metadata(self._folder), _now()
+        self._metadata, self._since = read_metadata(self._folder), _now()
         self.batcher = DynamicBatcher(self._folder.name, self._loaded(self._folder))
         # Why what is live now does not answer; None where it does.
         self.problem: str | None = None
         self._failed: tuple[object, float] = None, 0.0
         self._left, self._looking = Event(), Lock()
-        self._thread = Thread(target=self._watch, name="follower", daemon=True)
+        self._thread = Thread(target=self._watch, name="hot-reload", daemon=True)
 
     def __enter__(self) -> "LiveModel":
         self._thread.start()
@@ -46,24 +61,25 @@ class LiveModel:
         self._thread.join()
         self.batcher.close()
 
-    def facts(self) -> dict[str, Any]:
+    def describe(self) -> ModelDescription:
         """What is known of the model that answers."""
         name, model = self.batcher.live
-        evaluation = (self._facts.get("evaluations") or [{}])[-1]
-        return {
-            "name": name,
-            "since": self._since,
-            "created": self._facts.get("created"),
-            "data": self._facts.get("data", {}).get("name"),
-            "base_model": self._facts.get("base_model"),
-            "context_length": model.context_length,
-            "tags": len(model.tags),
-            "precision_at_k": evaluation.get("precision_at_k"),
-            "examples": evaluation.get("examples"),
-        }
+        metadata = self._metadata
+        evaluation = metadata.evaluation if metadata else None
+        return ModelDescription(
+            name=name,
+            since=self._since,
+            created=metadata.created if metadata else None,
+            data=metadata.data.name if metadata else None,
+            base_model=metadata.base_model if metadata else None,
+            context_length=model.context_length,
+            tags=len(model.tags),
+            precision_at_k=evaluation.precision_at_k if evaluation else None,
+            examples=evaluation.examples if evaluation else None,
+        )
 
     def look(self) -> None:
-        """Change over if another model has become live; where that fails, the old one goes on."""
+        """Load the model that has become live, if another has; where that fails, the old one goes on."""
         with self._looking:
             self._look()
 
@@ -77,19 +93,17 @@ class LiveModel:
                 return
             if identity == self._failed[0] and monotonic() < self._failed[1]:
                 return
-            facts, model = read_metadata(folder), self._loaded(folder)
+            metadata, model = read_metadata(folder), self._loaded(folder)
         except Exception as error:  # noqa: BLE001  whatever is wrong with the new one, the old one answers
             said = error.message if isinstance(error, GetTagsError) else f"{type(error).__name__}: {error}."
             if self.problem != said:
                 self._on_event(
-                    Notice(
-                        _("{said} The model {name} goes on answering.", said=said, name=self._folder.name), "warning"
-                    )
+                    Notice(_("{said} The model {name} still answers.", said=said, name=self._folder.name), "warning")
                 )
             self.problem, self._failed = said, (identity, monotonic() + _RETRY_SECONDS)
             return
-        self.batcher.change_over(folder.name, model)
-        self._folder, self._identity, self._facts, self._since = folder, identity, facts, _now()
+        self.batcher.switch(folder.name, model)
+        self._folder, self._identity, self._metadata, self._since = folder, identity, metadata, _now()
         self.problem = None
         self._on_event(Notice(_("{name} answers now.", name=folder.name)))
 

@@ -7,7 +7,7 @@ from transformers import PreTrainedModel, set_seed
 
 from get_tags_train.core.settings import TrainingSettings
 from get_tags_train.metrics.calibration import Calibration
-from get_tags_train.model.base_model import _load
+from get_tags_train.model.base_model import load_base_model, logits_layer
 from get_tags_train.splits.training_set import TrainingSet
 
 # More turns off fast attention on a CPU, at half the speed, and gains nothing.
@@ -23,7 +23,7 @@ def base_model_identity(base_model: str) -> str:
 def load_for_tags(base_model: str, examples: TrainingSet, training: TrainingSettings) -> PreTrainedModel:
     """The base model with a new head, whose biases start at each tag's log-odds."""
     set_seed(training.seed)
-    model = _load(
+    model = load_base_model(
         base_model,
         training.context_length,
         num_labels=len(examples.tags),
@@ -50,11 +50,7 @@ def calibrate(model: PreTrainedModel, calibration: Calibration) -> None:
 
 
 def _last_layer(model: PreTrainedModel) -> torch.nn.Linear:
-    """The layer whose outputs are the logits."""
-    return [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == model.num_labels][-1]
-
-
-def is_new_layer(name: str, model: PreTrainedModel) -> bool:
-    """Whether a parameter belongs to the layers that start untrained: classifier and pooler."""
-    encoder = f"{model.base_model_prefix}."
-    return not name.startswith(encoder) or name.startswith(f"{encoder}pooler.")
+    """The layer whose outputs are the logits; that there is one was checked when the base model was loaded."""
+    layer = logits_layer(model)
+    assert layer is not None
+    return layer

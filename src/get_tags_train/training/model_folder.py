@@ -3,19 +3,25 @@
 import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from transformers import PreTrainedModel
 
 from get_tags_train.core.errors import GetTagsError
-from get_tags_train.core.files import file_sha256, folder_bytes, write_json
+from get_tags_train.core.files import file_sha256, folder_bytes
 from get_tags_train.core.home import PARTIAL
 from get_tags_train.core.i18n import Command, _
 from get_tags_train.core.version import __version__
 from get_tags_train.core.workspace import PLAN
 from get_tags_train.model.device import choose_precision
-from get_tags_train.model.metadata import METADATA_FILE
+from get_tags_train.model.metadata import (
+    DataRecord,
+    EpochRecord,
+    ModelMetadata,
+    SettingsRecord,
+    TagRecord,
+    write_metadata,
+)
 from get_tags_train.model.probes import take_probes
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.text.tokenizer import save_tokenizer
@@ -46,33 +52,33 @@ def check_disk(folder: Path, model: PreTrainedModel) -> None:
         )
 
 
-def write_model_folder(run: TrainingRun, trained: TrainedModel, known: dict[str, Any]) -> None:
-    """The model folder, with its facts last: their presence means that all of it is there."""
+def write_model_folder(run: TrainingRun, trained: TrainedModel, *, resumed: bool, seconds: float) -> None:
+    """The model folder, with its metadata last: their presence means that all of it is there."""
     folder = run.folder
     trained.model.save_pretrained(folder)
     # safetensors keeps its files to their owner; whoever runs the API is to read them too.
     shutil.copymode(folder / "config.json", folder / "model.safetensors")
     save_tokenizer(run.tokenizer, folder, run.training.context_length)
-    write_json(folder / METADATA_FILE, _facts(run, trained) | known)
+    write_metadata(folder, _metadata(run, trained).model_copy(update={"resumed": resumed, "seconds": seconds}))
 
 
-def _facts(run: TrainingRun, trained: TrainedModel) -> dict[str, Any]:
+def _metadata(run: TrainingRun, trained: TrainedModel) -> ModelMetadata:
     """What the model folder says of itself."""
     folder, examples, progress = run.folder, trained.examples, trained.progress
     model_files = [p for p in sorted(folder.iterdir()) if p.suffix in {".json", ".safetensors"} and p.name != PLAN]
-    return {
-        "format": 1,
-        "name": run.name,
-        "created": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "version": __version__,
-        "data": {"name": run.data.name, "checksum": run.data.manifest.checksum},
-        "base_model": run.training.base_model,
-        "settings": run.training.model_dump() | {"batch_size": progress.batch_size},
-        "examples": len(examples.rows),
-        "left_out": int(run.left_out.sum()),
-        "selecting": int(run.selecting.sum()),
-        "tags": [
-            {"tag": tag, "documents": documents, "threshold": threshold, "scale": scale, "shift": shift}
+    return ModelMetadata(
+        format=1,
+        name=run.name,
+        created=datetime.now().astimezone().isoformat(timespec="seconds"),
+        version=__version__,
+        data=DataRecord(name=run.data.name, checksum=run.data.manifest.checksum),
+        base_model=run.training.base_model,
+        settings=SettingsRecord(**run.training.model_dump() | {"batch_size": progress.batch_size}),
+        examples=len(examples.rows),
+        left_out=int(run.left_out.sum()),
+        selecting=int(run.selecting.sum()),
+        tags=[
+            TagRecord(tag=tag, documents=documents, threshold=threshold, scale=scale, shift=shift)
             for tag, documents, threshold, scale, shift in zip(
                 examples.tags,
                 examples.counts,
@@ -81,19 +87,19 @@ def _facts(run: TrainingRun, trained: TrainedModel) -> dict[str, Any]:
                 strict=True,
             )
         ],
-        "device": run.device,
-        "precision": choose_precision(run.training.precision, run.device),
-        "processes": trained.processes,
-        "steps": progress.step,
-        "epochs": list(progress.epochs),
-        "best_epoch": progress.best_epoch or run.training.epochs,
-        "useful_tokens": round(progress.useful_tokens / progress.computed_tokens, 4),
-        "tokens_per_second": round(progress.useful_tokens / progress.seconds, 1),
-        "tokens_at_once": progress.physical_tokens,
-        "files": {path.name: file_sha256(path) for path in model_files},
-        "probes": [probe.as_json() for probe in take_probes(TagModel(folder))],
-        "evaluations": [],
-    }
+        device=run.device,
+        precision=choose_precision(run.training.precision, run.device),
+        processes=trained.processes,
+        steps=progress.step,
+        epochs=[EpochRecord.model_validate(epoch) for epoch in progress.epochs],
+        best_epoch=progress.best_epoch or run.training.epochs,
+        useful_tokens=round(progress.useful_tokens / progress.computed_tokens, 4),
+        tokens_per_second=round(progress.useful_tokens / progress.seconds, 1),
+        tokens_at_once=progress.physical_tokens,
+        files={path.name: file_sha256(path) for path in model_files},
+        probes=take_probes(TagModel(folder)),
+        evaluations=[],
+    )
 
 
 def new_model_name(parent: Path, data_name: str) -> str:

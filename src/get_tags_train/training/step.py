@@ -15,12 +15,12 @@ from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.i18n import Command, _
 from get_tags_train.core.settings import TrainingSettings
 from get_tags_train.metrics.ranking import precision_at_k
+from get_tags_train.model.base_model import is_new_layer
 from get_tags_train.model.cpu_threads import CpuThreads
 from get_tags_train.model.device import choose_precision, is_out_of_memory
 from get_tags_train.training.batches import Batch, Documents, split_by_tokens
 from get_tags_train.training.cpu_kernels import has_plain_attention, seed_dropout, use_own_dropout, use_plain_products
 from get_tags_train.training.distributed import ProcessGroup
-from get_tags_train.training.head import is_new_layer
 
 # Tokens computed at once, padding included, by each core that computes alone: enough to keep a GPU busy, few enough
 # for a processor's caches. Where memory ends before, it is halved.

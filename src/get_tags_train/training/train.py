@@ -90,9 +90,8 @@ def train(
             with keep_awake(_("a model is being trained")):
                 trained = _fit(run, processes, on_event)
             processes.part()
-            write_model_folder(
-                run, trained, {"resumed": workspace.resumed, "seconds": round(perf_counter() - started, 3)}
-            )
+            seconds = round(perf_counter() - started, 3)
+            write_model_folder(run, trained, resumed=workspace.resumed, seconds=seconds)
         training_record.write_training_record(folder, data, left_out, Path(settings.base_model))
         remove_folder(folder / CHECKPOINTS)
         (folder / _TOKENISED_AGAIN).unlink(missing_ok=True)
