@@ -60,8 +60,8 @@ def settings(url: str, tmp_path: Path, demo_tokenizer_folder: Path) -> Settings:
 def opened(settings: Settings, **queries: str) -> DocumentSource:
     database = settings.database
     queries = {"documents_query": database.documents_query, "tags_query": database.tags_query, **queries}
-    with as_user_errors(settings):
-        return DocumentSource(open_engine(settings), **queries)
+    with as_user_errors(settings.database):
+        return DocumentSource(open_engine(settings.database, settings.home), **queries)
 
 
 def test_texts_and_tags_come_as_they_are(settings: Settings) -> None:
@@ -168,8 +168,8 @@ def test_a_query_that_is_wrong_is_told_in_words(settings: Settings) -> None:
 @pytest.mark.parametrize("url", ["mariadb"], indirect=True)
 def test_a_wrong_password_is_told_in_words(url: str, tmp_path: Path) -> None:
     settings = settings_for(tmp_path, url=url.replace("geheim", "falsch"))
-    with pytest.raises(GetTagsError, match="Access denied") as caught, as_user_errors(settings):
-        open_engine(settings).connect()
+    with pytest.raises(GetTagsError, match="Access denied") as caught, as_user_errors(settings.database):
+        open_engine(settings.database, settings.home).connect()
     assert "GET_TAGS_DATABASE_PASSWORD" in caught.value.hint
     assert "falsch" not in caught.value.message + caught.value.hint
 
@@ -177,11 +177,11 @@ def test_a_wrong_password_is_told_in_words(url: str, tmp_path: Path) -> None:
 @on_our_own_servers
 def test_the_database_is_opened_for_reading(settings: Settings) -> None:
     fill(settings.database.url, DOCUMENTS[:1], PAIRS[:1])
-    engine = open_engine(settings)
+    engine = open_engine(settings.database, settings.home)
     for _ in range(2):  # a connection of the pool stays so
         with (
             pytest.raises(GetTagsError, match=r"(?i)read.only"),
-            as_user_errors(settings),
+            as_user_errors(settings.database),
             engine.connect() as connection,
         ):
             connection.execute(text("DELETE FROM documents"))
@@ -191,12 +191,12 @@ def test_the_database_is_opened_for_reading(settings: Settings) -> None:
 @on_our_own_servers
 def test_a_query_that_takes_too_long_is_ended(settings: Settings) -> None:
     hasty = settings.model_copy(update={"database": settings.database.model_copy(update={"timeout_seconds": 1})})
-    engine = open_engine(hasty)
+    engine = open_engine(hasty.database, hasty.home)
     query = "SELECT pg_sleep(20)" if engine.dialect.name == "postgresql" else "SELECT SLEEP(20) FROM (SELECT 1) q"
     started = time.monotonic()
     with (
         pytest.raises(GetTagsError, match="takes too long") as caught,
-        as_user_errors(hasty),
+        as_user_errors(hasty.database),
         engine.connect() as connection,
     ):
         connection.execute(text(query))
@@ -260,9 +260,9 @@ def test_a_server_that_stays_away(settings: Settings, proxy: Proxy) -> None:
     fill(settings.database.url, DOCUMENTS, PAIRS)
     gone = through(proxy, settings, retry_seconds=2)
     heard: list[tuple[str, float]] = []
-    with as_user_errors(gone):
+    with as_user_errors(gone.database):
         source = DocumentSource(
-            open_engine(gone),
+            open_engine(gone.database, gone.home),
             gone.database.documents_query,
             gone.database.tags_query,
             retry_seconds=gone.database.retry_seconds,
@@ -282,7 +282,9 @@ def test_waiting_for_a_server_can_be_ended(settings: Settings, proxy: Proxy) -> 
     fill(settings.database.url, DOCUMENTS, PAIRS)
     gone, database = through(proxy, settings), settings.database
     queries = database.documents_query, database.tags_query
-    source = DocumentSource(open_engine(gone), *queries, retry_seconds=60, on_retry=lambda *_: paused.set())
+    source = DocumentSource(
+        open_engine(gone.database, gone.home), *queries, retry_seconds=60, on_retry=lambda *_: paused.set()
+    )
     paused = threading.Event()
     proxy.close()
 

@@ -14,7 +14,7 @@ import keyring
 import pytest
 from databases import settings_for
 from keyring.backend import KeyringBackend
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from get_tags_train.core.errors import GetTagsError, InputError
@@ -61,12 +61,16 @@ def memory_keyring() -> Any:
     keyring.set_keyring(before)
 
 
+def engine_of(settings: Settings) -> Engine:
+    return open_engine(settings.database, settings.home)
+
+
 def odbc_url(connection: str) -> str:
     return f"mssql+pyodbc:///?odbc_connect={quote_plus(connection)}"
 
 
 def opened(home: Path, url: str, password: str = "") -> Any:
-    return open_engine(settings_for(home, url=url, database={"password": password})).url
+    return engine_of(settings_for(home, url=url, database={"password": password})).url
 
 
 # --- queries ---
@@ -225,7 +229,7 @@ def test_errors_never_show_a_password(tmp_path: Path, url: str, password: str) -
     settings = settings_for(tmp_path, url=url, database={"password": password})
     spelt = [SECRET, quote(SECRET, safe=""), quote_plus(SECRET)]
     said = f"Login failed, PWD={{{SECRET}}}; " + "; ".join(spelt)
-    with pytest.raises(GetTagsError) as caught, as_user_errors(settings):
+    with pytest.raises(GetTagsError) as caught, as_user_errors(settings.database):
         raise OperationalError("SELECT 1", {"text": "a document"}, Exception(said))
     shown = f"{caught.value!r} {caught.value.message} {caught.value.hint}"
     assert "Login failed, PWD={***}" in shown
@@ -237,8 +241,8 @@ def test_errors_never_show_a_password(tmp_path: Path, url: str, password: str) -
 @pytest.mark.parametrize(("url", "password"), SECRET_SETTINGS)
 def test_settings_and_secrets(tmp_path: Path, url: str, password: str) -> None:
     settings = settings_for(tmp_path, url=url, database={"password": password})
-    assert SECRET in secrets_of(settings)
-    for secret in secrets_of(settings):
+    assert SECRET in secrets_of(settings.database)
+    for secret in secrets_of(settings.database):
         assert secret not in repr(settings)
         assert secret not in str(settings)
         assert secret not in repr(settings.database)
@@ -247,7 +251,7 @@ def test_settings_and_secrets(tmp_path: Path, url: str, password: str) -> None:
 
 def test_the_keyrings_password_is_a_secret_too(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
     memory_keyring.set_password("get-tags", "ana@db1", SECRET)
-    assert SECRET in secrets_of(settings_for(tmp_path, url="postgresql+psycopg://ana@db1/acte"))
+    assert SECRET in secrets_of(settings_for(tmp_path, url="postgresql+psycopg://ana@db1/acte").database)
 
 
 def test_an_unusable_url_is_not_repeated(tmp_path: Path) -> None:
@@ -257,37 +261,37 @@ def test_an_unusable_url_is_not_repeated(tmp_path: Path) -> None:
         "postgresql+psycopg://ana:geheim@h:port/d",
     ):
         with pytest.raises(InputError) as caught:
-            open_engine(settings_for(tmp_path, url=url))
+            engine_of(settings_for(tmp_path, url=url))
         assert "[database] url" in caught.value.message
         assert "geheim" not in caught.value.message + caught.value.hint
 
 
 def test_no_url_names_where_to_set_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No database is set") as caught:
-        open_engine(settings_for(tmp_path, url=""))
+        engine_of(settings_for(tmp_path, url=""))
     assert "get-tags.toml" in caught.value.hint
 
 
 def test_a_driver_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pg8000", None)
     with pytest.raises(InputError, match="pg8000") as caught:
-        open_engine(settings_for(tmp_path, url="postgresql+pg8000://ana:geheim@db1/acte"))
+        engine_of(settings_for(tmp_path, url="postgresql+pg8000://ana:geheim@db1/acte"))
     assert caught.value.hint.endswith("pip install pg8000.")
     assert "geheim" not in caught.value.message
 
 
 def test_an_odbc_driver_that_is_not_installed_is_named(tmp_path: Path) -> None:
     settings = settings_for(tmp_path, url="mssql+pyodbc://ana:geheim@db1/Acte?driver=No+Such+Driver")
-    with pytest.raises(GetTagsError) as caught, as_user_errors(settings):
-        open_engine(settings).connect()
+    with pytest.raises(GetTagsError) as caught, as_user_errors(settings.database):
+        engine_of(settings).connect()
     assert "mssql+pyodbc://db1/Acte" in caught.value.message
     assert "geheim" not in caught.value.message
 
 
 def test_a_closed_port_is_told_in_words(tmp_path: Path) -> None:
     settings = settings_for(tmp_path, url="postgresql+psycopg://ana:geheim@127.0.0.1:1/acte?connect_timeout=2")
-    with pytest.raises(GetTagsError) as caught, as_user_errors(settings):
-        open_engine(settings).connect()
+    with pytest.raises(GetTagsError) as caught, as_user_errors(settings.database):
+        engine_of(settings).connect()
     assert caught.value.message.startswith("The server of postgresql+psycopg://127.0.0.1:1/acte cannot be reached: ")
     assert "geheim" not in caught.value.message
     assert caught.value.hint
@@ -330,7 +334,7 @@ MICROSOFT = "[Microsoft][ODBC Driver 18 for SQL Server]"
     ],
 )
 def test_what_a_database_says_is_told_in_words(tmp_path: Path, said: str, message: str, hint: str) -> None:
-    with pytest.raises(GetTagsError) as caught, as_user_errors(settings_for(tmp_path)):
+    with pytest.raises(GetTagsError) as caught, as_user_errors(settings_for(tmp_path).database):
         raise OperationalError("SELECT 1", None, Exception(said))
     assert caught.value.message.startswith(message)
     assert caught.value.message.endswith(said)
@@ -440,7 +444,7 @@ def test_sql_server_reads_a_snapshot_if_told_to(
     original = database.create_engine
     monkeypatch.setattr(database, "create_engine", lambda url, **given: options.update(given) or original(url, **given))
     url = "mssql+pyodbc://ana:x@db1/Acte?driver=ODBC+Driver+18+for+SQL+Server"
-    engine = open_engine(settings_for(tmp_path, url=url, database={"snapshot_isolation": snapshot}))
+    engine = engine_of(settings_for(tmp_path, url=url, database={"snapshot_isolation": snapshot}))
     assert options.get("isolation_level") == ("SNAPSHOT" if snapshot else None)
     connection = SimpleNamespace(timeout=0)
     for listener in engine.pool.dispatch.connect:
@@ -465,7 +469,7 @@ def home(tmp_path: Path) -> Path:
 
 def test_a_missing_sqlite_file_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="There is no SQLite database") as caught:
-        open_engine(settings_for(tmp_path, url="sqlite:///nowhere/test.db"))
+        engine_of(settings_for(tmp_path, url="sqlite:///nowhere/test.db"))
     assert str(tmp_path / "nowhere" / "test.db") in caught.value.message
     assert not list(tmp_path.iterdir())
 
@@ -476,13 +480,13 @@ def test_a_sqlite_file_is_read_and_never_changed(home: Path, absolute: bool) -> 
     before = hashlib.sha256(path.read_bytes()).digest()
     url = f"sqlite:///{quote(str(path))}" if absolute else "sqlite:///test.db"
     settings = settings_for(home, url=url)
-    engine = open_engine(settings)
+    engine = engine_of(settings)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT id, text FROM documents")).all() == [(1, "unu")]
     for statement in ("INSERT INTO documents VALUES (2, 'doi')", "CREATE TABLE t (a)", "DROP TABLE documents"):
         with (
             pytest.raises(GetTagsError, match="readonly database"),
-            as_user_errors(settings),
+            as_user_errors(settings.database),
             engine.begin() as connection,
         ):
             connection.execute(text(statement))
@@ -494,23 +498,21 @@ def test_a_sqlite_file_is_read_and_never_changed(home: Path, absolute: bool) -> 
 @pytest.mark.parametrize(("query", "said"), [("SELECT 1 FROM nope", "nope"), ("SELECT nope FROM documents", "nope")])
 def test_an_unknown_table_or_column_is_named(home: Path, query: str, said: str) -> None:
     settings = settings_for(home)
-    with pytest.raises(GetTagsError, match=said) as caught, as_user_errors(settings):
-        open_engine(settings).connect().execute(text(query))
+    with pytest.raises(GetTagsError, match=said) as caught, as_user_errors(settings.database):
+        engine_of(settings).connect().execute(text(query))
     assert caught.value.hint == "Check documents_query and tags_query under [database]."
     assert "sqlite:///test.db" in caught.value.message
 
 
 def test_bound_text_is_never_shown(home: Path) -> None:
     settings = settings_for(home)
-    with pytest.raises(GetTagsError) as caught, as_user_errors(settings):
-        open_engine(settings).connect().execute(
-            text("SELECT nope FROM documents WHERE text = :t"), {"t": "secret text"}
-        )
+    with pytest.raises(GetTagsError) as caught, as_user_errors(settings.database):
+        engine_of(settings).connect().execute(text("SELECT nope FROM documents WHERE text = :t"), {"t": "secret text"})
     assert "secret text" not in str(caught.value)
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "test.db").write_text("no database" * 200)
     settings: Settings = settings_for(tmp_path)
-    with pytest.raises(GetTagsError, match="not a database"), as_user_errors(settings):
-        open_engine(settings).connect().execute(text("SELECT 1 FROM sqlite_master"))
+    with pytest.raises(GetTagsError, match="not a database"), as_user_errors(settings.database):
+        engine_of(settings).connect().execute(text("SELECT 1 FROM sqlite_master"))

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -14,7 +15,7 @@ from sqlparse.tokens import DDL, Punctuation
 
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.i18n import N_, _
-from get_tags_train.core.settings import Settings
+from get_tags_train.core.settings import DatabaseSettings
 
 KEYRING_SERVICE = "get-tags"
 _CHANGING = {"INTO", "INSERT", "UPDATE", "DELETE", "EXEC", "EXECUTE"}
@@ -38,17 +39,17 @@ _SECRET_KEYS = re.compile(r"(pwd|password|passwd|token|secret|accesskey)", re.IG
 _ODBC_PAIR = re.compile(r"\s*([^=;]+?)\s*=\s*(\{(?:[^}]|\}\})*\}|[^;]*)")
 
 
-def open_engine(settings: Settings) -> Engine:
-    """An engine for the database of the settings, for reading. Raises InputError on a URL that cannot be used."""
-    url = _with_password(_parse(settings.database.url), settings.database.password)
+def open_engine(settings: DatabaseSettings, home: Path) -> Engine:
+    """An engine that only reads; a relative SQLite path lies in the home. Raises InputError on an unusable URL."""
+    url = _with_password(_parse(settings.url), settings.password)
     options: dict[str, Any] = {}
     if url.get_backend_name() == "sqlite":
-        url = _read_only_sqlite(url, settings)
+        url = _read_only_sqlite(url, home)
     elif url.get_dialect().driver in {"psycopg", "psycopg2"}:
         options["connect_args"] = {key: value for key, value in _KEEPALIVE.items() if key not in url.query}
     elif url.get_dialect().driver == "pymysql":
-        options["connect_args"] = {"connect_timeout": 15, "read_timeout": settings.database.timeout_seconds + 30}
-    elif url.get_backend_name() == "mssql" and settings.database.snapshot_isolation:
+        options["connect_args"] = {"connect_timeout": 15, "read_timeout": settings.timeout_seconds + 30}
+    elif url.get_backend_name() == "mssql" and settings.snapshot_isolation:
         options["isolation_level"] = "SNAPSHOT"
     try:
         engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, **options)
@@ -63,7 +64,7 @@ def open_engine(settings: Settings) -> Engine:
         ) from None
     except SQLAlchemyError as error:
         raise InputError(_("[database] url cannot be used: {first_line}", first_line=first_line(error))) from None
-    _limit_sessions(engine, settings.database.timeout_seconds)
+    _limit_sessions(engine, settings.timeout_seconds)
     return engine
 
 
@@ -78,14 +79,14 @@ def describe_url(text: str) -> str:
     return f"{url.drivername}://{host}{port}/{database}"
 
 
-def secrets_of(settings: Settings, *, ask_keyring: bool = True) -> list[str]:
+def secrets_of(settings: DatabaseSettings, *, ask_keyring: bool = True) -> list[str]:
     """All that must never be shown or logged, as it is and as URLs spell it; the keyring may ask for a password."""
     try:
-        url = _parse(settings.database.url)
-        url = _with_password(url, settings.database.password) if ask_keyring else url
+        url = _parse(settings.url)
+        url = _with_password(url, settings.password) if ask_keyring else url
     except InputError:
-        return [secret for secret in (settings.database.url, settings.database.password) if secret]
-    found = [str(url.password or ""), settings.database.password]
+        return [secret for secret in (settings.url, settings.password) if secret]
+    found = [str(url.password or ""), settings.password]
     found += [str(value) for key, value in url.query.items() if _SECRET_KEYS.search(key)]
     pairs = _ODBC_PAIR.findall(str(url.query.get("odbc_connect", "")))
     found += [_unbraced(value) for key, value in pairs if _SECRET_KEYS.search(key)]
@@ -199,10 +200,10 @@ def _from_keyring(user: str, server: str) -> str:
         return ""  # no keyring on this machine
 
 
-def _read_only_sqlite(url: URL, settings: Settings) -> URL:
+def _read_only_sqlite(url: URL, home: Path) -> URL:
     if not url.database or url.database.startswith("file:"):
         return url
-    path = settings.path(url.database)
+    path = home / Path(url.database).expanduser()
     if not path.is_file():
         raise InputError(_("There is no SQLite database {path}.", path=path), _("Check url under [database]."))
     posix = quote(path.absolute().as_posix(), safe="/:")

@@ -13,7 +13,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponent
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.i18n import N_, _
-from get_tags_train.core.settings import Settings
+from get_tags_train.core.settings import DatabaseSettings
 from get_tags_train.data.database import describe_url, first_line, secrets_of
 
 # Of what a database says; drivers quote data and statements at length.
@@ -173,7 +173,7 @@ def is_undecodable(error: BaseException) -> bool:
 
 
 @contextmanager
-def as_user_errors(settings: Settings) -> Iterator[None]:
+def as_user_errors(settings: DatabaseSettings) -> Iterator[None]:
     """Raise what a database says as GetTagsError, without parameters, document text or secrets."""
     try:
         yield
@@ -182,7 +182,7 @@ def as_user_errors(settings: Settings) -> Iterator[None]:
         failure = next((f for f in _FAILURES if re.search(f.pattern, said, re.IGNORECASE)), _UNKNOWN)
         for secret in secrets_of(settings):
             said = said.replace(secret, "***")
-        database = describe_url(settings.database.url)
+        database = describe_url(settings.url)
         raise GetTagsError(
             f"{_(failure.message, database=database)}: {said[:_SHOWN_CHARACTERS]}",
             _(failure.hint, drivers=", ".join(pyodbc.drivers()) or _("none")),

@@ -56,8 +56,8 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     listed = read_ids(ids_path) if ids_path else None
     tokenizer = load_tokenizer(settings.base_model)
     plan = _plan(settings, tokenizer)
-    engine = open_engine(settings)
-    with as_user_errors(settings):
+    engine = open_engine(settings.database, home)
+    with as_user_errors(settings.database):
         source = DocumentSource(
             engine,
             settings.database.documents_query,

@@ -138,9 +138,9 @@ def _size(count: int) -> str:
 
 
 def _database(settings: Settings) -> Check:
-    engine = open_engine(settings)
+    engine = open_engine(settings.database, settings.home)
     database = settings.database
-    with as_user_errors(settings):
+    with as_user_errors(settings.database):
         source = DocumentSource(engine, database.documents_query, database.tags_query)
         started = perf_counter()
         listed = source.read_ids()
@@ -182,8 +182,8 @@ def _database(settings: Settings) -> Check:
 
 def _database_in_short(settings: Settings) -> Check:
     """Whether it answers and the queries fit."""
-    engine = open_engine(settings)
-    with as_user_errors(settings):
+    engine = open_engine(settings.database, settings.home)
+    with as_user_errors(settings.database):
         source = DocumentSource(engine, settings.database.documents_query, settings.database.tags_query)
         shown = _samples_of(source)
     engine.dispose()
