@@ -30,6 +30,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from get_tags_train.core.arrow import with_first_row
 from get_tags_train.core.csv import write_csv
 from get_tags_train.data.near_duplicates import SIMILAR, Finder, find_near_duplicates, group_documents
 from get_tags_train.data.prepared import PreparedData
@@ -103,6 +104,10 @@ class Texts:
             yield pa.record_batch(
                 [ids, pa.array(rows), pa.array([text_hash(t) for t in rows])], names=["id", "text", "text_hash"]
             )
+
+    def numbered_batches(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """500 at a time, each with the row of its first text."""
+        return with_first_row(self.batches())
 
 
 def read_samples(texts: Sequence[str]) -> Samples:
@@ -279,6 +284,10 @@ class Beginning:
             if left <= 0:
                 return
 
+    def numbered_batches(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """The same, each with the row of its first document."""
+        return with_first_row(self.batches())
+
 
 def most_memory(job: Callable[[], object]) -> int:
     """Bytes of Python and numpy at their highest."""
@@ -341,12 +350,11 @@ def run_alternatives(_: argparse.Namespace) -> None:
 def by_ours(documents: list[str], examples: list[str]) -> dict[int, set[int]]:
     """The documents that are like each example."""
     found = defaultdict(set)
-    finder, first = Finder(shingle(examples)), 0
-    for batch in Texts(documents).batches():
+    finder = Finder(shingle(examples))
+    for first, batch in Texts(documents).numbered_batches():
         here = finder.find(shingle(batch.column("text")))
         for document, example in zip(here.documents.tolist(), here.examples.tolist(), strict=True):
             found[example].add(first + document)
-        first += len(batch)
     return found
 
 

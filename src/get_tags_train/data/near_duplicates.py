@@ -112,11 +112,9 @@ def find_near_duplicates(examples: Shingles, data: PreparedData) -> NearDuplicat
         return _none()
     finder = Finder(examples)
     found = [_none()]
-    first = 0
-    for batch in data.batches():
+    for first, batch in data.numbered_batches():
         here = finder.find(shingle(batch.column("text")))
         found.append(here._replace(documents=here.documents + first))
-        first += len(batch)
     return NearDuplicates(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
@@ -163,8 +161,7 @@ def _sketches(data: PreparedData) -> tuple[NDArray[np.uint16], NDArray[np.bool_]
     total = data.manifest.documents_kept
     sketches, has_words = np.zeros((total, _SKETCH), np.uint16), np.zeros(total, bool)
     factors = mix(np.arange(1, 2 * _SKETCH + 1, dtype=np.uint64)).astype(np.uint32) | np.uint32(1)
-    first = 0
-    for batch in data.batches():
+    for first, batch in data.numbered_batches():
         shingles = shingle(batch.column("text"))
         filled = np.flatnonzero(np.diff(shingles.starts))
         begins, rows = shingles.starts[filled], first + filled
@@ -173,7 +170,6 @@ def _sketches(data: PreparedData) -> tuple[NDArray[np.uint16], NDArray[np.bool_]
         for order in range(_SKETCH if len(filled) else 0):
             smallest = np.minimum.reduceat((halves ^ factors[_SKETCH + order]) * factors[order], begins)
             sketches[rows, order] = (smallest * np.uint32(_SPREAD)) >> np.uint32(16)
-        first += len(batch)
     return sketches, has_words
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from get_tags_train.core.arrow import list_rows
+from get_tags_train.core.arrow import list_rows, read_batches, with_first_row
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.files import file_sha256, read_json, write_json
 from get_tags_train.core.i18n import _
@@ -194,17 +194,20 @@ class PreparedData:
             )
         self._is_checked = True
 
+    def numbered_batches(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """`batches`, each with the row of its first document."""
+        return with_first_row(self.batches())
+
     def read(self, path: Path) -> list[pa.RecordBatch]:
         """The documents of one of `document_paths`, memory-mapped. Raises GetTagsError where they are not sound."""
         return list(self._read(path))
 
     def _read(self, path: Path) -> Iterator[pa.RecordBatch]:
         try:
-            with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
-                for batch in stream:
-                    if not self._is_checked:
-                        _check_batch(batch, len(self.tags))
-                    yield batch
+            for batch in read_batches(path):
+                if not self._is_checked:
+                    _check_batch(batch, len(self.tags))
+                yield batch
         except (pa.ArrowException, OSError) as error:
             raise _damaged(self.folder, _("{name} holds no sound documents", name=path.name)) from error
 

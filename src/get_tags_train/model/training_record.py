@@ -29,10 +29,8 @@ def write_text_hashes(folder: Path, data: PreparedData, rows: NDArray[np.int64],
     is_row = np.zeros(data.manifest.documents_kept, bool)
     is_row[rows] = True
     parts = [_stored(base_model)]
-    first = 0
-    for batch in data.batches():
+    for first, batch in data.numbered_batches():
         chosen = batch.filter(pa.array(is_row[first : first + len(batch)]))
-        first += len(batch)
         hashes = hashes_as_integers(chosen.column("text_hash"))[:, 0]
         rest = (text.partition("\n")[2] for text in chosen.column("text").to_pylist())
         parts += [hashes, _hashes([text for text in rest if text])]
