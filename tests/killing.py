@@ -22,7 +22,7 @@ from get_tags_train.data import database, extract, read, reuse, source
 from get_tags_train.text import encoder
 from get_tags_train.core.config import load_settings
 from get_tags_train.text.tokenizer import load_tokenizer
-read.PIECE_DOCUMENTS = 40
+read.SHARD_DOCUMENTS = 40
 settings = load_settings(Path(sys.argv[1]), environ={})
 load_tokenizer(settings.base_model)
 for kill_after_seconds in sys.stdin:

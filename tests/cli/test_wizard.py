@@ -137,7 +137,7 @@ def said(monkeypatch):
 @pytest.fixture
 def interrupt(home, monkeypatch):
     """Begin an extraction and stop it when 250 documents have been read and 200 of them are kept."""
-    monkeypatch.setattr(read, "PIECE_DOCUMENTS", 100)
+    monkeypatch.setattr(read, "SHARD_DOCUMENTS", 100)
 
     def stop(event):
         if event.__class__ is StageProgress and event.done >= 250:

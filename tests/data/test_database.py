@@ -20,15 +20,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.settings import Settings
 from get_tags_train.data import database, database_errors
-from get_tags_train.data.database import (
-    check_inside_select,
-    checked_select,
-    describe_url,
-    first_line,
-    open_engine,
-    secrets_of,
-)
+from get_tags_train.data.database import describe_url, first_line, open_engine, secrets_of
 from get_tags_train.data.database_errors import RetryPolicy, as_user_errors, retry, transient_error
+from get_tags_train.data.queries import check_inside_select, checked_select
 
 SECRET = "p@ss: w/ö;rd+%41"
 ODBC = "DRIVER={ODBC Driver 18 for SQL Server};SERVER=tcp:db1,1433;DATABASE=Acte;UID=ana"
@@ -346,7 +340,7 @@ def test_first_line() -> None:
     assert first_line(ValueError()) == "ValueError"
 
 
-# --- trouble that passes ---
+# --- errors that pass ---
 
 
 def failure(*args: Any, statement: str | None = "SELECT 1", lost: bool = False) -> DBAPIError:
@@ -383,9 +377,9 @@ def test_pauses_grow_until_it_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     def read() -> None:
         raise failure("08S01", "gone")
 
-    patience = RetryPolicy(300, lambda why, seconds: heard.append(seconds), ended)
+    policy = RetryPolicy(300, lambda why, seconds: heard.append(seconds), ended)
     with pytest.raises(GetTagsError, match="was lost, and 300 seconds of trying again") as caught:
-        retry(read, patience)
+        retry(read, policy)
     assert heard[:7] == [1, 2, 4, 8, 16, 30, 30]
     assert 300 <= sum(heard) < 330
     assert "the same command continues it" in caught.value.hint

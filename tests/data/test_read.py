@@ -130,7 +130,13 @@ def test_text_is_stored_clean_with_its_title(home: Home) -> None:
 def test_only_the_data_are_left(home: Home) -> None:
     result = home.extract()
     assert names_in(data_dir(home.folder)) == ["tags_v1"]
-    assert names_in(Path(result.path)) == ["documents-00000.arrow", "manifest.json", "tags.json"]
+    assert names_in(Path(result.path)) == [
+        "dataset_info.json",
+        "documents-00000.arrow",
+        "manifest.json",
+        "state.json",
+        "tags.json",
+    ]
 
 
 def test_documents_that_nothing_is_left_of(home: Home) -> None:
@@ -150,15 +156,15 @@ def test_null_and_repeated_ids_are_told(home: Home) -> None:
 
 
 def test_the_checksum_depends_on_nothing_but_the_documents(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reuse, "find_earlier", lambda *_: None)
+    monkeypatch.setattr(reuse, "find_reusable", lambda *_: None)
     checksums = {home.extract().checksum}
-    for page_size, piece_documents in [(1, 5000), (2, 3), (500, 1), (3, 4)]:
-        monkeypatch.setattr(read, "PIECE_DOCUMENTS", piece_documents)
+    for page_size, shard_documents in [(1, 5000), (2, 3), (500, 1), (3, 4)]:
+        monkeypatch.setattr(read, "SHARD_DOCUMENTS", shard_documents)
         result = home.extract(database={"page_size": page_size})
         checksums.add(result.checksum)
         assert ids_of(result) == [1, 7, 9]
         assert PreparedData(Path(result.path)).manifest.conflicting_duplicates == 1
-    monkeypatch.setattr(read, "PIECE_SECONDS", 0.0)
+    monkeypatch.setattr(read, "SHARD_SECONDS", 0.0)
     checksums.add(
         home.extract(list(reversed(DOCUMENTS)), list(reversed(list(TAGS))), database={"page_size": 2}).checksum
     )
@@ -177,18 +183,18 @@ def test_whatever_changes_a_document_changes_the_checksum(home: Home) -> None:
     assert len(checksums) == 5
 
 
-# --- what an earlier extraction has already ---
+# --- what an earlier extraction has already, is reused ---
 
 
 def taken(result: DataResult) -> int:
     return PreparedData(Path(result.path)).manifest.taken_from_earlier
 
 
-@pytest.mark.parametrize("piece_documents", [2, 5000])
+@pytest.mark.parametrize("shard_documents", [2, 5000])
 def test_what_has_not_changed_is_taken_from_the_newest_data(
-    home: Home, monkeypatch: pytest.MonkeyPatch, piece_documents: int
+    home: Home, monkeypatch: pytest.MonkeyPatch, shard_documents: int
 ) -> None:
-    monkeypatch.setattr(read, "PIECE_DOCUMENTS", piece_documents)
+    monkeypatch.setattr(read, "SHARD_DOCUMENTS", shard_documents)
     home.extract()
     changed: Documents = [*DOCUMENTS[1:], (9, "Titlu", "Contractul de vânzare"), (10, None, "Un text nou")]
     tags = [*TAGS[1:], (9, "vânzări"), (10, "legi")]
@@ -197,7 +203,7 @@ def test_what_has_not_changed_is_taken_from_the_newest_data(
     assert taken(second) == 2
     assert "are taken from tags_v1" in home.notices()
     assert ids_of(second) == [1, 7, 9, 10]
-    monkeypatch.setattr(reuse, "find_earlier", lambda *_: None)
+    monkeypatch.setattr(reuse, "find_reusable", lambda *_: None)
     full = home.extract(changed, tags)
     assert (taken(full), full.checksum) == (0, second.checksum)
     assert rows(full) == rows(second)
@@ -278,7 +284,7 @@ def stop_after(events: int) -> Any:
 
 
 def test_a_run_stopped_anywhere_is_continued(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read, "PIECE_DOCUMENTS", 2)
+    monkeypatch.setattr(read, "SHARD_DOCUMENTS", 2)
     whole = home.extract(database={"page_size": 1})
     events = len(home.events)
     for at in range(2, events - 2):
@@ -294,7 +300,7 @@ def test_a_run_stopped_anywhere_is_continued(home: Home, monkeypatch: pytest.Mon
         assert result.checksum == whole.checksum
         assert result.resumed == bool(partial)
         assert not [name for name in names_in(data_dir(home.folder)) if not re.fullmatch(r"tags_v\d+", name)]
-        assert names_in(Path(result.path))[-2:] == ["manifest.json", "tags.json"]
+        assert names_in(Path(result.path))[-3:] == ["manifest.json", "state.json", "tags.json"]
 
 
 def test_another_plan_is_not_continued(home: Home) -> None:
@@ -310,7 +316,7 @@ def test_another_plan_is_not_continued(home: Home) -> None:
 
 
 def test_a_failing_database_leaves_the_work_to_continue(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read, "PIECE_DOCUMENTS", 2)
+    monkeypatch.setattr(read, "SHARD_DOCUMENTS", 2)
     whole = home.extract()
     original, calls = read.DocumentSource.page, []
 
@@ -340,7 +346,7 @@ SLOW_COMMAND = """
 import sys, time
 from get_tags_train.cli import main
 from get_tags_train.data import read
-read.PIECE_DOCUMENTS = 40
+read.SHARD_DOCUMENTS = 40
 page = read.DocumentSource.page
 def slow(self, ids):
     time.sleep(0.01)
@@ -409,7 +415,9 @@ def test_a_killed_command_is_continued(small_demo: Path, demo_checksum: str) -> 
     assert result["checksum"] == demo_checksum
     assert names_in(data_dir(small_demo)) == ["tags_v1"]
     assert not [
-        name for name in names_in(Path(result["path"])) if not re.match(r"documents-|manifest|tags\.json", name)
+        name
+        for name in names_in(Path(result["path"]))
+        if not re.match(r"documents-|manifest|dataset_info|state|tags\.json", name)
     ]
     PreparedData(Path(result["path"])).verify()
     assert sorted(name for name in names_in(small_demo)) == sorted(

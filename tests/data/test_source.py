@@ -20,17 +20,10 @@ from get_tags_train.core.config import load_settings
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.settings import DatabaseSettings
 from get_tags_train.data import source
-from get_tags_train.data.source import (
-    DECLARED_TYPES,
-    TAGS_UNREADABLE,
-    TOO_LONG,
-    UNDECODABLE,
-    DocumentSource,
-    RawDocument,
-    pages,
-    parse_date,
-    sql_server_id_type,
-)
+from get_tags_train.data.cells import read_date
+from get_tags_train.data.ids import pages, sql_server_id_type
+from get_tags_train.data.queries import DECLARED_TYPES
+from get_tags_train.data.source import TAGS_UNREADABLE, TOO_LONG, UNDECODABLE, DocumentSource, RawDocument
 
 DOCUMENTS: Documents = [
     (3, "Titlu", "al treilea"),
@@ -236,7 +229,7 @@ def test_a_date_is_optional(database: Database) -> None:
     ],
 )
 def test_what_is_a_date(value: object, expected: date | None) -> None:
-    assert parse_date(value) == expected
+    assert read_date(value) == expected
 
 
 @pytest.mark.parametrize(

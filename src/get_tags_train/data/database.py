@@ -1,5 +1,6 @@
 """Engines, dialects, passwords: how a database is opened, and what of it may be shown."""
 
+import os
 import re
 from contextlib import closing
 from pathlib import Path
@@ -7,20 +8,15 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import keyring
-import sqlparse
 from keyring.errors import KeyringError
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-from sqlparse.tokens import DDL, Punctuation
 
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.i18n import N_, _
 from get_tags_train.core.settings import DatabaseSettings
 
 KEYRING_SERVICE = "get-tags"
-_CHANGING = {"INTO", "INSERT", "UPDATE", "DELETE", "EXEC", "EXECUTE"}
-
-
 # A link that dies without a word, as a VPN does, is noticed within about a minute (libpq's parameters).
 _KEEPALIVE = {"connect_timeout": 15, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 # Packages that a URL without a driver's name asks for, and what serves in their place.
@@ -99,45 +95,6 @@ def _unbraced(value: str) -> str:
     return value[1:-1].replace("}}", "}") if value.startswith("{") and value.endswith("}") else value
 
 
-def checked_select(query: str, key: str) -> str:
-    """The query without comments and closing semicolon, if it is one SELECT that writes nothing.
-
-    `key` is the setting it comes from. Raises InputError.
-    """
-    plain = sqlparse.format(query, strip_comments=True)
-    statements = [s for s in sqlparse.parse(plain) if str(s).strip().strip(";").strip()]
-    hint = _("It must be one SELECT, without INTO; several statements and changes are refused.")
-    if len(statements) != 1 or statements[0].get_type() != "SELECT":
-        raise InputError(_("[database] {key} is not a single SELECT.", key=key), hint)
-    depth = 0
-    for token in statements[0].flatten():
-        depth += {"(": 1, ")": -1}.get(token.value, 0) if token.ttype is Punctuation else 0
-        if depth < 0:  # it would close the parenthesis that it is put into
-            raise InputError(_("[database] {key} closes a parenthesis that it does not open.", key=key), hint)
-        if token.ttype is DDL or (token.is_keyword and token.value.upper() in _CHANGING):
-            raise InputError(_("[database] {key} contains {word}.", key=key, word=token.value.upper()), hint)
-    return str(statements[0]).strip().rstrip(";").strip()
-
-
-def check_inside_select(query: str, key: str) -> None:
-    """Raise InputError where SQL Server would not take a checked query inside another SELECT."""
-    depth, words = 0, []
-    for token in sqlparse.parse(query)[0].flatten():
-        depth += {"(": 1, ")": -1}.get(token.value, 0) if token.ttype is Punctuation else 0
-        if depth == 0 and not token.is_whitespace:
-            words.append(" ".join(token.value.upper().split()))
-    if words[0] == "WITH":
-        hint = _("Make it a view in the database and select from that.")
-        raise InputError(
-            _("[database] {key} begins with WITH, which SQL Server does not take inside another query.", key=key), hint
-        )
-    if "ORDER BY" in words and not {"TOP", "OFFSET"} & set(words):
-        raise InputError(
-            _("[database] {key} has an ORDER BY, which SQL Server does not take inside another query.", key=key),
-            _("Leave it out: get-tags sorts by id itself."),
-        )
-
-
 def first_line(error: BaseException) -> str:
     """The first line of what an error says."""
     lines = str(error).strip().splitlines()
@@ -206,7 +163,7 @@ def _read_only_sqlite(url: URL, home: Path) -> URL:
     path = home / Path(url.database).expanduser()
     if not path.is_file():
         raise InputError(_("There is no SQLite database {path}.", path=path), _("Check url under [database]."))
-    posix = quote(path.absolute().as_posix(), safe="/:")
+    posix = quote(os.fsencode(path.absolute().as_posix()), safe="/:")
     # C:/x is /C:/x in a file URI, and a network share //server/x has an empty server of its own before it.
     root = "//" if posix.startswith("//") else "" if posix.startswith("/") else "/"
     return url.set(database=f"file:{root}{posix}?mode=ro").update_query_dict({"uri": "true"})

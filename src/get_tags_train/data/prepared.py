@@ -16,11 +16,13 @@ from get_tags_train.core.arrow import list_rows, read_batches, with_first_row
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.files import file_sha256, read_json, write_json
 from get_tags_train.core.i18n import _
-from get_tags_train.text.clean import letters
+from get_tags_train.text.clean_columns import letters
 
 FORMAT = 3
 MANIFEST = "manifest.json"
 TAGS = "tags.json"
+# What datasets.load_from_disk reads beside the Arrow files.
+DATASET_INFO, DATASET_STATE = "dataset_info.json", "state.json"
 
 
 @dataclass(frozen=True)
@@ -254,6 +256,27 @@ def write_tags(folder: Path, tags: Sequence[str], counts: Sequence[int], tag_ids
         for tag, count, ids in zip(tags, counts, tag_ids, strict=True)
     ]
     write_json(folder / TAGS, entries)
+
+
+def write_dataset_state(folder: Path, fingerprint: str) -> None:
+    """Make the folder one that datasets.load_from_disk opens, all documents in stored order.
+
+    The types of the columns are left to the Arrow files: each version of datasets has its own way to write them.
+    """
+    paths = sorted(folder.glob("documents-*.arrow"))
+    state: dict[str, Any] = {
+        "_data_files": [{"filename": path.name} for path in paths],
+        "_fingerprint": fingerprint[:16],
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": None,
+    }
+    write_json(folder / DATASET_STATE, state)
+    write_json(
+        folder / DATASET_INFO, {"description": f"The tags of a document are places in {TAGS}.", "features": None}
+    )
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -15,7 +15,8 @@ from get_tags_train.core.i18n import N_, _, _n, documents, number
 from get_tags_train.core.settings import Settings
 from get_tags_train.data.database import describe_url, open_engine
 from get_tags_train.data.database_errors import as_user_errors
-from get_tags_train.data.source import DocumentId, DocumentSource
+from get_tags_train.data.ids import DocumentId
+from get_tags_train.data.source import DocumentSource
 from get_tags_train.maintenance.retention import find_unneeded
 from get_tags_train.model.base_model import check_base_model
 from get_tags_train.model.device import choose_device, choose_precision, gpu_users

@@ -1,15 +1,10 @@
-"""Pure functions: clean text, normalised tags, the hash that says two texts are the same."""
+"""One text: cleaned, and the hash that says that two texts are the same."""
 
 import hashlib
 import html
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from selectolax.lexbor import LexborHTMLParser
 
 # Changes to the rules below must raise this number: data prepared by other rules are not continued.
@@ -17,7 +12,7 @@ RULES_VERSION = 2
 
 CEDILLA_TO_COMMA = {"ş": "ș", "ţ": "ț", "Ş": "Ș", "Ţ": "Ț"}
 # Control and format characters (soft hyphen, zero-width space, byte order mark, ...) that are not white space,
-# as the inside of a character class; tokens.py removes the same ones.
+# as the inside of a character class; text/tokenizer.py removes the same ones.
 INVISIBLE = (
     "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f"
     "\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U00013438"
@@ -104,44 +99,3 @@ def _with_commas(text: str) -> str:
     if commas == text or "\u0327" not in commas:
         return commas
     return _with_commas(unicodedata.normalize("NFC", _CEDILLAS.sub("\u0327", commas)))
-
-
-# Letters, signs and symbols that no rule changes, wherever they stand: without markup, cedillas, all composed.
-EVERYDAY = (
-    r" \n!-%'-;=-~\x{a1}-\x{ac}\x{ae}-\x{15d}\x{160}\x{161}\x{164}-\x{24f}\x{391}-\x{3a1}\x{3a3}-\x{3ce}\x{400}-\x{45f}"
-    r"\x{2010}-\x{2027}\x{2030}-\x{205e}\x{20a0}-\x{20c0}\x{2190}-\x{2328}\x{232b}-\x{2adb}\x{2add}-\x{2bff}"
-)
-# Found in every text that cleaning changes, and in some that it does not.
-_UNTIDY = rf"[^{EVERYDAY}]|^[ \n]|[ \n]$|[ \n][ \n]"
-
-
-def clean_documents(documents: Sequence[tuple[str | None, str | None]]) -> pa.StringArray:
-    """join_title of each (title, text)."""
-    joined = ["\n".join(part for part in document if part) for document in documents]
-    try:
-        column = pa.array(joined, pa.string())
-    except UnicodeEncodeError:  # lone surrogates
-        return pa.array([join_title(*document) for document in documents], pa.string())
-    untidy = pc.match_substring_regex(column, _UNTIDY)
-    places = np.flatnonzero(untidy.to_numpy(zero_copy_only=False)).tolist()
-    if not places:
-        return column
-    return pc.replace_with_mask(column, untidy, pa.array([join_title(*documents[n]) for n in places], pa.string()))
-
-
-def source_hashes(documents: Sequence[tuple[str | None, str | None]]) -> pa.BinaryArray:
-    """The hash of each (title, text) as it is: equal ones become equal clean texts."""
-    joined = (f"{title or ''}\0{text or ''}".encode(errors="surrogatepass") for title, text in documents)
-    return pa.array([digest(source) for source in joined], pa.binary())
-
-
-def text_hashes(clean: pa.StringArray) -> pa.BinaryArray:
-    """text_hash of each clean text."""
-    return pa.array([digest(text) for text in letters(pc.replace_substring(clean, "\n", " "))], pa.binary())
-
-
-def letters(texts: pa.StringArray) -> Iterator[memoryview]:
-    """The UTF-8 of each text, as views of its memory."""
-    offsets, content = np.frombuffer(texts.buffers()[1], np.int32), memoryview(texts.buffers()[2] or b"")
-    bounds = offsets[texts.offset : texts.offset + len(texts) + 1].tolist()
-    return (content[start:stop] for start, stop in pairwise(bounds))

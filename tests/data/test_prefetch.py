@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from get_tags_train.data.read import prefetch
+from get_tags_train.data.prefetch import prefetch
 
 
 def test_items_arrive_in_order() -> None:
