@@ -20,7 +20,7 @@ from databases import Proxy, fill, mariadb, postgresql, read, settings_for, sile
 from killing import kill_extractions
 from sqlalchemy import CHAR, BigInteger, Numeric, String, Uuid, create_engine, text
 
-from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import Event, Notice
 from get_tags_train.core.settings import Settings, Source
 from get_tags_train.data.database import open_engine
@@ -109,6 +109,27 @@ def test_ids_of_every_type(settings: Settings, ids: list[Any], id_type: Any) -> 
     parsed, unusable = source.parse_ids([str(i).upper() if "-4" in str(i) else str(i) for i in ids])
     assert unusable == []
     assert len(read(source, parsed.ids.to_pylist())) == 3
+
+
+@pytest.mark.parametrize("column", ["id", "text", "title"])
+def test_two_columns_of_one_name_are_refused_by_it(settings: Settings, column: str) -> None:
+    fill(settings.database.url, DOCUMENTS, PAIRS)
+    query = f"SELECT id, title, text, '1' AS {column} FROM documents"
+    with pytest.raises(InputError) as caught:
+        opened(settings, documents_query=query)
+    assert caught.value.message == f"[database] documents_query has two columns {column}."
+
+
+def test_ids_beyond_64_bits_are_refused_with_what_to_cast(settings: Settings) -> None:
+    ids = [decimal.Decimal(1), decimal.Decimal("9" * 30)]
+    fill(settings.database.url, [(i, None, "x") for i in ids], [], id_type=Numeric(38, 0))
+    with pytest.raises(InputError, match=r"not all integers of 64 bits: 9{30}") as caught:
+        opened(settings).read_ids()
+    assert "CAST(... AS varchar(50)) AS id" in caught.value.hint
+    as_text = "SELECT CAST(id AS char(50)) AS id, title, text FROM documents"
+    tags = "SELECT CAST(document_id AS char(50)) AS id, 'a' AS tag FROM document_tags"
+    listed = opened(settings, documents_query=as_text, tags_query=tags).read_ids().ids.to_pylist()
+    assert [i.strip() for i in listed] == ["1", "9" * 30]
 
 
 def test_ids_that_differ_in_case_stay_distinct(settings: Settings) -> None:

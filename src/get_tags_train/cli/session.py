@@ -173,10 +173,13 @@ class Job:
     @classmethod
     def of(cls, home: Path | None, config_path: Path | None, as_json: bool) -> "Job":
         from get_tags_train.core.bootstrap import default_home
+        from get_tags_train.core.home import check_home
 
-        session.home = home.expanduser().absolute() if home else default_home()
         session.console.as_json = as_json
-        return cls(session.home, config_path)
+        home = home.expanduser().absolute() if home else default_home()
+        check_home(home)
+        session.home = home
+        return cls(home, config_path)
 
     @property
     def console(self) -> Console:

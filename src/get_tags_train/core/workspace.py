@@ -48,7 +48,7 @@ class Workspace(NamedTuple):
 def open_workspace(
     home: Path, parent: Path, plan: dict[str, Any], *, new_name: Callable[[], str], on_event: OnEvent
 ) -> Workspace:
-    """Continue the unfinished work in `parent` that has this plan and no running owner, else claim `new_name()`.
+    """Resume the unfinished work in `parent` that has this plan and no running owner, else claim `new_name()`.
 
     Unfinished work of another plan stays as it is, and a notice says what differs.
     """
@@ -104,8 +104,8 @@ def _not_continued(folder: Path, theirs: Mapping[str, Any], plan: Mapping[str, A
     group = "models" if folder.parent.name == "_models" else "data"
     differing = "; ".join(differences(theirs, plan))
     return _(
-        "The unfinished {name} is not continued: {differing}. It is continued by a run with what "
-        "it had; to be rid of it: get-tags {group} remove {name}.",
+        "The unfinished {name} is not continued: {differing}. To resume it, restore the original settings. "
+        "To delete it: get-tags {group} remove {name}.",
         name=folder.name,
         differing=differing,
         group=group,

@@ -73,10 +73,10 @@ def find_reusable(home: Path, plan: Mapping[str, Any], on_event: OnEvent) -> Reu
                 continue
             reusable = ReusableDocuments(data)
         except GetTagsError as error:
-            on_event(Notice(_("Nothing is taken from {name}: {message}", name=name, message=error.message), "warning"))
+            on_event(Notice(_("Nothing is reused from {name}: {message}", name=name, message=error.message), "warning"))
             continue
         on_event(
-            Notice(_("Clean text and tokens of documents that have not changed are taken from {name}.", name=name))
+            Notice(_("Unchanged documents are reused from {name}, with their clean text and tokens.", name=name))
         )
         return reusable
     return None
