@@ -4,11 +4,10 @@ import hashlib
 import html
 import re
 import unicodedata
-
-from selectolax.lexbor import LexborHTMLParser
+from bisect import bisect_left
 
 # Changes to the rules below must raise this number: data prepared by other rules are not continued.
-RULES_VERSION = 2
+RULES_VERSION = 3
 
 CEDILLA_TO_COMMA = {"ş": "ș", "ţ": "ț", "Ş": "Ș", "Ţ": "Ț"}
 # Control and format characters (soft hyphen, zero-width space, byte order mark, ...) that are not white space,
@@ -28,13 +27,32 @@ _INLINE = (
     "a|abbr|acronym|b|big|cite|code|col|colgroup|del|em|font|head|i|iframe|img|input|ins|label|link|mark|meta|"
     "noscript|o:p|object|option|q|s|script|select|small|span|strike|strong|style|sub|sup|td|template|th|tt|u|var"
 )
-_TAG = re.compile(rf"<(?:/?(?:{_BLOCK}|{_INLINE})(?=[\s/>])|!--|!doctype\s)[^<>]*>", re.IGNORECASE)
-_LINE_BREAK = re.compile(rf"(?=</?(?:{_BLOCK})[\s/>])", re.IGNORECASE)
-_CELL_BREAK = re.compile(r"(?=<t[dh][\s/>])", re.IGNORECASE)
+# Says that a text is HTML: a tag that we know, a comment, or a document type.
+_KNOWN_TAG = re.compile(rf"<(?:/?(?:{_BLOCK}|{_INLINE})(?=[\s/>])|!--|!doctype\s)[^<>]*>", re.IGNORECASE)
+# Any tag of such a text, known or not; a > inside quotes does not end it. Nothing reaches over the next <, so that the
+# time is that of reading once, and so that a tag which is never closed takes no text with it.
+_TAG = re.compile(
+    r"""<(?P<end>/?)(?P<name>[a-z][^\s/<>]*+)(?:(?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+>|[^<>]*+>)|<[!?][^<>]*+>""",
+    re.IGNORECASE,
+)
+_BREAKS_LINE = re.compile(_BLOCK, re.IGNORECASE)
+_CELLS = {"td", "th"}
+# What begins and ends a part that is not to be read (CDATA: whose content is to be read as it is).
+_UNREAD = re.compile(
+    r"<!--+>|(?P<comment><!--)|(?P<cdata><!\[CDATA\[)|(?P<comment_end>-->)|(?P<cdata_end>\]\]>)"
+    r"|<(?P<end>/?)(?P<name>script|style|template|noscript)(?=[\s/>])[^<>]*+>",
+    re.IGNORECASE,
+)
+# Only where a document begins: anywhere else a head is a word that somebody wrote between < and >.
+_HEAD = re.compile(
+    r"\A(?:\s|<!doctype\s[^<>]*+>|<\?[^<>]*+>|<html(?=[\s>])[^<>]*+>)*+<head(?=[\s>])[^<>]*+>.*?</head\s*>",
+    re.IGNORECASE | re.DOTALL,
+)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+# As browsers read it: without a semicolon too, with zeros in front. More digits are no character's number.
+_HTML_ENTITY = re.compile(r"&(?:#0*+\d{0,7}(?!\d)|#[xX]0*+[0-9a-fA-F]{0,6}(?![0-9a-fA-F])|[A-Za-z][A-Za-z0-9]{1,31});?")
 _NESTED_AMPERSAND = re.compile(r"&(?:(?:amp|#0*38|#[xX]0*26);)+")
 _CEDILLAS = re.compile("\u0327{2,}")
-_UNREAD = ["script", "style", "head", "template", "noscript"]
 # Text that was escaped twice is unescaped twice; no honest document needs more rounds than this, and one that
 # does loses the characters that would begin more markup.
 _MAX_MARKUP_ROUNDS = 8
@@ -75,14 +93,55 @@ def digest(letters: bytes | memoryview) -> bytes:
 def _without_markup(text: str) -> str:
     if "&" in text:
         text = _NESTED_AMPERSAND.sub("&", text)
-    if "<" in text and _TAG.search(text):
-        text = _CELL_BREAK.sub(" ", _LINE_BREAK.sub("\n", text))
-        tree = LexborHTMLParser(text)
-        tree.strip_tags(_UNREAD, recursive=True)
-        return tree.text(separator="")
+    if "<" in text and _KNOWN_TAG.search(text):
+        return _HTML_ENTITY.sub(_unescaped, _TAG.sub(_in_place_of, _without_unread(text)))
     if "&" in text:
-        return _ENTITY.sub(lambda match: html.unescape(match[0]), text)
+        return _ENTITY.sub(_unescaped, text)
     return text
+
+
+def _unescaped(entity: re.Match[str]) -> str:
+    return html.unescape(entity[0])
+
+
+def _in_place_of(tag: re.Match[str]) -> str:
+    """What separates the words on both sides of a tag."""
+    name = (tag["name"] or "").lower()
+    if _BREAKS_LINE.fullmatch(name):
+        return "\n"
+    return " " if name in _CELLS and not tag["end"] else ""
+
+
+def _without_unread(text: str) -> str:
+    """Without comments, scripts, styles and the head; of one that is never closed only its mark goes, not what follows.
+
+    Of a CDATA section only the marks go: its content is text.
+    """
+    marks = list(_UNREAD.finditer(text))
+    ends: dict[str, list[re.Match[str]]] = {}
+    for mark in marks:
+        if ended := _ended_by(mark):
+            ends.setdefault(ended, []).append(mark)
+    kept, done = [], 0
+    for mark in marks:
+        if mark.start() < done or _ended_by(mark):
+            continue
+        kept.append(text[done : mark.start()])
+        begun = (mark["name"] or mark.lastgroup or "").lower()
+        later = ends.get(begun, [])
+        place = bisect_left(later, mark.end(), key=re.Match.start)
+        done = mark.end()
+        if place < len(later):
+            kept.append(text[done : later[place].start()] if begun == "cdata" else "")
+            done = later[place].end()
+    return _HEAD.sub("", "".join([*kept, text[done:]]))
+
+
+def _ended_by(mark: re.Match[str]) -> str:
+    """What a mark of _UNREAD is the end of; '' for one that begins something."""
+    if mark["end"]:
+        return str(mark["name"]).lower()
+    return "comment" if mark["comment_end"] else "cdata" if mark["cdata_end"] else ""
 
 
 def _tidy(text: str) -> str:
