@@ -104,6 +104,8 @@ def test_html_goes_and_its_text_stays(text: str, clean: str) -> None:
         ("<p>Art. 1 <!atenție\nArt. 2", "Art. 1 <!atenție\nArt. 2"),
         ("<p>Vezi <!DOCTYPE\nArt. 2", "Vezi <!DOCTYPE\nArt. 2"),
         ("<p>unu<!-->doi<!--->trei</p>", "unudoitrei"),
+        ("<p>q ≤ 420 MJ/mp<br>420 &lt;q ≤ 840 sau > 12 m<br>doi</p>", "q ≤ 420 MJ/mp\n420 <q ≤ 840 sau > 12 m\ndoi"),
+        ("<p>a<b, c> d; if (a<x && q>r); <ion@x.ro></p>", "a<b, c> d; if (a<x && q>r); <ion@x.ro>"),
     ],
 )
 def test_what_is_never_closed_takes_no_text_with_it(text: str, clean: str) -> None:
@@ -117,6 +119,8 @@ def test_what_is_never_closed_takes_no_text_with_it(text: str, clean: str) -> No
         ("<style>p > b {} /* <p> */</style><p>unu</p>", "unu"),
         ("<script>if (a < b) document.write('<p>nu</p>')</script>unu", "unu"),
         ("<p>unu<STYLE type='text/css'>x</Style >doi</p>", "unudoi"),
+        ("<TD NOWRAP>unu</TD><td align = right >doi</td><hr noshade /><p class=MsoNormal/>trei", "unu doi\ntrei"),
+        ("<p\nclass='x'\n>unu</p\n>doi<a href=x title='a > b'>c</a>", "unu\ndoic"),
         ("<?xml version='1.0'?><html lang='ro'><head><meta x><title>T</title></head><p>corp", "corp"),
         ("<p>art.&nbsp5 &copy 2020 &#00000351;i &#x000219;i &#99999999999;</p>", "art. 5 © 2020 și și &#99999999999;"),
         ("<p>" + "&#" + "9" * 5000 + ";</p>", "&#" + "9" * 5000 + ";"),

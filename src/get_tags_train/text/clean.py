@@ -29,11 +29,15 @@ _INLINE = (
 )
 # Says that a text is HTML: a tag that we know, a comment, or a document type.
 _KNOWN_TAG = re.compile(rf"<(?:/?(?:{_BLOCK}|{_INLINE})(?=[\s/>])|!--|!doctype\s)[^<>]*>", re.IGNORECASE)
-# Any tag of such a text, known or not; a > inside quotes does not end it. Nothing reaches over the next <, so that the
-# time is that of reading once, and so that a tag which is never closed takes no text with it.
+# Any tag of such a text, known or not: without attributes, with one bare word (nowrap), or with one that has a value.
+# So "420 <q ≤ 840, dar > 20" is no tag. A > inside quotes ends none. Nothing reaches over the next <: the time is that
+# of reading once, and a tag that is never closed takes no text with it.
 _TAG = re.compile(
-    r"""<(?P<end>/?)(?P<name>[a-z][^\s/<>]*+)(?:(?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+>|[^<>]*+>)|<[!?][^<>]*+>""",
-    re.IGNORECASE,
+    r"""<(?P<end>/?)(?P<name>[a-z][a-z0-9:_.-]*+)
+        (?:\s*+/?+> | \s++[a-z-]++\s*+/?+>
+        | (?=[\s/])(?=[^<>=]*+=)(?:(?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+>|[^<>]*+>))
+        | <[!?][a-z\[/-][^<>]*+>""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _BREAKS_LINE = re.compile(_BLOCK, re.IGNORECASE)
 _CELLS = {"td", "th"}
