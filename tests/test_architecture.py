@@ -22,7 +22,7 @@ OWNERS = {
         "cli/removal.py", "cli/samples.py", "cli/train.py"},
     "questionary": {"cli/prompts.py"},
     "prompt_toolkit": {"cli/prompts.py"},
-    "sqlalchemy": {"data/database.py", "data/database_errors.py", "data/source.py"},
+    "sqlalchemy": {"data/database.py", "data/database_errors.py", "data/ids.py", "data/queries.py", "data/source.py"},
 }  # fmt: skip
 HEAVY = ["torch", "transformers", "datasets", "pandas", "sklearn", "sqlalchemy", "pyarrow", "questionary"]
 # What every command loads, whatever it does: none of the heavy libraries stands at its top.

@@ -163,10 +163,8 @@ def _windows(
     is_example = np.zeros(data.manifest.documents_kept, bool)
     is_example[examples.rows] = True
     parts: list[Window] = []
-    first = 0
-    for batch in data.batches():
+    for first, batch in data.numbered_batches():
         chosen = pa.array(is_example[first : first + len(batch)])
-        first += len(batch)
         texts, tags = batch.column("text").filter(chosen), batch.column("tags").filter(chosen)
         if len(texts):
             parts.append(Window(features.count(texts), _known(tags, examples, place)))

@@ -110,12 +110,11 @@ def newest_of(data: PreparedData, reported: NDArray[np.bool_]) -> NDArray[np.boo
 
 def texts_and_labels(data: PreparedData, wanted: NDArray[np.bool_]) -> tuple[list[str], list[list[str]]]:
     """The texts of these few documents and their tags of today, in stored order."""
-    texts, labels, first = list[str](), list[list[str]](), 0
-    for batch in data.batches():
+    texts, labels = list[str](), list[list[str]]()
+    for first, batch in data.numbered_batches():
         here = batch.filter(pa.array(wanted[first : first + len(batch)]))
         texts += here.column("text").to_pylist()
         labels += [[data.tags[tag] for tag in row] for row in list_rows(here.column("tags"))]
-        first += len(batch)
     return texts, labels
 
 
@@ -163,24 +162,20 @@ def _find(listed: _Listed, data: PreparedData) -> tuple[dict[str, int], NDArray[
 
 def _places(listed: _Listed, data: PreparedData) -> dict[str, int]:
     places: dict[str, int] = {}
-    first = 0
-    for batch in data.batches() if listed.parts else ():
+    for first, batch in data.numbered_batches() if listed.parts else ():
         ids = batch.column("id").cast(pa.string()).to_pylist()
         places |= {own: first + row for row, own in enumerate(ids) if own in listed.parts}
-        first += len(ids)
     return places
 
 
 def _documents(data: PreparedData, places: NDArray[np.int64]) -> Iterator[tuple[int, str, str]]:
     """(place, id as text, beginning of the text) of the documents at these places, in order."""
-    first = 0
-    for batch in data.batches():
+    for first, batch in data.numbered_batches():
         here = places[np.searchsorted(places, first) : np.searchsorted(places, first + len(batch))]
         rows = batch.take(pa.array(here - first))
         ids = rows.column("id").cast(pa.string()).to_pylist()
         for place, document_id, text in zip(here.tolist(), ids, rows.column("text").to_pylist(), strict=True):
             yield place, document_id, text[:CHARACTERS]
-        first += len(batch)
 
 
 def _barred(places: Mapping[str, int], twins: NDArray[np.bool_], taken: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -213,12 +208,10 @@ def _choose(data: PreparedData, barred: NDArray[np.bool_], wanted: int) -> NDArr
 def ranks(data: PreparedData) -> NDArray[np.uint64]:
     """A keyed hash of each document's id: an order by chance that is the same in every run and home."""
     ranks = np.zeros(data.manifest.documents_kept, np.uint64)
-    first = 0
-    for batch in data.batches():
+    for first, batch in data.numbered_batches():
         ids = batch.column("id").cast(pa.string()).to_pylist()
         digests = b"".join(hashlib.blake2b(own.encode(), digest_size=8, key=_KEY).digest() for own in ids)
         ranks[first : first + len(ids)] = np.frombuffer(digests, np.uint64)
-        first += len(ids)
     return ranks
 
 

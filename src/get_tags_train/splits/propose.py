@@ -107,8 +107,8 @@ def _candidates(home: Path, data: PreparedData, samples: Samples, encoding: str)
     wanted[[place for place, part in parts.items() if part != "select"]] = True
     known_ids = {origin.document_id for origin in samples.origins if origin}
     known_texts = {text_hash(text) for text in samples.texts}
-    found, first = [], 0
-    for batch in data.batches():
+    found = []
+    for first, batch in data.numbered_batches():
         rows = np.flatnonzero(wanted[first : first + len(batch)])
         here = batch.take(rows)
         columns = (here.column(name).to_pylist() for name in ("id", "text"))
@@ -117,7 +117,6 @@ def _candidates(home: Path, data: PreparedData, samples: Samples, encoding: str)
             if str(document_id) in known_ids or text_hash(short) in known_texts or not _fits(short, encoding):
                 continue
             found.append(_Candidate(first + row, str(document_id), short, tags.tolist()))
-        first += len(batch)
     order = ranks(data)
     return iter(sorted(found, key=lambda one: int(order[one.place])))
 

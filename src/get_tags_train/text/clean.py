@@ -1,23 +1,17 @@
-"""Pure functions: clean text, normalised tags, the hash that says two texts are the same."""
+"""One text: cleaned, and the hash that says that two texts are the same."""
 
 import hashlib
 import html
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from selectolax.lexbor import LexborHTMLParser
+from bisect import bisect_left
 
 # Changes to the rules below must raise this number: data prepared by other rules are not continued.
-RULES_VERSION = 2
+RULES_VERSION = 3
 
 CEDILLA_TO_COMMA = {"ş": "ș", "ţ": "ț", "Ş": "Ș", "Ţ": "Ț"}
 # Control and format characters (soft hyphen, zero-width space, byte order mark, ...) that are not white space,
-# as the inside of a character class; tokens.py removes the same ones.
+# as the inside of a character class; text/tokenizer.py removes the same ones.
 INVISIBLE = (
     "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f"
     "\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U00013438"
@@ -33,13 +27,36 @@ _INLINE = (
     "a|abbr|acronym|b|big|cite|code|col|colgroup|del|em|font|head|i|iframe|img|input|ins|label|link|mark|meta|"
     "noscript|o:p|object|option|q|s|script|select|small|span|strike|strong|style|sub|sup|td|template|th|tt|u|var"
 )
-_TAG = re.compile(rf"<(?:/?(?:{_BLOCK}|{_INLINE})(?=[\s/>])|!--|!doctype\s)[^<>]*>", re.IGNORECASE)
-_LINE_BREAK = re.compile(rf"(?=</?(?:{_BLOCK})[\s/>])", re.IGNORECASE)
-_CELL_BREAK = re.compile(r"(?=<t[dh][\s/>])", re.IGNORECASE)
+# Says that a text is HTML: a tag that we know, a comment, or a document type.
+_KNOWN_TAG = re.compile(rf"<(?:/?(?:{_BLOCK}|{_INLINE})(?=[\s/>])|!--|!doctype\s)[^<>]*>", re.IGNORECASE)
+# Any tag of such a text, known or not: without attributes, with one bare word (nowrap), or with one that has a value.
+# So "420 <q ≤ 840, dar > 20" is no tag. A > inside quotes ends none. Nothing reaches over the next <: the time is that
+# of reading once, and a tag that is never closed takes no text with it.
+_TAG = re.compile(
+    r"""<(?P<end>/?)(?P<name>[a-z][a-z0-9:_.-]*+)
+        (?:\s*+/?+> | \s++[a-z-]++\s*+/?+>
+        | (?=[\s/])(?=[^<>=]*+=)(?:(?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+>|[^<>]*+>))
+        | <[!?][a-z\[/-][^<>]*+>""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_BREAKS_LINE = re.compile(_BLOCK, re.IGNORECASE)
+_CELLS = {"td", "th"}
+# What begins and ends a part that is not to be read (CDATA: whose content is to be read as it is).
+_UNREAD = re.compile(
+    r"<!--+>|(?P<comment><!--)|(?P<cdata><!\[CDATA\[)|(?P<comment_end>-->)|(?P<cdata_end>\]\]>)"
+    r"|<(?P<end>/?)(?P<name>script|style|template|noscript)(?=[\s/>])[^<>]*+>",
+    re.IGNORECASE,
+)
+# Only where a document begins: anywhere else a head is a word that somebody wrote between < and >.
+_HEAD = re.compile(
+    r"\A(?:\s|<!doctype\s[^<>]*+>|<\?[^<>]*+>|<html(?=[\s>])[^<>]*+>)*+<head(?=[\s>])[^<>]*+>.*?</head\s*>",
+    re.IGNORECASE | re.DOTALL,
+)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+# As browsers read it: without a semicolon too, with zeros in front. More digits are no character's number.
+_HTML_ENTITY = re.compile(r"&(?:#0*+\d{0,7}(?!\d)|#[xX]0*+[0-9a-fA-F]{0,6}(?![0-9a-fA-F])|[A-Za-z][A-Za-z0-9]{1,31});?")
 _NESTED_AMPERSAND = re.compile(r"&(?:(?:amp|#0*38|#[xX]0*26);)+")
 _CEDILLAS = re.compile("\u0327{2,}")
-_UNREAD = ["script", "style", "head", "template", "noscript"]
 # Text that was escaped twice is unescaped twice; no honest document needs more rounds than this, and one that
 # does loses the characters that would begin more markup.
 _MAX_MARKUP_ROUNDS = 8
@@ -80,14 +97,55 @@ def digest(letters: bytes | memoryview) -> bytes:
 def _without_markup(text: str) -> str:
     if "&" in text:
         text = _NESTED_AMPERSAND.sub("&", text)
-    if "<" in text and _TAG.search(text):
-        text = _CELL_BREAK.sub(" ", _LINE_BREAK.sub("\n", text))
-        tree = LexborHTMLParser(text)
-        tree.strip_tags(_UNREAD, recursive=True)
-        return tree.text(separator="")
+    if "<" in text and _KNOWN_TAG.search(text):
+        return _HTML_ENTITY.sub(_unescaped, _TAG.sub(_in_place_of, _without_unread(text)))
     if "&" in text:
-        return _ENTITY.sub(lambda match: html.unescape(match[0]), text)
+        return _ENTITY.sub(_unescaped, text)
     return text
+
+
+def _unescaped(entity: re.Match[str]) -> str:
+    return html.unescape(entity[0])
+
+
+def _in_place_of(tag: re.Match[str]) -> str:
+    """What separates the words on both sides of a tag."""
+    name = (tag["name"] or "").lower()
+    if _BREAKS_LINE.fullmatch(name):
+        return "\n"
+    return " " if name in _CELLS and not tag["end"] else ""
+
+
+def _without_unread(text: str) -> str:
+    """Without comments, scripts, styles and the head; of one that is never closed only its mark goes, not what follows.
+
+    Of a CDATA section only the marks go: its content is text.
+    """
+    marks = list(_UNREAD.finditer(text))
+    ends: dict[str, list[re.Match[str]]] = {}
+    for mark in marks:
+        if ended := _ended_by(mark):
+            ends.setdefault(ended, []).append(mark)
+    kept, done = [], 0
+    for mark in marks:
+        if mark.start() < done or _ended_by(mark):
+            continue
+        kept.append(text[done : mark.start()])
+        begun = (mark["name"] or mark.lastgroup or "").lower()
+        later = ends.get(begun, [])
+        place = bisect_left(later, mark.end(), key=re.Match.start)
+        done = mark.end()
+        if place < len(later):
+            kept.append(text[done : later[place].start()] if begun == "cdata" else "")
+            done = later[place].end()
+    return _HEAD.sub("", "".join([*kept, text[done:]]))
+
+
+def _ended_by(mark: re.Match[str]) -> str:
+    """What a mark of _UNREAD is the end of; '' for one that begins something."""
+    if mark["end"]:
+        return str(mark["name"]).lower()
+    return "comment" if mark["comment_end"] else "cdata" if mark["cdata_end"] else ""
 
 
 def _tidy(text: str) -> str:
@@ -104,44 +162,3 @@ def _with_commas(text: str) -> str:
     if commas == text or "\u0327" not in commas:
         return commas
     return _with_commas(unicodedata.normalize("NFC", _CEDILLAS.sub("\u0327", commas)))
-
-
-# Letters, signs and symbols that no rule changes, wherever they stand: without markup, cedillas, all composed.
-EVERYDAY = (
-    r" \n!-%'-;=-~\x{a1}-\x{ac}\x{ae}-\x{15d}\x{160}\x{161}\x{164}-\x{24f}\x{391}-\x{3a1}\x{3a3}-\x{3ce}\x{400}-\x{45f}"
-    r"\x{2010}-\x{2027}\x{2030}-\x{205e}\x{20a0}-\x{20c0}\x{2190}-\x{2328}\x{232b}-\x{2adb}\x{2add}-\x{2bff}"
-)
-# Found in every text that cleaning changes, and in some that it does not.
-_UNTIDY = rf"[^{EVERYDAY}]|^[ \n]|[ \n]$|[ \n][ \n]"
-
-
-def clean_documents(documents: Sequence[tuple[str | None, str | None]]) -> pa.StringArray:
-    """join_title of each (title, text)."""
-    joined = ["\n".join(part for part in document if part) for document in documents]
-    try:
-        column = pa.array(joined, pa.string())
-    except UnicodeEncodeError:  # lone surrogates
-        return pa.array([join_title(*document) for document in documents], pa.string())
-    untidy = pc.match_substring_regex(column, _UNTIDY)
-    places = np.flatnonzero(untidy.to_numpy(zero_copy_only=False)).tolist()
-    if not places:
-        return column
-    return pc.replace_with_mask(column, untidy, pa.array([join_title(*documents[n]) for n in places], pa.string()))
-
-
-def source_hashes(documents: Sequence[tuple[str | None, str | None]]) -> pa.BinaryArray:
-    """The hash of each (title, text) as it is: equal ones become equal clean texts."""
-    joined = (f"{title or ''}\0{text or ''}".encode(errors="surrogatepass") for title, text in documents)
-    return pa.array([digest(source) for source in joined], pa.binary())
-
-
-def text_hashes(clean: pa.StringArray) -> pa.BinaryArray:
-    """text_hash of each clean text."""
-    return pa.array([digest(text) for text in letters(pc.replace_substring(clean, "\n", " "))], pa.binary())
-
-
-def letters(texts: pa.StringArray) -> Iterator[memoryview]:
-    """The UTF-8 of each text, as views of its memory."""
-    offsets, content = np.frombuffer(texts.buffers()[1], np.int32), memoryview(texts.buffers()[2] or b"")
-    bounds = offsets[texts.offset : texts.offset + len(texts) + 1].tolist()
-    return (content[start:stop] for start, stop in pairwise(bounds))
