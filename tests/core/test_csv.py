@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from get_tags_train.core.csv import read_text, write_csv
+from get_tags_train.core.csv import write_csv
+from get_tags_train.core.encoding import read_text
 from get_tags_train.core.errors import InputError
 from get_tags_train.data.input_files import read_ids, read_tags_map
 from get_tags_train.splits.test_samples import append_samples, as_written, read_samples
@@ -100,7 +101,7 @@ def test_an_example_may_have_no_labels(tmp_path: Path) -> None:
         ('text,labels\n"unu\ndoi",a\ntrei,b,c\n', r"line 4: 'trei \| b \| c'"),
         ("text,labels\nunu,a\n \t,b\n", "line 3: the text is empty"),
         ('text,labels\nunu,a\ndoi,"[""b"", "\n', "line 3: the labels cannot be read: a list that is not complete"),
-        ("text,labels\nunu,[{}]\n", "line 2: the labels cannot be read: a list of something other than texts"),
+        ("text,labels\nunu,[{}]\n", "line 2: the labels cannot be read: a list with {}, which is no text"),
         ("text,labels\nunu\n", "line 2: 'unu'"),
     ],
 )
@@ -156,7 +157,9 @@ def test_a_torn_utf_16_file_is_an_error(tmp_path: Path) -> None:
         ("taxă şi impozit;taxă și impozit", ["taxă și impozit"]),
         ('["a;b", "c"]', ["a;b", "c"]),
         ("['a', \"b\"]", ["a", "b"]),
-        ("[1, 2.5]", ["1", "2.5"]),
+        ("[1, 2]", ["1", "2"]),
+        ("('a', 'b')", ["a", "b"]),
+        ("(UE) 2016/679, art. 5", ["(UE) 2016/679, art. 5"]),
         ("[]", []),
         ("", []),
         ("   ", []),
@@ -167,7 +170,29 @@ def test_labels_in_every_form(cell: str, labels: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", ["[", "['a'", '["a" "b"', "[a, b]", "[None]", "[['a']]", "[" * 5000, "[1]['a'", "[0] + [1]"]
+    "cell",
+    [
+        "[",
+        "['a'",
+        '["a" "b"',
+        "[a, b]",
+        "[None]",
+        "[['a']]",
+        "[" * 5000,
+        "[1]['a'",
+        "[0] + [1]",
+        "[1, 2.5]",
+        '["a", null]',
+        "[true]",
+        "[NaN]",
+        "['a' 'b']",
+        "['a'\n 'b']",
+        "{'a', 'b'}",
+        '{"a": 1}',
+        "{drept civil,taxe}",
+        "[b'a']",
+        "['a', ('b',)]",
+    ],
 )
 def test_a_broken_list_of_labels_is_an_error(cell: str) -> None:
     with pytest.raises(ValueError, match="a list"):

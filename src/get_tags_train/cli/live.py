@@ -36,13 +36,13 @@ live_app = typer.Typer()
 def predict(
     text: Annotated[str | None, typer.Argument(help="The text; without it --file or standard input.")] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", help="A .txt (one document), .csv or .jsonl file (one a row).")
+        Path | None, typer.Option("--file", help="A .txt (one document), .csv, .xlsx or .jsonl file (one a row).")
     ] = None,
     column: Annotated[
         list[str] | None, typer.Option("--column", help="The column with the text; several are joined, title first.")
     ] = None,
     input_format: Annotated[
-        Literal["txt", "csv", "jsonl"] | None,
+        Literal["txt", "csv", "xlsx", "json", "jsonl"] | None,
         typer.Option("--input-format", help="What is read, where the file's ending does not say."),
     ] = None,
     model: Annotated[str, typer.Option("--model", help="A name under _models, a folder, or live.")] = "live",
@@ -51,10 +51,12 @@ def predict(
         float, typer.Option("--min-score", min=0, max=1, help="Name only tags with at least this score.")
     ] = 0.0,
     output_format: Annotated[
-        Literal["csv", "jsonl"] | None,
+        Literal["csv", "xlsx", "jsonl", "json"] | None,
         typer.Option("--format", help="What is written; default: lines for people, or what --out ends in."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write a .csv or .jsonl file instead of printing.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write a .csv, .xlsx, .jsonl or .json file instead of printing.")
+    ] = None,
     device: DeviceOption = None,
     home: HomeOption = None,
     config: ConfigOption = None,
@@ -66,10 +68,14 @@ def predict(
     job = Job.of(home, config, json_)
     settings = job.settings(overrides(training={"device": device}))
     folder = find_model(settings.home, settings.live_dir, model)
+    from get_tags_train.serving import predict as stage
+
+    file_format = None if out is None else stage.file_format(out, output_format)
+    if output_format == "xlsx" and out is None:
+        raise InputError(_("A workbook cannot be printed."), _("Name a file for it: --out FILE.xlsx."))
     with _texts(text, file, input_format, column or []) as texts:
         from get_tags_train.model.device import choose_device, choose_precision
         from get_tags_train.model.tagger import TagModel
-        from get_tags_train.serving import predict as stage
 
         on_device = choose_device(settings.training.device)
         precision = choose_precision(settings.training.precision, on_device)
@@ -77,11 +83,8 @@ def predict(
         # Whoever may only read a home may ask its model.
         on_event = ignored if len(texts) == 1 else session.start_log("predict", is_needed=False)
         results = stage.predict_texts(loaded, texts, top_n=top_n, min_score=min_score, on_event=on_event)
-        if out is not None:
-            from get_tags_train.core.files import write_chunks
-
-            format = output_format or ("jsonl" if out.suffix.lower() == ".jsonl" else "csv")
-            write_chunks(out.expanduser(), stage.lines(results, format), for_excel=format == "csv")
+        if out is not None and file_format is not None:
+            stage.write_predictions(out.expanduser(), results, file_format)
             job.console.result(
                 {"documents": len(texts), "out": str(out)},
                 [_n("{count:,} document: {out}", "{count:,} documents: {out}", len(texts), out=out)],
@@ -95,7 +98,8 @@ def predict(
             rows = [[tag, number(score, ".4f")] for tag, score in named.tags]
             job.console.result(None, [tables.Listing([_("Tag"), _("Score")], rows)])
         else:
-            job.console.write(stage.lines(results, output_format or "lines"))
+            printed: stage.TextFormat = "lines" if output_format is None or output_format == "xlsx" else output_format
+            job.console.write(stage.lines(results, printed))
 
 
 @contextmanager
@@ -113,7 +117,7 @@ def _texts(text: str | None, file: Path | None, input_format: "Format | None", c
         raise InputError(_("There is no text."), _("Give it as an argument, with --file, or through standard input."))
     else:
         with TemporaryDirectory(prefix="get-tags-") as folder:
-            path = Path(folder) / "stdin"
+            path = Path(folder) / f"stdin.{input_format or 'txt'}"
             with path.open("wb") as stream:
                 shutil.copyfileobj(sys.stdin.buffer, stream)
             yield Texts.of_file(path, name=_("Standard input"), format=input_format, columns=columns)
