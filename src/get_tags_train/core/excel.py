@@ -89,24 +89,30 @@ def write_workbook(path: Path, header: Iterable[str], rows: Iterable[Iterable[st
 
     What is more than a sheet can hold goes on the next one, with its header.
     """
-    with atomic_write(path) as stream:
-        book = Workbook(write_only=True)
-        top = list(header)
-        sheet = book.create_sheet()
-        sheet.append(top)
-        for number, row in enumerate(rows, start=1):
+    with atomic_write(path) as stream, ExitStack() as written:
+        book, top = Workbook(write_only=True), list(header)
+        sheet = None
+        for number, row in enumerate(rows):
             if number % (MAX_ROWS - 1) == 0:
-                sheet = book.create_sheet()
-                sheet.append(top)
+                sheet = _new_sheet(book, top, written)
             sheet.append([_cell(sheet, value) for value in row])
+        if sheet is None:
+            _new_sheet(book, top, written)
         book.save(stream)
+
+
+def _new_sheet(book: Any, header: list[str], written: ExitStack) -> Any:
+    """A sheet that is closed also where its rows end with an error."""
+    sheet = book.create_sheet()
+    written.callback(lambda: None if sheet.closed else sheet.close())
+    sheet.append(header)
+    return sheet
 
 
 def _cell(sheet: Any, value: str | float | None) -> Any:
     if not isinstance(value, str):
         return value
-    text = _NOT_XML.sub("", value)
-    cell = WriteOnlyCell(sheet, _ESCAPED.sub(r"_x005F_x\1_", text))
+    cell = WriteOnlyCell(sheet, _ESCAPED.sub(r"_x005F_x\1_", _NOT_XML.sub("", value)))
     cell.data_type = "s"  # the library takes what begins with = for a formula
     return cell
 
@@ -114,22 +120,25 @@ def _cell(sheet: Any, value: str | float | None) -> Any:
 @contextmanager
 def _first_sheet(path: Path, name: str, if_missing: str, *, data_only: bool) -> Iterator[Iterator[Any]]:
     """The cells of the first visible sheet, row by row; data_only: values of formulas instead of formulas."""
-    with (
-        open_file(path, name, if_missing) as stream,
-        _told_as_damage(name),
-        SpooledTemporaryFile(_STRINGS_IN_MEMORY_BYTES) as spool,
-    ):
-        _check(stream, name)
-        reader = _Reader(stream, read_only=True, data_only=data_only, keep_links=False)
-        reader.shared_strings = _Strings(spool)
-        reader.read()
-        sheet = next(sheet for sheet in reader.wb.worksheets if sheet.sheet_state == "visible")
-        sheet.reset_dimensions()  # programs write wrong ones, and rows beyond them would be lost
-        yield _each(sheet.rows, name)
+    with open_file(path, name, if_missing) as stream, SpooledTemporaryFile(_STRINGS_IN_MEMORY_BYTES) as spool:
+        _check_kind(stream, name)
+        with _told_as_damage(name):
+            _check_size(stream, name)
+            reader = _Reader(stream, read_only=True, data_only=data_only, keep_links=False)
+            reader.shared_strings = _Strings(spool)
+            reader.read()
+            sheets = [sheet for sheet in reader.wb.worksheets if sheet.sheet_state == "visible"]
+        if not sheets:
+            raise InputError(
+                _("{name} has no sheet that can be read.", name=name),
+                _("Save it in Excel as .xlsx, with the table on its first sheet."),
+            )
+        sheets[0].reset_dimensions()  # programs write wrong ones, and rows beyond them would be lost
+        yield _each(sheets[0].rows, name)
 
 
-def _check(stream: IO[bytes], name: str) -> None:
-    """That it is an archive of a size that fits into a sheet. Raises InputError."""
+def _check_kind(stream: IO[bytes], name: str) -> None:
+    """That it is an archive, as workbooks are. Raises InputError."""
     start = stream.read(8)
     if start.startswith(b"\xd0\xcf\x11\xe0"):
         raise InputError(
@@ -141,12 +150,17 @@ def _check(stream: IO[bytes], name: str) -> None:
             _("{name} is no Excel workbook, whatever its name says.", name=name),
             _("Give it the ending of what it is, .csv or .txt; or save it in Excel as .xlsx."),
         )
+
+
+def _check_size(stream: IO[bytes], name: str) -> None:
+    """That it is not many times larger than it looks. Raises InputError."""
     with ZipFile(stream) as archive:
         if sum(part.file_size for part in archive.infolist() if part.filename.endswith(".xml")) > _MAX_BYTES:
             raise InputError(_("{path} is larger than 1 GB.", path=name), _("Check that it is the file you mean."))
 
 
 def _has_formulas(path: Path) -> bool:
+    """Whether any of its sheets has a formula."""
     with ZipFile(path) as archive:
         for part in archive.namelist():
             if part.startswith("xl/worksheets/") and part.endswith(".xml"):
@@ -229,6 +243,9 @@ class _Reader(ExcelReader):  # type: ignore[misc]
     """The library's reader, but for the shared texts, which it holds in memory."""
 
     shared_strings: _Strings
+
+    def read_chartsheet(self, sheet: Any, rel: Any) -> None:
+        """A sheet that is one chart has no rows."""
 
     def read_strings(self) -> None:
         part = self.package.find(SHARED_STRINGS)
