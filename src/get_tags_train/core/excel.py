@@ -91,7 +91,7 @@ def write_workbook(path: Path, header: Iterable[str], rows: Iterable[Iterable[st
     """
     with atomic_write(path) as stream, ExitStack() as written:
         book, top = Workbook(write_only=True), list(header)
-        sheet = None
+        sheet: Any = None
         for number, row in enumerate(rows):
             if number % (MAX_ROWS - 1) == 0:
                 sheet = _new_sheet(book, top, written)

@@ -145,9 +145,9 @@ def append_samples(path: Path, examples: Iterable[tuple[str, Sequence[str]]]) ->
 
     The old bytes stay as they are. Raises InputError where the file cannot be read, or is a workbook.
     """
-    raw, text = path.read_bytes(), read_text(path)
     table, rows, text_at = _open(path)
     dialect, list_style = _dialect(path, table), _list_style(rows, 1 - text_at)
+    raw, text = path.read_bytes(), read_text(path)
     line_end = "\r\n" if "\r\n" in text else "\n"
     added = [
         (example.replace("\n", line_end), _label_cell(labels, list_style))[:: -1 if text_at else 1]
