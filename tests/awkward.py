@@ -10,7 +10,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -300,7 +299,7 @@ def make_home(home: Path, small_home: Path) -> None:
         (home / name).write_text(text, encoding="utf-8")
     for name, row in {"ids.xlsx": ["1"], "test_samples.xlsx": ["Un text", "a|b"], "in.xlsx": ["Un text", "1"]}.items():
         header = {"ids.xlsx": ["id"], "test_samples.xlsx": ["text", "labels"], "in.xlsx": ["text", "id"]}[name]
-        write_sheet(home / name, [header, row, [7.0, date(2026, 1, 1)][: len(row)]])
+        write_sheet(home / name, [header, row, [7.0, "b"][: len(row)]])
     write_json(home / LAST_SOURCE, {"kind": "ids", "ids_path": str(home / "ids.csv"), "data_name": None})
     write_json(home / write.LIST_FILE, {"seed": 1, "files": []})
     write_json(home / PARTIAL / "plan.json", {"kind": "database", "database": "sqlite:///demo.db"})

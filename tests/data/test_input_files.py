@@ -177,3 +177,11 @@ def test_a_tag_that_excel_holds_as_something_else_is_refused_by_its_row(tmp_path
     path = write_sheet(tmp_path / "tags_map.xlsx", [["tag", "becomes"], ["a", "b"], ["c", cell]])
     with pytest.raises(InputError, match="line 3: Excel"):
         read_tags_map(path)
+
+
+def test_a_tags_map_may_be_a_workbook_and_there_is_one(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "tags_map.xlsx", [["tag", "becomes"], ["a", "b"]])
+    assert read_tags_map(tmp_path / "tags_map.csv") == {"a": "b"}
+    plain(tmp_path / "tags_map.csv", "tag;becomes\nc;d\n")
+    with pytest.raises(InputError, match="two maps of tags"):
+        read_tags_map(tmp_path / "tags_map.csv")

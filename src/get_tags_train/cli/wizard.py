@@ -192,7 +192,7 @@ def _sources(
 
 def _ask_ids(settings: Settings) -> Path:
     tell(_("A CSV or Excel file with one column, the ids of the documents; Tab completes a name."))
-    named = [remembered(settings.home).ids_path, settings.home / "ids.csv"]
+    named = [remembered(settings.home).ids_path, settings.home / "ids.csv", settings.home / "ids.xlsx"]
     default = next((str(path) for path in named if path and path.is_file()), "")
     return type_path(_("File with the ids of the documents:"), default, _problem_of_ids)
 

@@ -64,10 +64,17 @@ def _without_decimals(ids: list[str]) -> list[str]:
 def read_tags_map(path: Path) -> dict[str, str]:
     """What each tag of a table with the columns tag and becomes turns into, chains followed; '' drops the tag.
 
-    No file is an empty map. Raises InputError naming the line of a cycle or of a tag that stands there twice.
+    The file may be a workbook with the same name and .xlsx instead; no file is an empty map. Raises InputError naming
+    the line of a cycle or of a tag that stands there twice.
     """
-    if not path.exists():
+    found = [candidate for candidate in dict.fromkeys((path, path.with_suffix(".xlsx"))) if candidate.exists()]
+    if not found:
         return {}
+    if len(found) > 1:
+        raise InputError(
+            _("There are two maps of tags: {names}.", names=", ".join(map(str, found))), _("Keep the one that counts.")
+        )
+    path = found[0]
     table = open_table(path, {"tag", "becomes"}, width=2)
     rows = read_rows(table, _("tag and becomes"))
     places = [table.place("tag"), table.place("becomes")] if table.header else [0, 1]
