@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -54,4 +56,31 @@ def write_sheet(path: Path, rows: Rows, *, change: Callable[[Workbook], object] 
     if change:
         change(book)
     book.save(path)
+    _share_texts(path)
     return path
+
+
+def _share_texts(path: Path) -> None:
+    """Move the texts of the first sheet into the list that cells share, where Excel writes them and openpyxl does not."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name).decode() for name in archive.namelist()}
+    shared: list[str] = []
+
+    def moved(found: re.Match[str]) -> str:
+        shared.append(found[2])
+        return f'{found[1]} t="s"><v>{len(shared) - 1}</v></c>'
+
+    sheet, types = "xl/worksheets/sheet1.xml", "[Content_Types].xml"
+    parts[sheet] = re.sub(r'(<c [^>]*?) t="inlineStr"><is>(.*?)</is></c>', moved, parts[sheet], flags=re.DOTALL)
+    parts["xl/sharedStrings.xml"] = (
+        '<?xml version="1.0" encoding="UTF-8"?><sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+        + "".join(f"<si>{text}</si>" for text in shared)
+        + "</sst>"
+    )
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    override = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/></Types>'
+    if "sharedStrings" not in parts[types]:
+        parts[types] = parts[types].replace("</Types>", override)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
