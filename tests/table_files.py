@@ -61,7 +61,7 @@ def write_sheet(path: Path, rows: Rows, *, change: Callable[[Workbook], object] 
 
 
 def _share_texts(path: Path) -> None:
-    """Move the texts of the first sheet into the list that cells share, where Excel writes them and openpyxl does not."""
+    """Move the texts of the first sheet into the list that cells share: Excel writes them there, openpyxl does not."""
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name).decode() for name in archive.namelist()}
     shared: list[str] = []
