@@ -13,11 +13,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from get_tags_train.core.arrow import list_rows
-from get_tags_train.core.csv import read_columns, write_csv
+from get_tags_train.core.csv import write_csv
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.files import locked
 from get_tags_train.core.home import held_out_path, locks_dir
 from get_tags_train.core.i18n import _
+from get_tags_train.core.tables import read_columns
 from get_tags_train.data.near_duplicates import find_near_duplicates, group_documents, group_texts
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.text.shingles import CHARACTERS, shingle
