@@ -94,7 +94,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     try:
         selecting = held_out.selecting if held_out.selecting.any() else None
         folder = train.train(
-            settings, data, left_out, tokenizer=tokenizer, device=device, on_event=on_event, selecting=selecting
+            settings, data, left_out, tokenizer=tokenizer, device=device, on_event=on_event, validation=selecting
         )
     except KeyboardInterrupt:
         raise TrainingInterrupted(_("The training was interrupted."), data.name) from None
@@ -141,6 +141,6 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
 def assist(settings: Settings) -> None:
     """Train along with the main process of several, which torchrun or `accelerate launch` has started."""
     from get_tags_train.model.device import choose_device
-    from get_tags_train.training.train import assist as train_along
+    from get_tags_train.training.train import train_as_worker
 
-    train_along(settings.home, choose_device(settings.training.device))
+    train_as_worker(settings.home, choose_device(settings.training.device))

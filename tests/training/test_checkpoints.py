@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from get_tags_train.training.checkpoints import Checkpoints, Progress
 
 WEIGHTS = {"layer.weight": torch.arange(12.0).reshape(3, 4)}
-MOMENTS = {"exp_avg.layer.weight": torch.full((3, 4), 0.1), "exp_avg_sq.layer.weight": torch.full((3, 4), 0.2)}
+OPTIMIZER_STATE = {"exp_avg.layer.weight": torch.full((3, 4), 0.1), "exp_avg_sq.layer.weight": torch.full((3, 4), 0.2)}
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
 def save(folder: Path, *steps: int, run: str = "ours") -> None:
     checkpoints = Checkpoints(folder, run, keep=2)
     for step in steps:
-        checkpoints.save(Progress(step=step), {"layer.weight": WEIGHTS["layer.weight"] + step}, MOMENTS)
+        checkpoints.save(Progress(step=step), {"layer.weight": WEIGHTS["layer.weight"] + step}, OPTIMIZER_STATE)
 
 
 def newest_step(folder: Path, run: str = "ours") -> int | None:
@@ -31,14 +31,14 @@ def newest_step(folder: Path, run: str = "ours") -> int | None:
 
 def test_all_comes_back_as_it_was(folder: Path) -> None:
     progress = Progress(7, ({"epoch": 1, "loss": 0.1 + 0.2, "precision_at_k": [0.5]},), 1, 1 / 3, 10, 12, 1.5, 64, 16)
-    Checkpoints(folder, "ours", keep=2).save(progress, WEIGHTS, MOMENTS)
+    Checkpoints(folder, "ours", keep=2).save(progress, WEIGHTS, OPTIMIZER_STATE)
     found = Checkpoints(folder, "ours", keep=2).newest()
     assert found is not None
     assert found.progress == progress
     assert {name: tensor.tolist() for name, tensor in found.weights.items()} == {
         name: tensor.tolist() for name, tensor in WEIGHTS.items()
     }
-    assert all(torch.equal(found.moments[name], tensor) for name, tensor in MOMENTS.items())
+    assert all(torch.equal(found.optimizer_state[name], tensor) for name, tensor in OPTIMIZER_STATE.items())
 
 
 def test_there_is_none_at_first(folder: Path) -> None:
@@ -98,7 +98,7 @@ def test_the_best_epochs_weights_stay_until_a_better_ones_are_safe(folder: Path)
     for epoch in (1, 2):
         checkpoints.keep_best(epoch, WEIGHTS)
     assert checkpoints.best_path(1).exists()
-    checkpoints.save(Progress(step=9, best_epoch=2), WEIGHTS, MOMENTS)
+    checkpoints.save(Progress(step=9, best_epoch=2), WEIGHTS, OPTIMIZER_STATE)
     assert not checkpoints.best_path(1).exists()
     assert checkpoints.best_path(2).exists()
 

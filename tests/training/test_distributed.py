@@ -59,13 +59,13 @@ def start(home: Path, rank: int, port: int) -> "subprocess.Popen[str]":
 def test_two_processes_make_the_model_that_one_makes(home: Path) -> None:
     port = free_port()
     processes = [start(home, rank, port) for rank in (0, 1)]
-    (out, err), (assistant_out, assistant_err) = [process.communicate(timeout=110) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], err + assistant_err
+    (out, err), (worker_out, worker_err) = [process.communicate(timeout=110) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], err + worker_err
     (name,) = model_names(home)
     assert json.loads(out)["model"]["name"] == name
     assert [path.name for path in models_dir(home).iterdir()] == [name]
-    assert assistant_out == ""
-    assert not any(said in assistant_err for said in ("Training", "epoch", "Error"))
+    assert worker_out == ""
+    assert not any(said in worker_err for said in ("Training", "epoch", "Error"))
 
     data = PreparedData(data_dir(home) / "tags_v1")
     settings = settings_for(home, training={"base_model": str(home / "bert"), **TRAINING})

@@ -89,7 +89,7 @@ def train(
         },
         evaluation={"top_k": top_k},
     )
-    if distributed.is_assistant():
+    if distributed.is_worker():
         pipeline.assist(job.settings(flags))
         return
     chosen = _source_of_flags(source, ids, data)
