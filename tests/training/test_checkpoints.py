@@ -1,6 +1,7 @@
 """Checkpoints: written whole, found again, and never mistaken for another run's."""
 
 import errno
+import json
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,35 @@ def test_a_full_disk_leaves_the_one_before(folder: Path, monkeypatch: pytest.Mon
     assert caught.value.errno == errno.ENOSPC
     assert newest_step(folder) == 5
     assert [path.name for path in folder.iterdir()] == ["checkpoint-000000005"]
+
+
+def test_an_old_one_that_cannot_be_removed_does_not_fail_the_next(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(folder, 5, 6)
+
+    def held_open(path: Path) -> None:
+        if path.name == "checkpoint-000000005":
+            raise PermissionError(13, "in use", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("get_tags_train.training.checkpoints.remove_folder", held_open)
+        save(folder, 7)
+    assert newest_step(folder) == 7
+    save(folder, 8)
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-000000007", "checkpoint-000000008"]
+
+
+def test_one_of_an_earlier_version_is_read(folder: Path) -> None:
+    """Its state.json has other names than the code."""
+    save(folder, 5)
+    path = folder / "checkpoint-000000005" / "state.json"
+    state = json.loads(path.read_text(encoding="utf-8"))
+    state["progress"] = {
+        "step": 5, "epochs": [], "best_epoch": 0, "loss_sum": 1.5, "useful_tokens": 9, "computed_tokens": 10,
+        "seconds": 0.5, "physical_tokens": 1024, "batch_size": 16,
+    }  # fmt: skip
+    path.write_text(json.dumps(state), encoding="utf-8")
+    found = Checkpoints(folder, "ours").newest()
+    assert found is not None
+    assert found.progress == Progress(5, (), 0, 1.5, 9, 10, 0.5, 1024, 16)

@@ -42,7 +42,8 @@ def make_training_step(small_home: Path, demo_tokenizer_folder: Path, tmp_path: 
         data = PreparedData(data_dir(small_home) / "tags_v1")
         base_model = str(demo_tokenizer_folder)
         values = {"base_model": base_model, "context_length": 48, "precision": "fp32", "max_grad_norm": 0, **settings}
-        training = settings_for(tmp_path, training=values).training
+        precision = values.pop("precision")
+        training = settings_for(tmp_path, training=values).training.model_copy(update={"precision": precision})
         examples = choose_training_set(data, np.zeros(data.manifest.documents_kept, bool), 1)
         documents = open_documents(data, examples, load_tokenizer(base_model), 48, tmp_path)
         model = load_for_tags(base_model, examples, training)
@@ -211,3 +212,64 @@ def test_the_gradient_is_that_of_one_thread(make_training_step: MakeTrainingStep
     by_these = gradients(make_training_step())
     torch.set_num_threads(1)
     assert torch.allclose(by_these, gradients(make_training_step()), atol=1e-7)
+
+
+def overflowing(make_training_step: MakeTrainingStep, overflows: int) -> TrainingStep:
+    """In fp16, at a loss scale that so many steps find too high."""
+    training_step = make_training_step(precision="fp16", dropout=0.1)
+    while training_step.gradient(0, ROWS).is_finite:
+        training_step.zero_grad()
+        scale = training_step._scaler.get_scale() * 2
+        training_step._scaler.update()
+        training_step._scaler.update(scale)
+    training_step.zero_grad()
+    training_step._scaler.update()
+    training_step._scaler.update(training_step._scaler.get_scale() * 2**overflows)
+    return training_step
+
+
+def test_an_fp16_gradient_that_overflows_skips_the_step(make_training_step: MakeTrainingStep) -> None:
+    training_step = overflowing(make_training_step, 2)
+    before = {name: weight.clone() for name, weight in training_step.weights().items()}
+    scale = training_step._scaler.get_scale()
+    for lowered in (2, 4):
+        result = training_step.step(0, ROWS, 1.0)
+        assert (result.is_skipped, result.is_finite) == (True, False)
+        assert training_step._scaler.get_scale() == scale / lowered
+    assert all(torch.equal(weight, before[name]) for name, weight in training_step.weights().items())
+    assert training_step.step(0, ROWS, 1.0).is_finite
+    assert not all(torch.equal(weight, before[name]) for name, weight in training_step.weights().items())
+
+
+def test_an_fp16_gradient_that_never_fits_has_diverged(make_training_step: MakeTrainingStep) -> None:
+    training_step = make_training_step(precision="fp16")
+    training_step._parameters[0].register_hook(lambda gradient: gradient * torch.nan)
+    results = [training_step.step(0, ROWS, 1.0) for _ in range(18)]
+    assert [result.is_skipped for result in results] == [True] * 16 + [False] * 2
+
+
+def test_the_loss_scale_is_resumed(make_training_step: MakeTrainingStep) -> None:
+    undisturbed, resumed = overflowing(make_training_step, 1), make_training_step(precision="fp16", dropout=0.1)
+    results = [undisturbed.step(number, ROWS, 1.0) for number in range(3)]
+    skipped = sum(result.is_skipped for result in results)
+    assert 0 < skipped < 3
+    state = {name: tensor.clone() for name, tensor in undisturbed.optimizer_state().items()}
+    resumed.load_weights({name: weight.clone() for name, weight in undisturbed.weights().items()})
+    resumed.load_optimizer_state(state, 3 - skipped)
+    assert resumed._scaler.state_dict() == undisturbed._scaler.state_dict()
+    for number in (3, 4):
+        assert resumed.step(number, ROWS, 1.0) == undisturbed.step(number, ROWS, 1.0)
+    assert all(torch.equal(weight, resumed.weights()[name]) for name, weight in undisturbed.weights().items())
+
+
+def test_where_memory_ends_documents_are_scored_in_smaller_parts(
+    make_training_step: MakeTrainingStep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training_step = make_training_step()
+    logits, labels = training_step.logits(ROWS)
+    out_of_memory_beyond(monkeypatch, 2)
+    fewer, same_labels = training_step.logits(ROWS)
+    order, same_order = np.lexsort(logits.T), np.lexsort(fewer.T)
+    assert np.allclose(fewer[same_order], logits[order], atol=1e-5)
+    assert (same_labels[same_order] == labels[order]).all()
+    assert training_step.micro_batch_tokens == training_step.max_micro_batch_tokens

@@ -478,6 +478,47 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_the_training(
 # --- validation documents ---
 
 
+def test_a_full_disk_at_the_best_epoch_does_not_end_the_training(
+    prepared: PreparedData, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validation = np.zeros(prepared.manifest.documents_kept, bool)
+    validation[::3] = True
+    scores = iter([[0.5], [0.6], [0.4]])
+    monkeypatch.setattr(TrainingStep, "validate", lambda self, rows, top_k: next(scores))
+    keep_best = Checkpoints.keep_best
+
+    def full(self: Checkpoints, epoch: int, state: Any) -> None:
+        if epoch == 2:
+            raise OSError(28, "No space left on device")
+        keep_best(self, epoch, state)
+
+    monkeypatch.setattr(Checkpoints, "keep_best", full)
+    facts = read_metadata(home.train(prepared, validation=validation, epochs=3, context_length=16))
+    assert facts["best_epoch"] == 1
+    told = "".join(event.message for event in home.events if isinstance(event, Notice))
+    assert "The weights of epoch 2 could not be written (No space left on device)" in told
+
+
+def test_an_epoch_is_saved_before_it_is_validated(
+    prepared: PreparedData, tmp_path: Path, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validation = np.zeros(prepared.manifest.documents_kept, bool)
+    validation[::3] = True
+    options = {"validation": validation, "context_length": 16}
+    undisturbed = Home(tmp_path / "other", home.base_model).train(prepared, **options)
+
+    def killed(*_: Any) -> None:
+        raise Stop
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainingStep, "validate", killed)
+        with pytest.raises(Stop):
+            home.train(prepared, **options)
+    folder = home.train(prepared, **options)
+    assert weights(folder) == weights(undisturbed)
+    assert read_metadata(folder)["epochs"] == read_metadata(undisturbed)["epochs"]
+
+
 def test_the_epoch_that_scores_best_becomes_the_model(
     prepared: PreparedData, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,7 +35,7 @@ class Progress:
 
     `epochs` has each epoch's mean loss and, where there are validation documents, precision@k; `best_epoch` is the one
     that scored best so far (0: none yet). Tokens and seconds are of training alone, `loss_sum` is of the epoch under
-    way, `micro_batch_tokens` is how much was computed at once.
+    way, `micro_batch_tokens` is how much was computed at once, `skipped_steps` counts fp16 gradients that overflowed.
     """
 
     step: int = 0
@@ -46,6 +47,7 @@ class Progress:
     seconds: float = 0.0
     micro_batch_tokens: int = 0
     batch_size: int = 0
+    skipped_steps: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """As it stands in state.json."""
@@ -94,11 +96,14 @@ class Checkpoints:
         remove_folder(target)  # one of the same step was damaged, or the training would have resumed from it
         rename(staging, target)
         self.saved_step = progress.step
+        # What another program holds open stays until the next checkpoint: this one is complete all the same.
         for old in self._ours()[self._keep :]:
-            remove_folder(old)
+            with suppress(OSError):
+                remove_folder(old)
         for path in self._folder.glob(f"{_BEST}*.safetensors"):
             if path != self.best_path(progress.best_epoch):
-                path.unlink()
+                with suppress(OSError):
+                    path.unlink()
 
     def best_path(self, epoch: int) -> Path:
         """Where the weights of the best epoch are kept."""
@@ -112,7 +117,8 @@ class Checkpoints:
     def newest(self) -> Checkpoint | None:
         """The last good checkpoint of this run; what is torn, damaged or another run's is skipped."""
         for torn in self._folder.glob(f"{_PREFIX}*{_STAGING}"):
-            remove_folder(torn)
+            with suppress(OSError):
+                remove_folder(torn)
         for folder in self._ours():
             try:
                 state = _read_state(folder)

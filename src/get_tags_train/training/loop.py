@@ -85,25 +85,28 @@ class TrainingLoop:
         self.progress, training_step = checkpoint.progress, self._training_step
         training_step.micro_batch_tokens = min(training_step.micro_batch_tokens, self.progress.micro_batch_tokens)
         training_step.load_weights(checkpoint.weights)
-        training_step.load_optimizer_state(checkpoint.optimizer_state, self.progress.step)
+        taken = self.progress.step - self.progress.skipped_steps
+        training_step.load_optimizer_state(checkpoint.optimizer_state, taken)
 
     def run(self, stop: StopRequest) -> None:
         """Train to the end, or until a stop is requested: then the step is finished and the state saved."""
         schedule = self._schedule
         self._saved_at = self._began_at = perf_counter()
         self._began_tokens = self.progress.useful_tokens
+        if len(self.progress.epochs) < self.progress.step // schedule.steps_per_epoch:
+            self._end_epoch()  # interrupted between the checkpoint and the validation
         for rows in schedule.batches(self.progress.step):
             result = self._take_step(rows)
-            ended = self._end_epoch() if self.progress.step % schedule.steps_per_epoch == 0 else None
-            must_stop = self._group.any(stop.is_made)
-            if self._group.is_main and (must_stop or ended or self._is_time()):
+            ends_epoch = self.progress.step % schedule.steps_per_epoch == 0
+            must_stop = self._group.any(stop.is_made) and self.progress.step < schedule.steps
+            if self._group.is_main and (must_stop or ends_epoch or self._is_time()):
                 self._save(must_succeed=must_stop)
             # Events come after saving: they fail where the terminal has gone.
             self._report(result)
-            if ended:
-                self._on_event(ended)
             if must_stop:
                 return
+            if ends_epoch:
+                self._end_epoch()
         if self.progress.best_epoch not in (0, schedule.training.epochs):
             self._training_step.load_weights(read_tensors(self._checkpoints.best_path(self.progress.best_epoch)))
 
@@ -111,21 +114,22 @@ class TrainingLoop:
         """Take the next step and count it. Raises GetTagsError where training diverged."""
         began, done = perf_counter(), self.progress
         result = self._training_step.step(done.step, rows, self._schedule.learning_rate_share(done.step))
-        if not result.is_finite:
+        if not (result.is_finite or result.is_skipped):
             raise self._diverged(result)
         self._documents_done += len(rows)
         self.progress = replace(
             done,
             step=done.step + 1,
-            loss_sum=done.loss_sum + result.loss,
+            loss_sum=done.loss_sum + (result.loss if math.isfinite(result.loss) else 0.0),
             useful_tokens=done.useful_tokens + result.tokens,
             computed_tokens=done.computed_tokens + result.computed_tokens,
             seconds=done.seconds + perf_counter() - began,
             micro_batch_tokens=self._training_step.micro_batch_tokens,
+            skipped_steps=done.skipped_steps + result.is_skipped,
         )
         return result
 
-    def _end_epoch(self) -> EpochFinished:
+    def _end_epoch(self) -> None:
         """Validate, and keep the weights where they are the best so far."""
         schedule, done = self._schedule, self.progress
         epoch, epochs = done.step // schedule.steps_per_epoch, schedule.training.epochs
@@ -134,13 +138,28 @@ class TrainingLoop:
         )
         ended = EpochFinished(epoch, epochs, done.loss_sum / schedule.steps_per_epoch, precision)
         best = done.best_epoch
-        if precision and (not best or sum(precision) >= sum(done.epochs[best - 1]["precision_at_k"])):
+        is_best = precision and (not best or sum(precision) >= sum(done.epochs[best - 1]["precision_at_k"]))
+        if is_best and (epoch == epochs or self._keep_best(epoch)):  # the last epoch's weights are the model's own
             best = epoch
-            if self._group.is_main and epoch < epochs:  # the last epoch's weights are the model's own
-                self._checkpoints.keep_best(epoch, self._training_step.weights())
         scores = {"epoch": epoch, "loss": ended.loss, "precision_at_k": precision}
         self.progress = replace(done, epochs=(*done.epochs, scores), best_epoch=best, loss_sum=0.0)
-        return ended
+        self._on_event(ended)
+
+    def _keep_best(self, epoch: int) -> bool:
+        """Write the weights of an epoch to disk; whether that succeeded."""
+        failed = False
+        if self._group.is_main:
+            try:
+                self._checkpoints.keep_best(epoch, self._training_step.weights())
+            except OSError as error:
+                failed = True
+                message = _(
+                    "The weights of epoch {epoch} could not be written ({reason}): it cannot become the best epoch.",
+                    epoch=epoch,
+                    reason=error.strerror or error,
+                )
+                self._on_event(Notice(message, "warning"))
+        return not self._group.any(failed)
 
     def _is_time(self) -> bool:
         minutes = self._schedule.training.checkpoint_minutes

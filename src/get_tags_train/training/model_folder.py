@@ -85,6 +85,7 @@ def _metadata(run: TrainingRun, trained: TrainedModel) -> dict[str, Any]:
         "precision": choose_precision(run.training.precision, run.device),
         "processes": trained.processes,
         "steps": progress.step,
+        "skipped_steps": progress.skipped_steps,
         "epochs": list(progress.epochs),
         "best_epoch": progress.best_epoch or run.training.epochs,
         "useful_tokens": round(progress.useful_tokens / progress.computed_tokens, 4),

@@ -31,16 +31,23 @@ from get_tags_train.training.optimizer import (
 # Tokens of a micro-batch, padding included, for each CPU thread or the GPU: enough to keep a GPU busy, few enough for
 # a processor's caches.
 _MICRO_BATCH_TOKENS = {"cpu": 2_048, "cuda": 65_536}
+# torch starts with 65,536 and halves it each time a gradient overflows: below this, the training itself has diverged.
+_MIN_LOSS_SCALE = 1.0
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _Result = TypeVar("_Result")
 
 
 class StepResult(NamedTuple):
-    """Mean loss and gradient norm of one optimizer step, and its tokens without and with the padding."""
+    """Mean loss and gradient norm of one optimizer step, and its tokens without and with the padding.
+
+    is_skipped: an fp16 gradient overflowed; the weights stayed as they were, and the next step has a lower loss scale.
+    """
 
     loss: float
     gradient_norm: float
     tokens: int
     computed_tokens: int
+    is_skipped: bool = False
 
     @property
     def is_finite(self) -> bool:
@@ -64,7 +71,9 @@ class TrainingStep:
         """What is computed at once; it shrinks when memory runs out."""
         self._model, self._documents, self._training, self._group = model, documents, training, group
         self._inference_tokens = self.micro_batch_tokens
-        self._is_bf16 = choose_precision(training.precision, device) == "bf16"
+        self._autocast_type = _AUTOCAST.get(choose_precision(training.precision, device))
+        self._scaler = torch.amp.GradScaler(device, enabled=self._autocast_type == torch.float16)
+        self._scaler.scale(torch.zeros(1, device=device))  # creates its state, before several threads would
         torch.nn.Module.to(model, device)
         can_split = device == "cpu" and has_plain_attention(model)
         if can_split:
@@ -84,12 +93,22 @@ class TrainingStep:
         if result.is_finite:
             set_learning_rates(self._optimizer, share)
             self._optimizer.step()
+            self._scaler.update()
+        else:
+            result = result._replace(is_skipped=self._lower_loss_scale())
         self.zero_grad()
         return result
+
+    def _lower_loss_scale(self) -> bool:
+        """Lower the loss scale if an fp16 gradient overflowed; whether another step is worth trying."""
+        before = self._scaler.get_scale()
+        self._scaler.update()
+        return self._scaler.get_scale() < before and before > _MIN_LOSS_SCALE
 
     def gradient(self, number: int, rows: NDArray[np.int64]) -> StepResult:
         """Compute the gradient of the mean loss over these documents, summed over all processes, and clip it."""
         loss, computed_tokens = self.accumulate(number, rows)
+        self._scaler.unscale_(self._optimizer)
         norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
         if self._training.max_grad_norm:
             torch.nn.utils.clip_grads_with_norm_(self._parameters, self._training.max_grad_norm, norm)
@@ -98,7 +117,10 @@ class TrainingStep:
         return StepResult(figures[0], figures[1], int(self._documents.lengths[rows].sum()), int(figures[2]))
 
     def accumulate(self, number: int, rows: NDArray[np.int64]) -> torch.Tensor:
-        """Sum the gradients of the mean loss over these documents, of all processes; (loss, computed tokens)."""
+        """Sum the gradients of the mean loss over these documents, of all processes; (loss, computed tokens).
+
+        In fp16 they are multiplied by the loss scale.
+        """
         own = self._by_length(rows)[self._group.rank :: self._group.size]
         compute = partial(self._accumulate_own, number, own, len(rows))
         (loss, computed_tokens), self.micro_batch_tokens = self._within_memory(compute, own, self.micro_batch_tokens)
@@ -148,16 +170,16 @@ class TrainingStep:
         total, computed_tokens = torch.zeros((), device=self.device), 0
         for rows in micro_batches:
             batch = self._documents.batch(rows)
-            logits = self._logits(model, batch, in_bf16=self._is_bf16)
+            logits = self._logits(model, batch, self._autocast_type)
             labels = batch.labels.to(self.device, non_blocking=True)
             loss = LOSSES[self._training.loss](logits, labels).sum() / divisor
-            loss.backward()  # type: ignore[no-untyped-call]
+            self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
             computed_tokens += batch.input_ids.numel()
         return total, computed_tokens
 
-    def _logits(self, model: PreTrainedModel, batch: Batch, *, in_bf16: bool) -> torch.Tensor:
-        with torch.autocast(self.device, torch.bfloat16, enabled=in_bf16):
+    def _logits(self, model: PreTrainedModel, batch: Batch, autocast_type: torch.dtype | None = None) -> torch.Tensor:
+        with torch.autocast(self.device, autocast_type, enabled=autocast_type is not None):
             logits: torch.Tensor = model(
                 input_ids=batch.input_ids.to(self.device, non_blocking=True),
                 attention_mask=batch.attention_mask.to(self.device, non_blocking=True),
@@ -177,7 +199,7 @@ class TrainingStep:
     def logits(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Logits in fp32 and labels of these documents, in any order, by this process: (documents, labels) each.
 
-        Not in bf16, which turns close logits into ties.
+        Not in half precision, which turns close logits into ties.
         """
         self._model.eval()
         parts, self._inference_tokens = self._within_memory(partial(self._infer, rows), rows, self._inference_tokens)
@@ -189,7 +211,7 @@ class TrainingStep:
         def infer(part: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
             batch = self._documents.batch(part)
             with torch.inference_mode():
-                logits = self._logits(self._model, batch, in_bf16=False).cpu().numpy()
+                logits = self._logits(self._model, batch).cpu().numpy()
             return logits, batch.labels.numpy() > 0
 
         lengths, threads, sorted_rows = self._documents.lengths, self._threads.count, self._by_length(rows)
@@ -226,8 +248,12 @@ class TrainingStep:
         return state
 
     def optimizer_state(self) -> dict[str, torch.Tensor]:
-        """The optimizer's state by name; not a copy."""
-        return optimizer_state(self._optimizer)
+        """The optimizer's state by name, not a copy, and in fp16 the loss scale and the steps since it changed."""
+        state = optimizer_state(self._optimizer)
+        if self._scaler.is_enabled():
+            saved = self._scaler.state_dict()
+            state["loss_scale"] = torch.tensor([saved["scale"], saved["_growth_tracker"]], dtype=torch.float64)
+        return state
 
     def load_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Restore the weights of a checkpoint."""
@@ -236,6 +262,10 @@ class TrainingStep:
     def load_optimizer_state(self, tensors: Mapping[str, torch.Tensor], steps: int) -> None:
         """Restore the optimizer's state after so many steps."""
         load_optimizer_state(self._optimizer, tensors, steps)
+        if "loss_scale" in tensors:
+            scale, steps_since = tensors["loss_scale"].tolist()
+            saved = {**self._scaler.state_dict(), "scale": scale, "_growth_tracker": int(steps_since)}
+            self._scaler.load_state_dict(saved)
 
 
 def _unless_out_of_memory(compute: Callable[[int], _Result], micro_batch_tokens: int) -> _Result | None:
