@@ -34,7 +34,7 @@ def test_scores_and_gradients_are_those_of_the_fused_kernel(model_type: str, pad
         model = make(model_type)
         if fastest:
             assert has_plain_attention(model)
-            use_cpu_kernels(model)
+            use_cpu_kernels(model, attention=True)
             assert model.config._attn_implementation == "get_tags_products"
         states = model(**inputs).last_hidden_state[inputs["attention_mask"].bool()]
         states.square().sum().backward()
@@ -52,7 +52,7 @@ def test_a_model_with_attention_of_its_own_kind_is_not_plain() -> None:
 
 def test_what_is_saved_does_not_name_it(tmp_path: Path) -> None:
     model = make("bert")
-    use_cpu_kernels(model)
+    use_cpu_kernels(model, attention=True)
     model.save_pretrained(tmp_path)
     assert "get_tags" not in (tmp_path / "config.json").read_text(encoding="utf-8")
     assert AutoModel.from_pretrained(tmp_path).config._attn_implementation == "sdpa"
@@ -86,10 +86,11 @@ def test_masks_follow_from_the_seed() -> None:
     assert not torch.equal(masks[0], drop_out(STATES, 0.1))
 
 
-def test_layers_drop_only_while_training() -> None:
+@pytest.mark.parametrize("attention", [False, True])
+def test_layers_drop_only_while_training(attention: bool) -> None:
     model = make("bert", hidden_dropout_prob=0.5, attention_probs_dropout_prob=0.0)
     undropped = model(**INPUTS).last_hidden_state
-    use_cpu_kernels(model)
+    use_cpu_kernels(model, attention=attention)
     assert torch.allclose(model(**INPUTS).last_hidden_state, undropped, atol=1e-5)
     seen = []
     for _ in range(2):

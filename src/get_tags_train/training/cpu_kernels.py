@@ -23,9 +23,13 @@ def has_plain_attention(model: PreTrainedModel) -> bool:
     return model.config.model_type in _PLAIN_ATTENTION
 
 
-def use_cpu_kernels(model: PreTrainedModel) -> None:
-    """Let a model with plain attention compute attention and dropout here; apart from dropout, results are the same."""
-    model.set_attn_implementation(_ATTENTION)
+def use_cpu_kernels(model: PreTrainedModel, *, attention: bool) -> None:
+    """Let a model with plain attention compute dropout here, and attention if wanted; without dropout, to the same end.
+
+    attention: it pays in bf16; in fp32 torch's fused kernel is faster.
+    """
+    if attention:
+        model.set_attn_implementation(_ATTENTION)
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Dropout):

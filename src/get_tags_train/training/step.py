@@ -77,7 +77,8 @@ class TrainingStep:
         torch.nn.Module.to(model, device)
         can_split = device == "cpu" and has_plain_attention(model)
         if can_split:
-            use_cpu_kernels(model)
+            # torch's attention draws dropout from one generator, whichever thread comes first.
+            use_cpu_kernels(model, attention=bool(self._autocast_type or training.attention_dropout))
         self._threads = CpuThreads(divides=can_split)
         self._replicas = [model, *(_share_weights(model) for _ in range(self._threads.count - 1))]
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]

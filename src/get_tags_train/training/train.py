@@ -1,6 +1,7 @@
 """Fine-tune a BERT to predict several tags for a document: prepared data -> a model folder."""
 
 import hashlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +28,7 @@ from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.model.training_record import write_training_record
 from get_tags_train.splits.training_set import TrainingSet, choose_training_set
 from get_tags_train.text.tokenizer import fingerprint
-from get_tags_train.training.batches import is_tokenized_for, open_documents, retokenize
+from get_tags_train.training.batches import Documents, is_tokenized_for, open_documents, retokenize
 from get_tags_train.training.checkpoints import CHECKPOINTS_DIR, Checkpoint, Checkpoints, Progress
 from get_tags_train.training.distributed import ProcessGroup
 from get_tags_train.training.head import base_model_identity, calibrate, load_for_tags
@@ -84,7 +85,7 @@ def train(
             _retokenize_if_needed(run, on_event)
             group.share_task(run.as_task())
             with keep_awake(_("a model is being trained")):
-                trained = _fine_tune(run, group, on_event)
+                trained = _fine_tune(lambda: run, group, on_event)
             group.leave()
             write_model_folder(run, trained, resumed=workspace.resumed, seconds=perf_counter() - started)
         write_training_record(run.folder, data, left_out, Path(settings.base_model))
@@ -98,7 +99,7 @@ def train_as_worker(home: Path, device: str) -> None:
     group = ProcessGroup(device)
     if task := group.share_task():
         with suppress(TrainingInterrupted):
-            _fine_tune(TrainingRun.from_task(task, home, device), group, ignored)
+            _fine_tune(lambda: TrainingRun.from_task(task, home, device), group, ignored)
     group.leave()
 
 
@@ -124,14 +125,18 @@ def _retokenize_if_needed(run: TrainingRun, on_event: OnEvent) -> None:
         retokenize(run.data, run.tokenizer, run.retokenized_path)
 
 
-def _fine_tune(run: TrainingRun, group: ProcessGroup, on_event: OnEvent) -> TrainedModel:
+def _fine_tune(open_run: Callable[[], TrainingRun], group: ProcessGroup, on_event: OnEvent) -> TrainedModel:
     """Fine-tune and calibrate, from the last good checkpoint if there is one.
 
-    Raises TrainingInterrupted when asked to stop.
+    Raises TrainingInterrupted when asked to stop, and GetTagsError where one of the processes cannot open the run.
     """
     started = perf_counter()
+    with group.all_or_none():
+        opened = _open(open_run(), group, on_event)
+    group.require_same_step(opened.step)
+    run = opened.run
     with prepared_device(run.device, deterministic=run.training.deterministic):
-        setup = _set_up(run, group, on_event)
+        setup = _set_up(opened, group, on_event)
         progress = _fit(setup, on_event)
         calibration, thresholds = _calibrate(setup)
     if progress.micro_batch_tokens < setup.training_step.max_micro_batch_tokens:
@@ -141,24 +146,37 @@ def _fine_tune(run: TrainingRun, group: ProcessGroup, on_event: OnEvent) -> Trai
         )
         on_event(Notice(message))
     on_event(StageFinished("train", perf_counter() - started))
-    return TrainedModel(setup.model, setup.training_set, progress, group.size, calibration, thresholds)
+    return TrainedModel(opened.model, opened.training_set, progress, group.size, calibration, thresholds)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """What a run reads before it is trained."""
+
+    run: TrainingRun
+    training_set: TrainingSet
+    documents: Documents
+    model: PreTrainedModel
+    checkpoints: Checkpoints
+    checkpoint: Checkpoint | None
+
+    @property
+    def step(self) -> int:
+        """The step that training starts from."""
+        return self.checkpoint.progress.step if self.checkpoint else 0
 
 
 @dataclass(frozen=True)
 class _Setup:
     """What a run is trained with."""
 
-    run: TrainingRun
+    opened: _Opened
     group: ProcessGroup
-    training_set: TrainingSet
-    model: PreTrainedModel
-    checkpoints: Checkpoints
-    checkpoint: Checkpoint | None
     training_step: TrainingStep
     schedule: Schedule
 
 
-def _set_up(run: TrainingRun, group: ProcessGroup, on_event: OnEvent) -> _Setup:
+def _open(run: TrainingRun, group: ProcessGroup, on_event: OnEvent) -> _Opened:
     """Open the documents, load the base model and the newest checkpoint."""
     training = run.training
     training_set = choose_training_set(run.data, run.left_out, training.min_tag_count)
@@ -171,32 +189,39 @@ def _set_up(run: TrainingRun, group: ProcessGroup, on_event: OnEvent) -> _Setup:
         on_event(Notice(_("The checkpoint {name} is damaged and was skipped.", name=name), "warning"))
     if group.is_main:
         check_disk(run.folder, model)
-    training_step = TrainingStep(model, documents, training, group, run.device)
-    batch_size = checkpoint.progress.batch_size if checkpoint else training.batch_size
+    return _Opened(run, training_set, documents, model, checkpoints, checkpoint)
+
+
+def _set_up(opened: _Opened, group: ProcessGroup, on_event: OnEvent) -> _Setup:
+    """Move the model to its device, and choose the batch size if that is left to the machine."""
+    run, documents, training = opened.run, opened.documents, opened.run.training
+    rows = opened.training_set.rows
+    training_step = TrainingStep(opened.model, documents, training, group, run.device)
+    batch_size = opened.checkpoint.progress.batch_size if opened.checkpoint else training.batch_size
     if batch_size == "auto":
-        batch_size = fastest_batch_size(training_step, training_set.rows, documents.lengths, group)
+        batch_size = fastest_batch_size(training_step, rows, documents.lengths, group)
         message = _(
             "Batch size: {batch_size}, the smallest that is about as fast as this machine gets.", batch_size=batch_size
         )
         on_event(Notice(message))
     validation = documents.tagged(np.flatnonzero(run.validation))
-    schedule = Schedule(training_set.rows, validation, documents.lengths, training, batch_size, run.top_k)
-    return _Setup(run, group, training_set, model, checkpoints, checkpoint, training_step, schedule)
+    schedule = Schedule(rows, validation, documents.lengths, training, batch_size, run.top_k)
+    return _Setup(opened, group, training_step, schedule)
 
 
 def _fit(setup: _Setup, on_event: OnEvent) -> Progress:
     """Run the training loop to its end. Raises TrainingInterrupted when asked to stop."""
-    run, schedule, checkpoint = setup.run, setup.schedule, setup.checkpoint
-    done = checkpoint.progress.step if checkpoint else 0
+    opened, schedule = setup.opened, setup.schedule
+    run, done = opened.run, opened.step
     report_to = run.training.report_to if setup.group.is_main else "none"
     with (
         StopRequest() as stop,
         tracked(on_event, report_to, name=run.name, logs_dir=logs_dir(run.home), step=done) as report,
     ):
-        loop = TrainingLoop(schedule, setup.training_step, setup.checkpoints, setup.group, report)
-        if checkpoint:
+        loop = TrainingLoop(schedule, setup.training_step, opened.checkpoints, setup.group, report)
+        if opened.checkpoint:
             report(Notice(_("Continuing the training {name} from step {done}.", name=run.name, done=done)))
-            loop.resume(checkpoint)
+            loop.resume(opened.checkpoint)
         longest = longest_documents(schedule.rows, schedule.lengths, schedule.batch_size)
         _report_duration(
             schedule, seconds_per_token(setup.training_step, longest, schedule.lengths), loop.progress, report
@@ -237,11 +262,11 @@ def _duration(seconds: float) -> str:
 
 def _calibrate(setup: _Setup) -> tuple[Calibration, list[float]]:
     """Turn the model's scores into probabilities, and choose each tag's threshold, by the validation documents."""
-    tags, validation = len(setup.training_set.tags), setup.schedule.validation
+    tags, validation = len(setup.opened.training_set.tags), setup.schedule.validation
     if not len(validation) or not setup.group.is_main:
         return Calibration.unchanged(tags), [THRESHOLD] * tags
     logits, labels = setup.training_step.logits(validation)
     calibration = fit_calibration(logits, labels)
-    calibrate(setup.model, calibration)
+    calibrate(setup.opened.model, calibration)
     thresholds = tune_thresholds(calibration.scale * logits + calibration.shift)
     return calibration, [round(threshold, 4) for threshold in thresholds.tolist()]
