@@ -41,7 +41,8 @@ def make_training_step(small_home: Path, demo_tokenizer_folder: Path, tmp_path: 
     def make(dropout: float = 0.0, **settings: Any) -> TrainingStep:
         data = PreparedData(data_dir(small_home) / "tags_v1")
         base_model = str(demo_tokenizer_folder)
-        values = {"base_model": base_model, "context_length": 48, "precision": "fp32", "max_grad_norm": 0, **settings}
+        values = {"base_model": base_model, "context_length": 48, "precision": "fp32", "max_grad_norm": 0}
+        values |= {"attention_dropout": dropout, **settings}
         precision = values.pop("precision")
         training = settings_for(tmp_path, training=values).training.model_copy(update={"precision": precision})
         examples = choose_training_set(data, np.zeros(data.manifest.documents_kept, bool), 1)
