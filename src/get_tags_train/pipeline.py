@@ -130,11 +130,11 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
 
 
 def assist(settings: Settings) -> None:
-    """Train along with the main process of several, which torchrun or `accelerate launch` has started."""
+    """Train along with the main process of several, which torchrun has started."""
     from get_tags_train.model.device import choose_device
-    from get_tags_train.training.train import assist as train_along
+    from get_tags_train.training.train import train_as_worker
 
-    train_along(settings.home, choose_device(settings.training.device))
+    train_as_worker(settings.home, choose_device(settings.training.device))
 
 
 def _check_inputs(settings: Settings, on_event: OnEvent) -> _Inputs:
@@ -192,7 +192,7 @@ def _train(settings: Settings, inputs: _Inputs, data: "PreparedData", split: _Sp
             tokenizer=inputs.tokenizer,
             device=inputs.device,
             on_event=on_event,
-            selecting=validation if validation.any() else None,
+            validation=validation if validation.any() else None,
         )
     except KeyboardInterrupt:
         raise TrainingInterrupted(_("The training was interrupted."), data.name) from None
