@@ -92,13 +92,13 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     leaked, held_out = set_aside(settings, data, samples, on_event)
     left_out = held_out.left_out | leaked if settings.evaluation.leaks == "leave_out" else held_out.left_out
     try:
-        selecting = held_out.selecting if held_out.selecting.any() else None
+        selecting = held_out.validation if held_out.validation.any() else None
         folder = train.train(
             settings, data, left_out, tokenizer=tokenizer, device=device, on_event=on_event, selecting=selecting
         )
     except KeyboardInterrupt:
         raise TrainingInterrupted(_("The training was interrupted."), data.name) from None
-    untrained = left_out | held_out.selecting
+    untrained = left_out | held_out.validation
     report.write_pages(folder)
     facts = read_metadata(folder)
     linear = None
@@ -106,9 +106,9 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
         examples = choose_training_set(data, untrained, settings.training.min_tag_count)
         seed, seconds = settings.training.seed, facts["seconds"]
         linear = linear_baseline.fit(data, examples, training_seconds=seconds, seed=seed, on_event=on_event)
-    if held_out.reported.any():
-        further["held_out"] = EvalSet.of_documents(HELD_OUT, *texts_and_labels(data, held_out.reported))
-    if (newest := newest_of(data, held_out.reported)) is not None:
+    if held_out.test.any():
+        further["held_out"] = EvalSet.of_documents(HELD_OUT, *texts_and_labels(data, held_out.test))
+    if (newest := newest_of(data, held_out.test)) is not None:
         further["newest"] = EvalSet.of_documents(NEWEST, *texts_and_labels(data, newest))
     evaluation = evaluate.evaluate(
         folder,
