@@ -307,8 +307,8 @@ def run_real(_: argparse.Namespace) -> None:
         chance[np.random.default_rng(0).choice(len(texts), int(kept.sum()), replace=False)] = True
         plain = [[sets[n] for n in np.flatnonzero(mask)] for mask in (chance, ~chance)]
         print(
-            f"{name}: {kept.sum()} of {len(texts):,} held out, {held.near_duplicates.sum()} twins left out; near-duplicates in "
-            f"training {len(list(similar_pairs(some, others, SIMILAR)))}, by plain chance "
+            f"{name}: {kept.sum()} of {len(texts):,} held out, {held.near_duplicates.sum()} twins left out; "
+            f"near-duplicates in training {len(list(similar_pairs(some, others, SIMILAR)))}, by plain chance "
             f"{len({n for n, _, _ in similar_pairs(*plain, SIMILAR)})} documents would have one",
             flush=True,
         )

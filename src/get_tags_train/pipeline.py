@@ -117,7 +117,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
         top_k=settings.evaluation.top_k,
         device=device,
         on_event=on_event,
-        rivals=evaluate.Rivals(evaluate.find_live(folder, settings.live_dir), linear),
+        references=evaluate.References(evaluate.find_live(folder, settings.live_dir), linear),
     )
     report.record(folder, evaluation, on_event)
     model_result = ModelResult(

@@ -140,7 +140,7 @@ def deploy(
     from get_tags_train.model.metadata import reading
 
     on_event = session.start_log("deploy")
-    evaluation = against_live.against_live(settings, folder, on_event)
+    evaluation = against_live.evaluate_against_live(settings, folder, on_event)
     if evaluation is not None:
         with reading(folder):  # where it may have been kept
             _compare(job, evaluation, folder.name, yes=yes)
