@@ -114,8 +114,8 @@ def test_of_more_weights_than_it_may_hold_the_strongest_stay(
     monkeypatch.setattr(stage, "_MOST_WEIGHTS", 10 * len(few.tags))
     found = fit(data, few, training_seconds=0, seed=1, on_event=silent).weights.toarray()
     for own, kept in zip(whole.T, found.T, strict=True):
-        assert np.count_nonzero(kept) == 10
-        assert np.abs(kept[kept != 0]).min() >= np.abs(own[kept == 0]).max()
+        assert np.count_nonzero(kept) == min(10, np.count_nonzero(own))  # none where no document has the tag
+        assert np.abs(own[kept == 0]).max() <= np.abs(kept[kept != 0]).min(initial=np.inf)
 
 
 def test_of_more_counts_than_it_may_hold_the_frequent_words_stay(
