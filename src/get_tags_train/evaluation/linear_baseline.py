@@ -4,7 +4,8 @@ It is trained on the documents that the BERT was trained on, for comparison only
 docs/adr/0013 says why there are two solvers and what bounds its memory.
 """
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, csr_matrix, vstack
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 from sklearn.linear_model import SGDClassifier
 from sklearn.svm import LinearSVC
@@ -103,26 +105,41 @@ def fit(
     examples = _read(data, training_set)
     tfidf = TfidfTransformer(sublinear_tf=True).fit(examples.counts)
     features = tfidf.transform(examples.counts, copy=False)
-    tags = len(training_set.tags)
-    on_event(StageStarted("baseline", total=tags, unit="tags"))
-    solve, passes, threads = _solver(features, examples.labels, max(training_seconds / 10, LEAST_SECONDS), seed)
-    solved, biases = list[csr_matrix](), np.zeros(tags, np.float32)
-    with ThreadPoolExecutor(threads) as pool:
-        for tag, (weights, bias) in enumerate(pool.map(solve, range(tags))):
-            solved.append(_strongest(weights, _MOST_WEIGHTS // tags))
-            biases[tag] = bias
-            on_event(StageProgress("baseline", tag + 1))
+    on_event(StageStarted("baseline", total=len(training_set.tags), unit="tags"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a C that does not converge in time may still rank best
+        solver = _choose_solver(features, examples.labels, max(training_seconds / 10, LEAST_SECONDS), seed)
+        weights, biases = _solve(solver, examples.labels.shape[1], on_event)
     seconds = perf_counter() - started
     on_event(StageFinished("baseline", seconds))
     return LinearBaseline(
         columns=examples.columns,
         tfidf=tfidf,
-        weights=vstack(solved, format="csc").T.tocsr(),
+        weights=weights,
         biases=biases,
         documents=features.shape[0],
-        passes=passes(),
+        passes=solver.passes,
         seconds=round(seconds, 3),
     )
+
+
+def _solve(solver: "_Exact | _Descent", tags: int, on_event: OnEvent) -> tuple[csr_matrix, NDArray[np.float32]]:
+    """Weights (features, tags) and biases (tags,), of each tag the strongest that there is room for."""
+    columns, biases = list[csr_matrix](), np.zeros(tags, np.float32)
+
+    def solve(tag: int) -> tuple[csr_matrix, float]:
+        weights, bias = solver(tag)
+        return _strongest(weights, _MOST_WEIGHTS // tags), bias
+
+    pool = ThreadPoolExecutor(solver.threads)
+    try:
+        for tag, (column, bias) in enumerate(pool.map(solve, range(tags))):
+            columns.append(column)
+            biases[tag] = bias
+            on_event(StageProgress("baseline", tag + 1))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return vstack(columns, format="csr").T.tocsr(), biases
 
 
 def _read(data: PreparedData, training_set: TrainingSet) -> _Examples:
@@ -139,7 +156,7 @@ def _read(data: PreparedData, training_set: TrainingSet) -> _Examples:
         counts.append(_VECTORIZER.transform(chosen.column("text").to_pylist()))
         documents_of += np.bincount(counts[-1].indices, minlength=_HASHES).astype(np.int32)
         labels += [training_set.label_of[tags] for tags in list_rows(chosen.column("tags"))]
-        while sum(part.nnz for part in counts) > _MOST_COUNTS:
+        while sum(part.nnz for part in counts) > _MOST_COUNTS:  # a word may lose its first documents, no more
             least += 1
             counts = [_without(part, documents_of < least) for part in counts]
     columns = np.flatnonzero(documents_of >= least)
@@ -166,34 +183,44 @@ def _strongest(weights: NDArray[np.float64], count: int) -> csr_matrix:
     return csr_matrix((values, chosen.astype(np.int32), [0, len(chosen)]), (1, len(weights)))
 
 
-def _solver(
-    features: csr_matrix, labels: csc_matrix, seconds: float, seed: int
-) -> tuple[Callable[[int], Weights], Callable[[], int], int]:
-    """What solves a tag within this time for all, the passes that it has made, and the threads it may run in.
-
-    LinearSVC, with C by validation, where that is expected to fit the time and memory; else a few passes of SGD.
-    """
+def _choose_solver(features: csr_matrix, labels: csc_matrix, seconds: float, seed: int) -> "_Exact | _Descent":
+    """LinearSVC where all tags are expected to fit this time and the memory, else as many passes of SGD as do."""
     tags = labels.shape[1]
     work = features.nnz * tags
     rounds = 1 + len(_C_TRIED) * min(1.0, _C_TAGS / tags)
     if features.nnz <= _MOST_EXACT_COUNTS and work * rounds * _EXACT_SECONDS <= seconds:
-        exact = _Exact(features.astype(np.float64), labels, seed)
-        return exact, lambda: exact.passes, 1  # its random numbers are the process's own
+        return _Exact(features.astype(np.float64), labels, seed)
     threads = cpu_count() or 1
-    passes = int(min(max(seconds * threads / (work * _PASS_SECONDS), 1), MOST_PASSES))
+    passes = min(max(seconds * threads / (work * _PASS_SECONDS), 1), MOST_PASSES)
+    return _Descent(features, labels, int(passes), threads, seed)
 
-    def descend(tag: int) -> Weights:
-        alpha = 1 / features.shape[0]  # of C = 1
+
+@dataclass(frozen=True)
+class _Descent:
+    """Averaged stochastic gradient descent for a tag, with C = 1."""
+
+    features: csr_matrix
+    labels: csc_matrix
+    passes: int
+    threads: int
+    seed: int
+
+    def __call__(self, tag: int) -> Weights:
         model = SGDClassifier(
-            loss="modified_huber", alpha=alpha, max_iter=passes, tol=None, average=True, random_state=seed
+            loss="modified_huber",
+            alpha=1 / self.features.shape[0],
+            max_iter=self.passes,
+            tol=None,
+            average=True,
+            random_state=self.seed,
         )
-        return _fitted(model, features, _column(labels, tag))
-
-    return descend, lambda: passes, threads
+        return _fitted(model, self.features, _column(self.labels, tag))
 
 
 class _Exact:
-    """LinearSVC for one tag after the other, all with one C."""
+    """LinearSVC for a tag, with the same C for all."""
+
+    threads = 1  # it draws from the process's own random numbers
 
     def __init__(self, features: csr_matrix, labels: csc_matrix, seed: int) -> None:
         self._features, self._labels, self._seed = features, labels, seed
@@ -203,14 +230,14 @@ class _Exact:
     def __call__(self, tag: int) -> Weights:
         model = LinearSVC(C=self._c, random_state=self._seed)
         found = _fitted(model, self._features, _column(self._labels, tag))
-        self.passes = max(self.passes, int(getattr(model, "n_iter_", 1)))
+        self.passes = max(self.passes, int(getattr(model, "n_iter_", 1)))  # none where there was nothing to learn
         return found
 
     def _best_c(self) -> float:
         """The C whose ranking is best on a tenth of the documents; some tags stand for all, frequent ones rather."""
         generator = np.random.default_rng(self._seed)
         counts = self._labels.getnnz(axis=0)
-        count = min(_C_TAGS, np.count_nonzero(counts))
+        count = min(_C_TAGS, int(np.count_nonzero(counts)))
         tags = np.sort(generator.choice(len(counts), count, replace=False, p=counts / counts.sum()))
         is_validation = generator.random(self._features.shape[0]) < _C_VALIDATION
         y_true = self._labels[:, tags].toarray()
