@@ -247,12 +247,15 @@ class _Exact:
             return 1.0
         train, validation = self._features[~is_validation], self._features[is_validation][tagged]
         y_true = y_true[tagged]
-        found = {}
+        best, highest = 1.0, -1.0
         for c in _C_TRIED:
             solved = [_fitted(LinearSVC(C=c, random_state=self._seed), train, own) for own in y_train.T]
             y_score = np.stack([validation @ weights + bias for weights, bias in solved], axis=1)
-            found[c] = float(average_precision(y_true, y_score, y_true.sum(axis=1)).mean())
-        return max(found, key=found.__getitem__)
+            score = float(average_precision(y_true, y_score, y_true.sum(axis=1)).mean())
+            if score <= highest:
+                break  # larger ones take longest
+            best, highest = c, score
+        return best
 
 
 def _fitted(model: LinearSVC | SGDClassifier, features: csr_matrix, y: NDArray[np.bool_]) -> Weights:
