@@ -257,8 +257,10 @@ def run_scale(args: argparse.Namespace) -> None:
         timed("choosing what is held out, the first time", 1, lambda: hold_out(Path(home), data, 0.02, nobody))
         timed("finding it again", 1, lambda: hold_out(Path(home), data, 0.02, nobody))
         held = hold_out(Path(home), data, 0.02, nobody)
-    kept = held.selecting | held.reported
-    print(f"held out: {held.selecting.sum()} + {held.reported.sum()}, {held.twins.sum()} near-duplicates left out")
+    kept = held.validation | held.test
+    print(
+        f"held out: {held.validation.sum()} + {held.test.sum()}, {held.near_duplicates.sum()} near-duplicates left out"
+    )
     if args.check:
         some = [word_shingles(text, 2) for text in texts_at(data, kept)]
         in_training = sum(
@@ -309,15 +311,15 @@ def run_real(_: argparse.Namespace) -> None:
         data.name = name  # type: ignore[attr-defined]
         with tempfile.TemporaryDirectory() as home, suppress(FileNotFoundError):
             held = hold_out(Path(home), data, 0.1, np.zeros(len(texts), bool))  # type: ignore[arg-type]
-        kept = held.selecting | held.reported
+        kept = held.validation | held.test
         sets = [word_shingles(text, 2) for text in texts]
         some, others = ([sets[n] for n in np.flatnonzero(mask)] for mask in (kept, ~held.left_out))
         at_random = np.zeros(len(texts), bool)
         at_random[np.random.default_rng(0).choice(len(texts), int(kept.sum()), replace=False)] = True
         plain = [[sets[n] for n in np.flatnonzero(mask)] for mask in (at_random, ~at_random)]
         print(
-            f"{name}: {kept.sum()} of {len(texts):,} held out, {held.twins.sum()} near-duplicates left out; such pairs "
-            f"in training {len(list(similar_pairs(some, others, SIMILAR)))}, at random "
+            f"{name}: {kept.sum()} of {len(texts):,} held out, {held.near_duplicates.sum()} near-duplicates "
+            f"left out; such pairs in training {len(list(similar_pairs(some, others, SIMILAR)))}, at random "
             f"{len({n for n, _, _ in similar_pairs(*plain, SIMILAR)})} documents would have one",
             flush=True,
         )

@@ -321,8 +321,8 @@ def make_home(home: Path, small_home: Path) -> None:
     )
     deploy(home / OLDER, home / "_live", keep_versions=2, on_event=silent)
     for live in (None, home / OLDER):
-        rivals = evaluate.Rivals(live=live)
-        found = evaluate.evaluate(home / MODEL, test_set, top_k=2, device="cpu", on_event=silent, rivals=rivals)
+        references = evaluate.References(live=live)
+        found = evaluate.evaluate(home / MODEL, test_set, top_k=2, device="cpu", on_event=silent, references=references)
         report.record(home / MODEL, found, silent)
     deploy(home / MODEL, home / "_live", keep_versions=2, on_event=silent)
 

@@ -83,7 +83,7 @@ class _Split:
 
     @property
     def untrained(self) -> "NDArray[np.bool_]":
-        return self.left_out | self.held_out.selecting
+        return self.left_out | self.held_out.validation
 
 
 @keep_awake("a model is being made")
@@ -116,7 +116,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
         top_k=settings.evaluation.top_k,
         device=inputs.device,
         on_event=on_event,
-        rivals=evaluate.Rivals(evaluate.find_live(model_dir, settings.live_dir), baseline),
+        references=evaluate.References(evaluate.find_live(model_dir, settings.live_dir), baseline),
     )
     report.record(model_dir, evaluation, on_event)
     seconds = round(perf_counter() - started, 3)
@@ -183,7 +183,7 @@ def _train(settings: Settings, inputs: _Inputs, data: "PreparedData", split: _Sp
     """The folder of the trained model."""
     from get_tags_train.training.train import train
 
-    validation = split.held_out.selecting
+    validation = split.held_out.validation
     try:
         return train(
             settings,
@@ -217,9 +217,9 @@ def _held_out_sets(data: "PreparedData", held_out: "HeldOut") -> "dict[str, Eval
     from get_tags_train.splits.held_out import newest_of, texts_and_labels
 
     sets = {}
-    if held_out.reported.any():
-        sets["held_out"] = EvalSet.of_documents(HELD_OUT, *texts_and_labels(data, held_out.reported))
-    if (newest := newest_of(data, held_out.reported)) is not None:
+    if held_out.test.any():
+        sets["held_out"] = EvalSet.of_documents(HELD_OUT, *texts_and_labels(data, held_out.test))
+    if (newest := newest_of(data, held_out.test)) is not None:
         sets["newest"] = EvalSet.of_documents(NEWEST, *texts_and_labels(data, newest))
     return sets
 
