@@ -5,7 +5,7 @@ import re
 import unicodedata
 from itertools import groupby
 
-from get_tags_train.text.markup import without_markup
+from get_tags_train.text.clean_markup import without_markup
 
 # Changes to the rules below must raise this number: data prepared by other rules are not continued.
 RULES_VERSION = 3
