@@ -5,8 +5,8 @@
 threshold: for shingles of 1 to 5 words, how alike texts with a tenth of their words changed are, and real neighbours.
 planted: 200 leaks among legal texts (40 each: exact, re-cased, re-spaced, re-accented, 10% of words changed), and
 3,000 clean examples of the same kind. scale: 1,000 examples against all documents of the extraction benchmark, with 200
-leaks planted, and held-out documents there, their twins counted by plain Python. alternatives: the same planted set
-with datasketch and rensa, where they are installed. Wants the data that lie beside the checkout in shared/.
+leaks planted, and held-out documents there, their near-duplicates counted by plain Python. alternatives: the same
+planted set with datasketch and rensa, where they are installed. Wants the data that lie beside the checkout in shared/.
 """
 
 import argparse
@@ -213,7 +213,7 @@ def other_acts() -> tuple[list[str], list[str]]:
 
 
 def same_acts() -> tuple[list[str], list[str]]:
-    """Documents and 3,000 clean examples of the same acts and codes, split by chance: many have real twins."""
+    """Documents and 3,000 clean examples of the same acts and codes, split at random: many are nearly equal."""
     rng = random.Random(2)
     texts = [*legal_documents(rng), *read_set("law_articles_ro")]
     rng.shuffle(texts)
@@ -258,7 +258,7 @@ def run_scale(args: argparse.Namespace) -> None:
         timed("finding it again", 1, lambda: hold_out(Path(home), data, 0.02, nobody))
         held = hold_out(Path(home), data, 0.02, nobody)
     kept = held.selecting | held.reported
-    print(f"held out: {held.selecting.sum()} + {held.reported.sum()}, {held.twins.sum()} twins left out")
+    print(f"held out: {held.selecting.sum()} + {held.reported.sum()}, {held.twins.sum()} near-duplicates left out")
     if args.check:
         some = [word_shingles(text, 2) for text in texts_at(data, kept)]
         in_training = sum(
@@ -312,12 +312,12 @@ def run_real(_: argparse.Namespace) -> None:
         kept = held.selecting | held.reported
         sets = [word_shingles(text, 2) for text in texts]
         some, others = ([sets[n] for n in np.flatnonzero(mask)] for mask in (kept, ~held.left_out))
-        chance = np.zeros(len(texts), bool)
-        chance[np.random.default_rng(0).choice(len(texts), int(kept.sum()), replace=False)] = True
-        plain = [[sets[n] for n in np.flatnonzero(mask)] for mask in (chance, ~chance)]
+        at_random = np.zeros(len(texts), bool)
+        at_random[np.random.default_rng(0).choice(len(texts), int(kept.sum()), replace=False)] = True
+        plain = [[sets[n] for n in np.flatnonzero(mask)] for mask in (at_random, ~at_random)]
         print(
-            f"{name}: {kept.sum()} of {len(texts):,} held out, {held.twins.sum()} twins left out; near-duplicates in "
-            f"training {len(list(similar_pairs(some, others, SIMILAR)))}, by plain chance "
+            f"{name}: {kept.sum()} of {len(texts):,} held out, {held.twins.sum()} near-duplicates left out; such pairs "
+            f"in training {len(list(similar_pairs(some, others, SIMILAR)))}, at random "
             f"{len({n for n, _, _ in similar_pairs(*plain, SIMILAR)})} documents would have one",
             flush=True,
         )

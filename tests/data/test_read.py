@@ -183,7 +183,7 @@ def test_whatever_changes_a_document_changes_the_checksum(home: Home) -> None:
     assert len(checksums) == 5
 
 
-# --- what an earlier extraction has already, is reused ---
+# --- unchanged documents are reused ---
 
 
 def reused(result: DataResult) -> int:
@@ -341,7 +341,7 @@ def test_an_older_tools_files_are_left_alone(home: Home) -> None:
     assert names_in(data_dir(home.folder)) == ["tags_v7_old.pkl", "tags_v8"]
 
 
-# The command itself, its pieces small and its database slow enough to be killed in the middle.
+# The command itself, its shards small and its database slow enough to be killed in the middle.
 SLOW_COMMAND = """
 import sys, time
 from get_tags_train.cli import main

@@ -75,8 +75,6 @@ def find_reusable(home: Path, plan: Mapping[str, Any], on_event: OnEvent) -> Reu
         except GetTagsError as error:
             on_event(Notice(_("Nothing is reused from {name}: {message}", name=name, message=error.message), "warning"))
             continue
-        on_event(
-            Notice(_("Unchanged documents are reused from {name}, with their clean text and tokens.", name=name))
-        )
+        on_event(Notice(_("Unchanged documents are reused from {name}, with their clean text and tokens.", name=name)))
         return reusable
     return None

@@ -1,4 +1,4 @@
-"""Figures over prepared data: how tags and lengths are distributed, and what differs between two versions."""
+"""Statistics of prepared data: how tags and lengths are distributed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

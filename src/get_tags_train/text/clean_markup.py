@@ -42,11 +42,13 @@ _AFTER_VALUE = r"(?=\s*/?>|\s+[\w:.@-]+\s*=)"
 _VALUE = rf"=\s*(?:\"[^\"]*(?<!=)\"|'[^']*(?<!=)'){_AFTER_VALUE}"
 _TAG = re.compile(rf"<(/?)([a-z][^\s<>/]*)((?=[\s/>])[^<>=]*+(?:(?>{_VALUE}|=)[^<>=]*+){{0,50}}+)>", re.IGNORECASE)
 _CUT_TAG = re.compile(rf"</?(?:{_BLOCK_NAMES})(?:\s+[\w:-]+=(?:\"[^\"<>]*\"|'[^'<>]*'))*\s*", re.IGNORECASE)
+# Attributes without a value: "a <b și c> d" has none.
 _VALUELESS = re.compile(
     r"(?:[\s/]|\b(?:async|checked|compact|controls|defer|disabled|hidden|ismap|multiple|nohref|noresize|noshade|nowrap|"
     r"open|readonly|required|reversed|selected)\b)*",
     re.IGNORECASE,
 )
+_ONE_WORD = re.compile(rf"{_VALUELESS.pattern}|\s+[a-z-]+\s*/?", re.IGNORECASE)
 _CLOSED_NAME = re.compile(r"</([a-z][^\s<>/]*)\s*>", re.IGNORECASE)
 _PREFIXED_NAME = re.compile(r"[a-z][a-z0-9]*:[a-z][\w.-]*", re.IGNORECASE)
 
@@ -57,6 +59,7 @@ _CDATA_START = re.compile(r"<!\[cdata\[", re.IGNORECASE)
 _CODE_START = re.compile(r"(?<![\"'])<(script|style)((?=[\s/>])[^<>]*)>", re.IGNORECASE)
 _CODE_END = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in ("script", "style")}
 _CODE_SIGN = {"script": re.compile(r"[={]|\w\("), "style": re.compile(r"[{@]")}
+_HAS_SPACE = re.compile(r"\S\s|\s\S")
 _HEAD_TITLE = re.compile(
     r"(<head(?:\s[^<>]*)?>(?:\s*+<(?!/?head\b|title\b|body\b)[^<>]*>)*+\s*+)<title(?:\s[^<>]*)?>[^<]*</title\s*>",
     re.IGNORECASE,
@@ -114,12 +117,16 @@ def _after_comment(part: str, number: int) -> str:
 
 
 def _after_code(name: str, attributes: str, part: str) -> str:
-    """What is left of a part that follows <script> or <style>, up to the next one."""
-    end = None if attributes.endswith("/") else _CODE_END[name.lower()].search(part)
+    """What is left of a part that follows <script> or <style>, up to the next one.
+
+    <style> without attributes and </style> around several words without a sign of code are only mentioned.
+    """
+    name = name.lower()
+    end = None if attributes.endswith("/") else _CODE_END[name].search(part)
     if not end:
         return part
     content = part[: end.start()]
-    is_code = not content.strip() or _CODE_SIGN[name.lower()].search(_without_tags(content))
+    is_code = "=" in attributes or not _HAS_SPACE.search(content) or _CODE_SIGN[name].search(_without_tags(content))
     return part[end.end() :] if is_code else part
 
 
@@ -131,7 +138,8 @@ def _without_tags(text: str) -> str:
         nonlocal closed
         slash, name, attributes = tag[1], tag[2].lower(), tag[3]
         if (known := _KNOWN.get(name)) is not None:
-            is_tag = slash or not attributes or "=" in attributes or _VALUELESS.fullmatch(attributes)
+            has_sense = _VALUELESS if len(name) == 1 else _ONE_WORD
+            is_tag = slash or not attributes or "=" in attributes or has_sense.fullmatch(attributes)
             return known if is_tag else tag[0]
         if _PREFIXED_NAME.fullmatch(name) or '="' in attributes or "='" in attributes:
             return ""
