@@ -128,7 +128,9 @@ def as_page(text: str, rng: Random) -> str:
 
     lines = [html.escape(line) for line in text.split("\n")]
     items = "".join(f"<li><a href='#a{n}' title=\"x > y\">{line}</a></li>\n" for n, line in enumerate(lines))
-    head = "<title>Pagina</title><meta charset='utf-8'><style>p > b { color: red }</style><script>var a = 1 < 2;</script>"
+    head = (
+        "<title>Pagina</title><meta charset='utf-8'><style>p > b { color: red }</style><script>var a = 1 < 2;</script>"
+    )
     comment = "<!-- <p>vechi</p> -->" * rng.randint(0, 2)
     return f"<!DOCTYPE html><html><head>{head}</head><body>{comment}<h1>Titlu</h1><ul>{items}</ul><hr/></body></html>"
 
@@ -171,7 +173,9 @@ def run_ordinary(other: Path | None) -> None:
         cleaned = [text for page in pages for text in clean_documents(page).to_pylist()]
         seconds = time.perf_counter() - started
         characters = sum(map(len, texts))
-        said = f"{name}: {len(texts):,} texts, {characters / 1e6:.1f} M characters, {characters / seconds / 1e6:.1f} M/s"
+        said = (
+            f"{name}: {len(texts):,} texts, {characters / 1e6:.1f} M characters, {characters / seconds / 1e6:.1f} M/s"
+        )
         if other:
             said += against(other, texts, cleaned)
         print(said, flush=True)

@@ -67,16 +67,12 @@ _HEAD_TITLE = re.compile(
 
 _ENTITY = re.compile(r"&(?:#0*+\d{1,7}|#[xX]0*+[0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 # In HTML the semicolon may be missing.
-_HTML_ENTITY = re.compile(
-    r"&(?:#0*+\d{1,7}(?!\d)|#[xX]0*+[0-9a-fA-F]{1,6}(?![0-9a-fA-F])|[A-Za-z][A-Za-z0-9]{1,31});?"
-)
+_HTML_ENTITY = re.compile(r"&(?:#0*+\d{1,7}(?!\d)|#[xX]0*+[0-9a-fA-F]{1,6}(?![0-9a-fA-F])|[A-Za-z][A-Za-z0-9]{1,31});?")
 _NESTED_AMPERSAND = re.compile(r"&(?:(?:amp|#0*38|#[xX]0*26);)+")
 
 _BREAKS = {"\n": _BLOCK_NAMES, " ": _CELL_NAMES, "": _INLINE_NAMES}
 _KNOWN = {
-    name: space
-    for space, names in _BREAKS.items()
-    for name in names.replace("h[1-6]", "h1|h2|h3|h4|h5|h6").split("|")
+    name: space for space, names in _BREAKS.items() for name in names.replace("h[1-6]", "h1|h2|h3|h4|h5|h6").split("|")
 }
 
 
