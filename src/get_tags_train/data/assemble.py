@@ -32,21 +32,23 @@ from get_tags_train.data.prepared import (
     write_manifest,
     write_tags,
 )
+from get_tags_train.data.removed_text import RemovedText
 from get_tags_train.data.shards import read_ids, shard_batches, shard_metadata, shard_paths
 from get_tags_train.data.source import TAGS_UNREADABLE, TOO_LONG, UNDECODABLE
 from get_tags_train.data.tag_numbering import TagNumbering
 
 _MISSING_IDS, _UNREADABLE, _BOILERPLATE = "missing_ids.csv", "unreadable.csv", "boilerplate.csv"
-_BESIDE_DOCUMENTS = {TAGS, DATASET_INFO, DATASET_STATE, _MISSING_IDS, _UNREADABLE, _BOILERPLATE}
+_REMOVED = "much_removed.csv"
+_BESIDE_DOCUMENTS = {TAGS, DATASET_INFO, DATASET_STATE, _MISSING_IDS, _UNREADABLE, _BOILERPLATE, _REMOVED}
 _SHOWN_CHARACTERS = 100
 
 
 class _Scan(NamedTuple):
-    """What must be known of all documents at once: about 60 bytes of each.
+    """What must be known of all documents at once: about 70 bytes of each.
 
     hashes: (documents, 2) uint64; has_text: (documents,); tags: (documents, tags), sparse, True where the document has
     the tag; names: the tags, in order of first sight; spellings: of each of these; tag_ids: the database's ids of
-    each; problems: ids of documents by what kept them, or their tags, from being read.
+    each; problems: ids of documents by what kept them, or their tags, from being read; removed: what cleaning removed.
     """
 
     hashes: NDArray[np.uint64]
@@ -56,6 +58,7 @@ class _Scan(NamedTuple):
     spellings: dict[str, list[str]]
     tag_ids: dict[str, list[str]]
     problems: dict[str, list[DocumentId]]
+    removed: RemovedText
 
 
 def assemble(workspace: Workspace) -> None:
@@ -79,6 +82,9 @@ def assemble(workspace: Workspace) -> None:
     write_dataset_state(folder, checksum)
     missing = _missing(shards, ids) + listing["unusable"]
     _write_lists(folder, shards, missing, scan.problems, merged.boilerplate)
+    if (lost_much := scan.removed.lost_much()).any():
+        rows = _columns(shards, lost_much, ("id", "characters", "removed"))
+        write_csv(folder / _REMOVED, chain([("id", "characters", "removed")], rows))
     manifest = Manifest(
         name=workspace.name,
         created=datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -95,6 +101,7 @@ def assemble(workspace: Workspace) -> None:
         respelt_tags={tag: spelt for tag in tags if len(spelt := scan.spellings.get(tag, [])) > 1},
         checksum=checksum,
         resumed=workspace.resumed,
+        removed=scan.removed.summary(),
         files=_files(folder),
         **_what_shards_took(shards, started),
     )
@@ -108,9 +115,12 @@ def _scan(shards: Sequence[Path], tags_map: Mapping[str, str]) -> _Scan:
     hashes, has_text = [np.zeros((0, 2), np.uint64)], [np.zeros(0, bool)]
     # One entry for each tag of each document: which document, which tag.
     rows, numbers = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    characters, removed = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
     for first, batch in with_first_row(shard_batches(shards)):
         hashes.append(hashes_as_integers(batch.column("text_hash")))
         has_text.append(pc.greater(pc.binary_length(batch.column("text")), 0).to_numpy(zero_copy_only=False))
+        characters.append(batch.column("characters").to_numpy())
+        removed.append(batch.column("removed").to_numpy())
         unread = batch.filter(pc.is_valid(batch.column("problem")))
         for problem, document_id in zip(unread["problem"].to_pylist(), unread["id"].to_pylist(), strict=True):
             problems.setdefault(problem, []).append(document_id)
@@ -132,6 +142,7 @@ def _scan(shards: Sequence[Path], tags_map: Mapping[str, str]) -> _Scan:
         spellings=numbering.spellings,
         tag_ids=tag_ids,
         problems=problems,
+        removed=RemovedText(np.concatenate(characters), np.concatenate(removed)),
     )
 
 
@@ -196,6 +207,13 @@ def _beginnings(shards: Sequence[Path], chosen: NDArray[np.bool_]) -> Iterator[t
         found = batch.filter(pa.array(chosen[first : first + len(batch)]))
         beginnings = pc.utf8_slice_codeunits(found.column("text"), 0, _SHOWN_CHARACTERS)
         yield from zip(found.column("id").to_pylist(), beginnings.to_pylist(), strict=True)
+
+
+def _columns(shards: Sequence[Path], chosen: NDArray[np.bool_], names: Sequence[str]) -> Iterator[tuple[object, ...]]:
+    """These columns of the chosen documents; chosen: (documents,)."""
+    for first, batch in with_first_row(shard_batches(shards)):
+        found = batch.filter(pa.array(chosen[first : first + len(batch)]))
+        yield from zip(*(found.column(name).to_pylist() for name in names), strict=True)
 
 
 def _missing(shards: Sequence[Path], ids: pa.Array) -> list[DocumentId]:

@@ -191,6 +191,16 @@ def _report_losses(data: "PreparedData", on_event: OnEvent) -> None:
             "warning",
         ),
         (
+            manifest.removed["lost_much"] if manifest.removed else 0,
+            _n(
+                "Cleaning removed far more of {count:,} document than of most; it is listed in {listed}.",
+                "Cleaning removed far more of {count:,} documents than of most; they are listed in {listed}.",
+                manifest.removed["lost_much"] if manifest.removed else 0,
+                listed=data.folder / "much_removed.csv",
+            ),
+            "info",
+        ),
+        (
             manifest.repeated_ids + manifest.null_ids,
             _(
                 "{repeated:,} repeated ids and {nulls:,} NULL ids were passed over.",

@@ -37,7 +37,8 @@ class Manifest:
     """What prepared data are and where they came from; written last, so its presence means complete.
 
     `source` is the plan of the extraction: database, queries, fingerprint of the tokenizer, rules for text.
-    `seconds` are per part, `files` are bytes and SHA-256 by name, `dropped` counts documents by reason.
+    `seconds` are per part, `files` are bytes and SHA-256 by name, `dropped` counts documents by reason, `removed` is
+    how much of the texts cleaning removed (None in data that were made before it was measured).
     """
 
     name: str
@@ -59,6 +60,7 @@ class Manifest:
     seconds: dict[str, float]
     files: dict[str, dict[str, Any]]
     format: int = FORMAT
+    removed: dict[str, Any] | None = None
 
 
 class _Source(BaseModel):
@@ -148,6 +150,7 @@ class PreparedData:
                     ),
                     _("Extract the documents again."),
                 )
+            stored = {"removed": None} | stored
             manifest = _MANIFEST.validate_python({field.name: stored[field.name] for field in fields(Manifest)})
             self.manifest = replace(manifest, source=_Source.model_validate(manifest.source).model_dump())
             datetime.fromisoformat(self.manifest.created)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from get_tags_train.core.errors import NothingToTrainOn
@@ -133,6 +134,11 @@ class _Page(NamedTuple):
     new_texts: pa.StringArray
 
 
+def _characters(document: RawDocument) -> int:
+    """Of title and text, a line break between them, without white space around."""
+    return len("\n".join(part for part in (document.title, document.text) if part).strip())
+
+
 class _Steps:
     """The steps of reading that run side by side, and the seconds spent on each."""
 
@@ -163,8 +169,12 @@ class _Steps:
                 new = pa.table([page.new_texts, text_hashes(page.new_texts), input_ids], REUSED_COLUMNS)
             documents, texts = page.documents, self._with_reused(new, page.reused_rows)
             self.tags_seen = self.tags_seen or any(document.tags for document in documents)
+            characters = np.array([_characters(document) for document in documents], np.int32)
+            left = pc.utf8_length(texts.column("text")).to_numpy()
             columns = {
                 "id": [document.id for document in documents],
+                "characters": characters,
+                "removed": (characters - left).clip(min=0),
                 "source_hash": page.source_hashes,
                 "tags": [document.tags for document in documents],
                 "tag_ids": [document.tag_ids for document in documents],

@@ -75,11 +75,16 @@ def _damaged(path: Path) -> InputError:
 
 
 def shard_schema(id_type: pa.DataType) -> pa.Schema:
-    """A document as it was read and cleaned, its tags still raw, with their ids and its problem where it has any."""
+    """A document as it was read and cleaned, its tags still raw, with their ids and its problem where it has any.
+
+    characters: of title and text before cleaning, without white space around; removed: how many of these it removed.
+    """
     return pa.schema(
         [
             ("id", id_type),
             ("text", pa.string()),
+            ("characters", pa.int32()),
+            ("removed", pa.int32()),
             ("source_hash", pa.binary()),
             ("text_hash", pa.binary()),
             ("tags", pa.list_(pa.string())),
