@@ -1,7 +1,7 @@
 """Linear baseline: TF-IDF of words and word pairs, and a linear SVM for each tag, both from scikit-learn.
 
 It is trained on the documents that the BERT was trained on, for comparison only, and never stored.
-docs/adr/0013 says why there are two solvers and what bounds its memory.
+docs/adr/0016 says why there are two solvers and what bounds its memory.
 """
 
 import warnings
