@@ -106,7 +106,7 @@ def train_ours(folder: str, texts: list[str]) -> dict[str, float]:
     from get_tags_train.training.batches import Documents, _Lists
     from get_tags_train.training.distributed import ProcessGroup
     from get_tags_train.training.head import load_for_tags
-    from get_tags_train.training.loop import Schedule
+    from get_tags_train.training.schedule import Schedule
     from get_tags_train.training.step import TrainingStep
 
     values = {"base_model": folder, "batch_size": BATCH, "context_length": CONTEXT, "epochs": 1}

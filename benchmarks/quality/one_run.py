@@ -26,7 +26,7 @@ from get_tags_train.text.tokenizer import load_tokenizer
 from get_tags_train.training.batches import Batch, Documents, split_by_tokens
 from get_tags_train.training.distributed import ProcessGroup
 from get_tags_train.training.head import load_for_tags
-from get_tags_train.training.loop import Schedule
+from get_tags_train.training.schedule import Schedule
 from get_tags_train.training.step import TrainingStep
 
 LINEAR, LINEAR_CUT, TRAINER = "linear", "linear, same tokens", "trainer"

@@ -21,9 +21,11 @@ from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.settings import Settings
-from get_tags_train.data import database, database_errors
+from get_tags_train.data import database
+from get_tags_train.data import retry as retry_module
 from get_tags_train.data.database import describe_url, first_line, open_engine, secrets_of
-from get_tags_train.data.database_errors import RetryPolicy, as_user_errors, retry, transient_error
+from get_tags_train.data.database_errors import as_user_errors
+from get_tags_train.data.retry import RetryPolicy, retry, transient_error
 
 SECRET = "p@ss: w/ö;rd+%41"
 ODBC = "DRIVER={ODBC Driver 18 for SQL Server};SERVER=tcp:db1,1433;DATABASE=Acte;UID=ana"
@@ -302,7 +304,7 @@ def test_what_may_pass_is_told_from_what_will_not(error: Exception, said: str) -
 
 def test_pauses_grow_until_it_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, heard, ended = [0.0], [], Event()
-    monkeypatch.setattr(database_errors, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(retry_module, "monotonic", lambda: clock[0])
     monkeypatch.setattr(ended, "wait", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
 
     def read() -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from get_tags_train.evaluation.compare import FEWEST, Comparison, Reference, compare
+from get_tags_train.evaluation.deploy_gate import deploy_concerns
 from get_tags_train.evaluation.predictions import Predictions
-from get_tags_train.evaluation.tag_changes import TagChanges, deploy_concerns, tag_changes
+from get_tags_train.evaluation.tag_changes import TagChanges, tag_changes
 from get_tags_train.splits.eval_set import HELD_OUT, EvalSet
 
 EXAMPLES = 100

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from databases import settings_for
 
-from get_tags_train.training.loop import Schedule
+from get_tags_train.training.schedule import Schedule
 
 
 def make_schedule(home: Path, documents: int, batch_size: int, **training: object) -> Schedule:

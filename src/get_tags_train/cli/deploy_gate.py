@@ -8,7 +8,7 @@ from get_tags_train.cli import wizard
 from get_tags_train.cli.console import Console
 from get_tags_train.cli.tables import evaluation_lines
 from get_tags_train.core.i18n import Command, _
-from get_tags_train.evaluation.tag_changes import deploy_concerns
+from get_tags_train.evaluation.deploy_gate import deploy_concerns
 from get_tags_train.pipeline import RunResult
 
 

@@ -23,10 +23,10 @@ def deploy(session: Session, model: ModelArgument = None, yes: YesOption = False
 
     from get_tags_train.deployment import deploy as stage
     from get_tags_train.deployment.api_switch import ApiSwitch
-    from get_tags_train.evaluation import against_live
+    from get_tags_train.evaluation import deploy_gate
 
     on_event = session.start_log("deploy")
-    evaluation = against_live.evaluate_against_live(settings, folder, on_event)
+    evaluation = deploy_gate.evaluate_against_live(settings, folder, on_event)
     if evaluation is not None:
         _compare(session, evaluation, folder.name, yes=yes)
     keep_versions, api = settings.deploy.keep_versions, ApiSwitch.of(settings.deploy, token=settings.serve.token)

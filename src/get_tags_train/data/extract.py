@@ -151,30 +151,40 @@ def describe(data: "PreparedData", source: str, started: float, *, resumed: bool
     )
 
 
+_Loss = tuple[int, str, Literal["info", "warning"]]
+"""How many documents, ids or tags, what is said of them, and how loudly."""
+
+
 def _report_losses(data: "PreparedData", on_event: OnEvent) -> None:
     """What people should know of the data before they train on it."""
-    manifest, dropped = data.manifest, data.manifest.dropped
-    spellings = "; ".join(" = ".join(spelt) for spelt in list(manifest.respelt_tags.values())[:3])
-    # (how many, what is said of them, how loudly)
-    losses: list[tuple[int, str, Literal["info", "warning"]]] = [
+    for count, said, level in [*_left_out(data), *_altered(data)]:
+        if count:
+            on_event(Notice(said, level))
+
+
+def _left_out(data: "PreparedData") -> list[_Loss]:
+    """What is not in the data, and where it is listed."""
+    manifest, dropped, folder = data.manifest, data.manifest.dropped, data.folder
+    unread = dropped["undecodable"] + dropped["too_long"]
+    return [
         (
             manifest.missing_ids,
             _n(
                 "{count:,} id is not in the database; it is listed in {listed}.",
                 "{count:,} ids are not in the database; they are listed in {listed}.",
                 manifest.missing_ids,
-                listed=data.folder / "missing_ids.csv",
+                listed=folder / "missing_ids.csv",
             ),
             "warning",
         ),
         (
-            dropped["undecodable"] + dropped["too_long"] + manifest.unreadable_tags,
+            unread + manifest.unreadable_tags,
             _(
                 "{unread:,} documents cannot be read, and the tags of {untagged:,} are no list of tags; they are "
                 "listed in {listed}.",
-                unread=dropped["undecodable"] + dropped["too_long"],
+                unread=unread,
                 untagged=manifest.unreadable_tags,
-                listed=data.folder / "unreadable.csv",
+                listed=folder / "unreadable.csv",
             ),
             "warning",
         ),
@@ -186,19 +196,9 @@ def _report_losses(data: "PreparedData", on_event: OnEvent) -> None:
                 "{count:,} documents share their text with many others under different tags; they are left out, and "
                 "listed in {listed}.",
                 dropped["boilerplate"],
-                listed=data.folder / "boilerplate.csv",
+                listed=folder / "boilerplate.csv",
             ),
             "warning",
-        ),
-        (
-            manifest.removed["lost_much"] if manifest.removed else 0,
-            _n(
-                "Cleaning removed far more of {count:,} document than of most; it is listed in {listed}.",
-                "Cleaning removed far more of {count:,} documents than of most; they are listed in {listed}.",
-                manifest.removed["lost_much"] if manifest.removed else 0,
-                listed=data.folder / "much_removed.csv",
-            ),
-            "info",
         ),
         (
             manifest.repeated_ids + manifest.null_ids,
@@ -209,13 +209,31 @@ def _report_losses(data: "PreparedData", on_event: OnEvent) -> None:
             ),
             "info",
         ),
+    ]
+
+
+def _altered(data: "PreparedData") -> list[_Loss]:
+    """What is in the data otherwise than in the database."""
+    manifest = data.manifest
+    lost_much = manifest.removed["lost_much"] if manifest.removed else 0
+    return [
+        (
+            lost_much,
+            _n(
+                "Cleaning removed far more of {count:,} document than of most; it is listed in {listed}.",
+                "Cleaning removed far more of {count:,} documents than of most; they are listed in {listed}.",
+                lost_much,
+                listed=data.folder / "much_removed.csv",
+            ),
+            "info",
+        ),
         (
             len(manifest.respelt_tags),
             _n(
                 "{count:,} tag was spelt in several ways and is now one: {some}.",
                 "{count:,} tags were spelt in several ways and are now one each: {some}.",
                 len(manifest.respelt_tags),
-                some=spellings,
+                some="; ".join(" = ".join(spelt) for spelt in list(manifest.respelt_tags.values())[:3]),
             ),
             "info",
         ),
@@ -231,6 +249,3 @@ def _report_losses(data: "PreparedData", on_event: OnEvent) -> None:
             "info",
         ),
     ]
-    for count, said, level in losses:
-        if count:
-            on_event(Notice(said, level))

@@ -15,9 +15,10 @@ from sqlalchemy.sql import Select, Subquery
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.i18n import _
 from get_tags_train.data.cells import read_date, read_switch, read_tags, read_text
-from get_tags_train.data.database_errors import RetryPolicy, is_undecodable, retry
+from get_tags_train.data.database_errors import is_undecodable
 from get_tags_train.data.ids import DocumentId, IdList, IdMatcher, id_type
 from get_tags_train.data.queries import declared_id_type, has_column, named_column, optional_column, query_as_table
+from get_tags_train.data.retry import RetryPolicy, retry
 
 _FETCH_ROWS = 10_000
 # About 4,000 printed pages; whole pages of such documents would not fit into memory.

@@ -1,6 +1,6 @@
 """The embedded example: a database of Romanian documents, CSV files, settings and a small untrained BERT.
 
-All of it is drawn from one seed (demo_corpus.py) and needs no network.
+All of it is drawn from one seed (corpus.py) and needs no network.
 """
 
 import sqlite3

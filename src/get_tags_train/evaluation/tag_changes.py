@@ -4,10 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from get_tags_train.core.i18n import _, _n
-
-_LISTED = 10
-
 
 @dataclass(frozen=True)
 class TagChanges:
@@ -33,24 +29,3 @@ def tag_changes(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any
         gone=sorted(old_names - new_names - set(renamed)),
         renamed=sorted(renamed.items()),
     )
-
-
-def deploy_concerns(evaluation: Mapping[str, Any]) -> list[str]:
-    """What speaks against deploying a model: it is worse than the live one, or it drops tags."""
-    sets = [evaluation, *([evaluation["held_out"]] if evaluation.get("held_out") else [])]
-    compared = [entry for each in sets for entry in each.get("comparisons", []) if entry["rival"] == "live"]
-    found = [entry["sentence"] for entry in compared if entry["verdict"] == "worse"]
-    changes = evaluation.get("tag_changes") or {"gone": []}
-    if gone := changes["gone"]:
-        named = ", ".join(gone[:_LISTED])
-        if len(gone) > _LISTED:
-            named = _("{named} and {count} more", named=named, count=len(gone) - _LISTED)
-        found.append(
-            _n(
-                "The new model no longer predicts: {named}.",
-                "The new model no longer predicts {count} tags: {named}.",
-                len(gone),
-                named=named,
-            )
-        )
-    return found

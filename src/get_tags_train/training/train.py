@@ -32,9 +32,10 @@ from get_tags_train.training.batches import Documents, is_tokenized_for, open_do
 from get_tags_train.training.checkpoints import CHECKPOINTS_DIR, Checkpoint, Checkpoints, Progress
 from get_tags_train.training.distributed import ProcessGroup
 from get_tags_train.training.head import base_model_identity, calibrate, load_for_tags
-from get_tags_train.training.loop import Schedule, TrainingLoop
+from get_tags_train.training.loop import TrainingLoop
 from get_tags_train.training.model_folder import check_disk, new_model_name, write_model_folder
 from get_tags_train.training.run import TrainedModel, TrainingRun
+from get_tags_train.training.schedule import Schedule
 from get_tags_train.training.step import TrainingStep
 from get_tags_train.training.throughput import fastest_batch_size, longest_documents, seconds_per_token
 from get_tags_train.training.tracking import tracked

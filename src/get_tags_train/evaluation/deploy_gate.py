@@ -1,4 +1,4 @@
-"""The evaluation that is shown before a model goes live: the model beside the one that is live now."""
+"""What is asked before a model goes live: how it compares with the live one, and what speaks against it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.events import Notice, OnEvent
-from get_tags_train.core.i18n import _
+from get_tags_train.core.i18n import _, _n
 from get_tags_train.core.settings import Settings
 from get_tags_train.data.input_files import read_tags_map
 from get_tags_train.evaluation import evaluate
@@ -14,6 +14,8 @@ from get_tags_train.model.device import choose_device
 from get_tags_train.model.metadata import read_metadata
 from get_tags_train.splits.eval_set import EvalSet
 from get_tags_train.splits.test_samples import Samples
+
+_LISTED = 10
 
 
 def evaluate_against_live(settings: Settings, folder: Path, on_event: OnEvent) -> Mapping[str, Any] | None:
@@ -42,3 +44,24 @@ def evaluate_against_live(settings: Settings, folder: Path, on_event: OnEvent) -
         on_event=on_event,
         references=evaluate.References(live=live),
     ).as_json()
+
+
+def deploy_concerns(evaluation: Mapping[str, Any]) -> list[str]:
+    """What speaks against deploying a model: it is worse than the live one, or it drops tags."""
+    sets = [evaluation, *([evaluation["held_out"]] if evaluation.get("held_out") else [])]
+    compared = [entry for each in sets for entry in each.get("comparisons", []) if entry["rival"] == "live"]
+    found = [entry["sentence"] for entry in compared if entry["verdict"] == "worse"]
+    changes = evaluation.get("tag_changes") or {"gone": []}
+    if gone := changes["gone"]:
+        named = ", ".join(gone[:_LISTED])
+        if len(gone) > _LISTED:
+            named = _("{named} and {count} more", named=named, count=len(gone) - _LISTED)
+        found.append(
+            _n(
+                "The new model no longer predicts: {named}.",
+                "The new model no longer predicts {count} tags: {named}.",
+                len(gone),
+                named=named,
+            )
+        )
+    return found
