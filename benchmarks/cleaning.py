@@ -90,7 +90,7 @@ def run_hostile(source: Path, memory_gb: int, seconds: int) -> None:
                 capture_output=True,
                 check=True,
                 timeout=seconds,
-                preexec_fn=limit,  # noqa: PLW1509
+                preexec_fn=limit,
                 env={"PYTHONPATH": str(source)},
             )
             found = json.loads(done.stdout)

@@ -28,7 +28,8 @@ def test_what_is_opened_and_never_closed_takes_nothing_with_it(opening: str, bef
 
 
 @pytest.mark.parametrize(
-    "opening", "title textarea xmp plaintext template noscript body html table frameset pre".split()
+    "opening",
+    ["title", "textarea", "xmp", "plaintext", "template", "noscript", "body", "html", "table", "frameset", "pre"],
 )
 def test_a_block_that_is_never_closed_begins_a_line(opening: str) -> None:
     assert clean_text(f"<p>Eticheta <{opening}> {REST}") == f"Eticheta\n{REST}"

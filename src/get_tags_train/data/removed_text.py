@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # The share that so many percent of the documents keep is the usual one; a document that keeps less than this part of
-# it lost much. Markup counts as removed: among documents that are all HTML, only more than their usual markup stands out.
+# it lost much. Markup counts as removed: among documents of HTML only more than their usual markup stands out.
 _USUAL_PERCENT = 95
 _PART_OF_USUAL = 0.5
 
