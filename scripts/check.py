@@ -1,6 +1,7 @@
-"""The one check command: format, lint, types, translations, tests; stops at the first that fails, with its exit code.
+"""The one check command: format, lint, imports, types, translations, tests.
 
-python scripts/check.py [--quick | PYTEST ARGUMENTS]; --quick leaves out the tests. Runs in the environment's Python
+python scripts/check.py [--quick | PYTEST ARGUMENTS]; --quick leaves out the tests. Stops at the first that fails, with
+its exit code. Runs in the environment's Python
 (`bash scripts/test.sh` makes it).
 """
 
@@ -12,8 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 QUICK = [
     ["-m", "ruff", "format", "--check", "."],
     ["-m", "ruff", "check", "."],
+    ["-c", "from importlinter.cli import lint_imports_command as run; run()"],  # pyproject.toml has the contract
     ["-m", "mypy"],
-    ["scripts/words.py", "--check"],
+    ["scripts/translations.py", "--check"],
     ["scripts/reference.py", "--check"],
 ]
 

@@ -1,57 +1,72 @@
 """Make the environment .venv in this checkout, or mend it: `python scripts/setup_env.py [--dev]`.
 
-Exit code 0 when it is ready; all it says goes to standard error. A finished environment holds a marker, written
-last and removed before any change: without it, whatever is there was interrupted and is made again. Standard library
-only, and the two modules of ours that need no more, so that any Python from 3.11 on can run it.
+Exit code 0 when it can be used; all it says goes to standard error. A finished environment holds a marker. What only
+has to change is changed in place, as pip does it: whole or not at all. What has to be made anew is made beside the old
+one, which gives way when its successor is ready. Standard library only, and the two modules of ours that need no more,
+so that any Python from 3.11 to 3.14 can run it.
 """
 
 import sys
 
-if sys.version_info < (3, 11):  # noqa: UP036 - whoever has an older Python is to read a sentence, not a traceback
-    sys.exit("set-up: this is Python {}.{}; Python 3.11 or newer is needed.".format(*sys.version_info[:2]))
+if not (3, 11) <= sys.version_info < (3, 15):
+    sys.exit("set-up: this is Python {}.{}; one from 3.11 to 3.14 is needed.".format(*sys.version_info[:2]))
 
 import contextlib
 import enum
 import hashlib
 import importlib.util
-import json
-import os
-import re
-import shutil
+import platform
 import subprocess
-import time
 import tomllib
 import venv
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "src"))
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "src")]
 
-from get_tags_train.core.bootstrap import chosen_language, default_home  # noqa: E402 - only there once it is named above
-from get_tags_train.core.i18n import N_, _, set_language  # noqa: E402
-
-MARKER = "get-tags-ready.json"
-LOCK = "get-tags-setup.lock"
-LOG = "get-tags-setup.log"
-TEMPORARY = "get-tags-tmp"
-REPOSITORY = "GET_TAGS_REPOSITORY"
-
-# PyTorch's own index: on Windows the registry's torch is CPU-only. "registry" is the build that pip takes by itself.
-TORCH_INDEX = "https://download.pytorch.org/whl"
-REGISTRY = "registry"
-OLD_DRIVER = N_(
-    "The NVIDIA driver is too old for this GPU and torch; training will run on the CPU, many times slower. "
-    "Install the newest driver, then run the same command again."
+from setup_pip import LOG, pip_install, pip_version, version_numbers  # noqa: E402 - only there once src is named above
+from setup_torch import REGISTRY, TORCH_INDEX, wanted_torch  # noqa: E402
+from setup_venv import (  # noqa: E402
+    BEFORE,
+    CUDA_PACKAGES,
+    PROJECT,
+    READY,
+    VENV,
+    WORK,
+    Marker,
+    Recipe,
+    SetupError,
+    canonical,
+    changed_packages,
+    exchange,
+    installed_packages,
+    installed_versions,
+    is_sound,
+    misfits,
+    name_final_place,
+    name_source_in_ascii,
+    only_one,
+    programs_in,
+    python_version,
+    read_marker,
+    remove,
+    resume_exchange,
+    say,
+    venv_python,
+    write_marker,
 )
 
-RunPip = Callable[[Path, Sequence[str]], None]
+from get_tags_train.core.bootstrap import chosen_language, default_home  # noqa: E402
+from get_tags_train.core.i18n import _, set_language  # noqa: E402
 
+LOCK = "lock"
+REPOSITORY = "GET_TAGS_REPOSITORY"
 
-class SetupError(Exception):
-    """What stopped the set-up and what to do about it, in words for people."""
+# The checkout, the environment, the arguments of `pip install`.
+RunPip = Callable[[Path, Path, Sequence[str]], None]
 
 
 class Step(enum.Enum):
@@ -63,46 +78,48 @@ class Step(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What an environment is made from; `sources` is a hash of the files that say what to install."""
+class Plan:
+    """What an environment needs to become what the recipe says, and what it is now: None where it does not work."""
 
-    sources: str
-    checkout: str
-    torch: str
-    dev: bool
-
-
-@dataclass(frozen=True)
-class Marker:
-    """What a finished environment was made from, its Python (major.minor), and what its site-packages held."""
-
+    step: Step
     recipe: Recipe
-    python: str
-    contents: list[str]
-
-
-def say(text: str) -> None:
-    """One line for people; standard output belongs to the command that runs after this one."""
-    print(_("set-up: {text}", text=text), file=sys.stderr, flush=True)
+    now: Marker | None = None
 
 
 # What is there, and what it needs
 
 
-def plan(root: Path, *, dev: bool) -> tuple[Step, Recipe]:
+def plan(root: Path, *, dev: bool) -> Plan:
     """Compare the environment with what it should be; cheap, because every run starts with it."""
-    found = read_marker(root)
-    whole = found is not None and is_whole(root, found)
+    folder = root / VENV
+    ready = read_marker(folder)
+    # Set aside by a set-up that was killed while it changed packages.
+    found = ready or read_marker(folder, BEFORE)
     recipe = Recipe(
         sources=hash_sources(root),
         checkout=str(root),
-        torch=wanted_torch(found.recipe.torch if found is not None and whole else REGISTRY),
+        torch=wanted_torch(found.recipe.torch if found is not None else None),
         # The development tools stay, and stay current, in an environment that has them.
         dev=dev or (found is not None and found.recipe.dev),
     )
-    if found is None or not whole:
-        return Step.REBUILD, recipe
-    return (Step.NOTHING if found.recipe == recipe else Step.INSTALL), recipe
+    if found is None or not is_sound(folder, found):
+        return Plan(Step.REBUILD, recipe)
+    if changed_packages(folder, found):
+        wrong = misfits(folder, found.packages)
+        if wrong is None:
+            return Plan(Step.REBUILD, recipe)
+        if wrong:
+            return Plan(Step.INSTALL, recipe, found)
+        found = replace(found, packages=installed_packages(folder, found.python, found.packages))
+        if ready is not None:
+            # Another time pip need not be asked. A checkout that cannot be written does without.
+            with contextlib.suppress(OSError):
+                write_marker(folder, found)
+    if ready is not None and found.recipe == recipe:
+        return Plan(Step.NOTHING, recipe, found)
+    # Another build of torch has other CUDA packages, gigabytes of them: the old ones are to go.
+    anew = found.recipe.torch != recipe.torch or not pip_version(folder)
+    return Plan(Step.REBUILD if anew else Step.INSTALL, recipe, found)
 
 
 def hash_sources(root: Path) -> str:
@@ -113,161 +130,130 @@ def hash_sources(root: Path) -> str:
     return digest.hexdigest()
 
 
-def read_marker(root: Path) -> Marker | None:
-    """The marker of a finished environment; None if there is none or it can't be read."""
-    try:
-        value = json.loads((root / ".venv" / MARKER).read_text(encoding="utf-8"))
-        return Marker(Recipe(**value["recipe"]), value["python"], value["contents"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def pinned_versions(root: Path) -> dict[str, str]:
+    """Name -> version of all that constraints.txt pins."""
+    lines = (root / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
 
 
-def is_whole(root: Path, marker: Marker) -> bool:
-    """Whether the interpreter starts and nothing that was installed is gone; importing it all would take seconds."""
-    return (
-        venv_python_version(root) == marker.python
-        and bool(marker.contents)
-        and set(marker.contents) <= set(list_contents(root, marker.python))
-    )
-
-
-def venv_python(root: Path) -> Path:
-    """The environment's interpreter."""
-    return root / ".venv" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-
-
-def site_packages(root: Path, python: str) -> Path:
-    """Where the environment of a Python (major.minor) keeps its packages."""
-    return root / ".venv" / ("Lib" if sys.platform == "win32" else f"lib/python{python}") / "site-packages"
-
-
-def venv_python_version(root: Path) -> str | None:
-    """major.minor as the environment's interpreter itself says, None if it doesn't start."""
-    command = [str(venv_python(root)), "-I", "-S", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
-    return output_of(command)
-
-
-def list_contents(root: Path, python: str) -> list[str]:
-    """Names of all that is installed, two levels deep: versions stand in the names of the .dist-info folders."""
-    names = []
-    with contextlib.suppress(FileNotFoundError), os.scandir(site_packages(root, python)) as entries:
-        for entry in entries:
-            # People upgrade pip by hand; set-up doesn't depend on which one it is.
-            if entry.name.partition("-")[0] in ("pip", "__pycache__"):
-                continue
-            names.append(entry.name)
-            if entry.is_dir():
-                names += [f"{entry.name}/{child.name}" for child in os.scandir(entry) if child.name != "__pycache__"]
-    return sorted(names)
-
-
-# Which torch
-
-
-def wanted_torch(installed: str) -> str:
-    """The build of torch that this machine takes, given the one it has: "registry", "cu130" or "cu126"."""
-    if sys.platform != "win32":
-        return REGISTRY
-    if installed != REGISTRY:
-        # nvidia-smi takes up to a second, and a GPU that doesn't answer today is no reason to remove its torch.
-        return installed
-    tool = find_nvidia_smi()
-    overview = output_of([tool]) if tool else None
-    if tool is None or overview is None:
-        return REGISTRY
-    capabilities = output_of([tool, "--query-gpu=compute_cap", "--format=csv,noheader"]) or ""
-    build = choose_torch(overview, capabilities)
-    if build is None:
-        say(_(OLD_DRIVER))
-    return build or REGISTRY
-
-
-def find_nvidia_smi() -> str | None:
-    """Where NVIDIA's driver puts its tool on Windows, which isn't always on the PATH."""
-    usual = [
-        Path(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "nvidia-smi.exe"),
-        Path(os.environ.get("PROGRAMFILES", r"C:\Program Files"), "NVIDIA Corporation", "NVSMI", "nvidia-smi.exe"),
-    ]
-    return shutil.which("nvidia-smi") or next((str(path) for path in usual if path.is_file()), None)
-
-
-def choose_torch(overview: str, capabilities: str) -> str | None:
-    """The CUDA build that both driver and GPUs can run, from what nvidia-smi prints; None: the driver is too old.
-
-    Builds for CUDA 13 left out GPUs before Turing (compute capability 7.5), the one for 12.6 knows none from
-    Blackwell (10.0) on. Where nvidia-smi is too old to tell the capability, the driver's version decides alone.
-    """
-    # Drivers from 610 on say "CUDA UMD Version".
-    match = re.search(r"CUDA (?:\w+ )?Version\s*:\s*(\d+)\.(\d+)", overview)
-    driver = (int(match[1]), int(match[2])) if match else (0, 0)
-    gpus = [(int(major), int(minor)) for major, minor in re.findall(r"(\d+)\.(\d+)", capabilities)]
-    if driver >= (13, 0) and min(gpus, default=(7, 5)) >= (7, 5):
-        return "cu130"
-    if driver >= (12, 6) and max(gpus, default=(7, 5)) < (10, 0):
-        return "cu126"
-    return None
-
-
-def output_of(command: list[str]) -> str | None:
-    """What a command prints, None if it doesn't start, fails or hangs."""
+def can_stay(root: Path, plan: Plan) -> bool:
+    """Whether the environment as it is does for now: it works, and has all that today's pyproject.toml asks for."""
+    folder = root / VENV
+    if plan.now is None or (plan.now.recipe.checkout, plan.now.recipe.dev) != (plan.recipe.checkout, plan.recipe.dev):
+        return False
+    if not is_sound(folder, plan.now):
+        return False
+    pyproject: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    asked = pyproject["project"]["dependencies"]
+    # pip answers from what is installed, or would install; it may not go to an index.
+    pip = [str(venv_python(folder)), "-I", "-m", "pip", "install", "--disable-pip-version-check"]
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, text=True, errors="replace"
-        )
+            [*pip, "--dry-run", "--no-deps", "--no-index", *asked],
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=300, encoding="utf-8", errors="replace",
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+        return False
+    return done.returncode == 0 and "Would install" not in done.stdout and misfits(folder, plan.now.packages) == []
 
 
 # Making it
 
 
-def set_up(root: Path, *, dev: bool, run_pip: RunPip | None = None) -> Step:
+def set_up(root: Path, *, dev: bool, run_pip: RunPip = pip_install) -> Step:
     """Make or mend the environment, and return what was needed."""
-    step, recipe = plan(root, dev=dev)
-    if step is not Step.NOTHING:
-        with only_one(root / ".venv" / LOCK):
+    planned = plan(root, dev=dev)
+    if planned.step is Step.NOTHING:
+        return planned.step
+    try:
+        with only_one(root / WORK / LOCK):
+            resume_exchange(root)
             # Another set-up may have done the work while this one waited.
-            step, recipe = plan(root, dev=dev)
-            if step is not Step.NOTHING:
-                make(root, recipe, step, run_pip or pip_install)
-    return step
+            planned = plan(root, dev=dev)
+            carry_out(root, planned, run_pip)
+    except SetupError as error:
+        if not can_stay(root, planned):
+            raise
+        say(str(error))
+        say(_("the environment stays as it was and does for now; the next start tries again."))
+    return planned.step
 
 
-def make(root: Path, recipe: Recipe, step: Step, run_pip: RunPip) -> None:
-    """Bring the environment to the recipe, from nothing or in place, and mark it as finished."""
-    marker_path = root / ".venv" / MARKER
-    marker_path.unlink(missing_ok=True)
-    if step is Step.REBUILD:
-        say(
-            _(
-                "making the environment {folder}; this downloads packages and takes some minutes, once ...",
-                folder=root / ".venv",
-            )
-        )
-        remake_venv(root)
-    else:
-        say(_("bringing the environment {folder} up to date ...", folder=root / ".venv"))
-    for arguments in installs(root, recipe):
-        run_pip(root, arguments)
-    python = venv_python_version(root)
-    if python is None:
-        raise SetupError(
-            _(
-                "{python} does not start. Remove the folder .venv and run the same command again.",
-                python=venv_python(root),
-            )
-        )
-    name_source_in_ascii(root, python)
-    marker = Marker(recipe, python, list_contents(root, python))
-    written_path = marker_path.with_suffix(".tmp")
-    written_path.write_text(json.dumps(asdict(marker)), encoding="utf-8")
-    written_path.replace(marker_path)
+def carry_out(root: Path, plan: Plan, run_pip: RunPip) -> None:
+    """Do what a plan says, with a log of its own."""
+    if plan.step is not Step.NOTHING:
+        (root / WORK / LOG).unlink(missing_ok=True)
+    if plan.step is Step.INSTALL:
+        change(root, plan, run_pip)
+    elif plan.step is Step.REBUILD:
+        make_anew(root, plan, run_pip)
+
+
+def change(root: Path, plan: Plan, run_pip: RunPip) -> None:
+    """Bring the environment to the recipe in place."""
+    folder = root / VENV
+    say(_("bringing the environment {folder} up to date ...", folder=folder))
+    with contextlib.suppress(FileNotFoundError):
+        (folder / READY).replace(folder / BEFORE)
+    try:
+        install(root, folder, plan.recipe, run_pip)
+    except SetupError:
+        # pip has put back what it took out.
+        if plan.now is not None and is_sound(folder, plan.now):
+            write_marker(folder, plan.now)
+            (folder / BEFORE).unlink(missing_ok=True)
+        raise
+    finish(root, folder, plan.recipe)
     say(_("the environment is ready."))
 
 
-def remake_venv(root: Path) -> None:
-    """An empty environment with pip, in place of whatever is there but the lock, which is being held."""
+def make_anew(root: Path, plan: Plan, run_pip: RunPip) -> None:
+    """Make the environment, or its successor, beside the one that is there, then put it in its place."""
+    folder, successor = root / VENV, root / WORK / "new"
+    made = read_marker(successor)
+    if made is None or made.recipe != plan.recipe or not is_sound(successor, made):
+        say(
+            _(
+                "making the environment {folder}; this downloads packages and takes some minutes, once ...",
+                folder=folder,
+            )
+        )
+        make_venv(successor)
+        install(root, successor, plan.recipe, run_pip)
+        take_over_additions(root, plan, run_pip)
+        name_final_place(successor)
+        finish(root, successor, plan.recipe)
+    if plan.now is not None and (programs := programs_in(folder)):
+        raise SetupError(
+            _(
+                "the new environment is ready, but programs still run from the old one (process {programs}). "
+                "It takes its place at a start after they have ended.",
+                programs=", ".join(programs),
+            )
+        )
+    try:
+        exchange(root)
+    except OSError as error:
+        raise SetupError(
+            _(
+                "the new environment is ready, but {folder} could not be replaced ({reason}). Close the programs that "
+                "use it, and run the same command again.",
+                folder=folder,
+                reason=error.strerror or error,
+            )
+        ) from error
+    say(_("the environment is ready."))
+
+
+def make_venv(folder: Path) -> None:
+    """An empty environment with pip, in place of whatever is there."""
+    if sys.platform == "darwin" and platform.machine() == "x86_64":
+        raise SetupError(
+            _(
+                "PyTorch has no packages for this Python, one for Intel processors. It needs a Mac with Apple's "
+                "processor, and a Python for it."
+            )
+        )
     if importlib.util.find_spec("ensurepip") is None:
         version = "{}.{}".format(*sys.version_info[:2])
         raise SetupError(
@@ -278,23 +264,24 @@ def remake_venv(root: Path) -> None:
                 version=version,
             )
         )
-    for entry in (root / ".venv").iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        elif entry.name not in (LOCK, LOG):
-            entry.unlink()
+    remove(folder)
     try:
-        venv.EnvBuilder(with_pip=True, symlinks=sys.platform != "win32").create(root / ".venv")
+        venv.EnvBuilder(with_pip=True, symlinks=sys.platform != "win32", prompt=VENV).create(folder)
     except subprocess.CalledProcessError as error:
         reason = (error.stdout or b"").decode(errors="replace").strip()
         raise SetupError(
-            _(
-                "could not make {folder} with {python}. {reason}",
-                folder=root / ".venv",
-                python=sys.executable,
-                reason=reason,
-            )
+            _("could not make {folder} with {python}. {reason}", folder=folder, python=sys.executable, reason=reason)
         ) from error
+
+
+def install(root: Path, folder: Path, recipe: Recipe, run_pip: RunPip) -> None:
+    """Install all that the recipe asks for."""
+    pip = pinned_versions(root).get("pip")
+    if pip is not None and pip_version(folder) < version_numbers(pip):
+        # The one that comes with Python 3.11 begins a broken download anew, and knows no certificates but its own.
+        run_pip(root, folder, [f"pip=={pip}"])
+    for arguments in installs(root, recipe):
+        run_pip(root, folder, arguments)
 
 
 def installs(root: Path, recipe: Recipe) -> list[list[str]]:
@@ -303,92 +290,52 @@ def installs(root: Path, recipe: Recipe) -> list[list[str]]:
     pins = ["-c", "constraints.txt"]
     torch = []
     if recipe.torch != REGISTRY:
-        constraints = (root / "constraints.txt").read_text(encoding="utf-8")
-        version = next(line for line in constraints.splitlines() if line.startswith("torch=="))
-        # Alone and without what it needs: nothing else comes from that index.
-        torch = [["--no-deps", f"--index-url={TORCH_INDEX}/{recipe.torch}", f"{version}+{recipe.torch}"]]
+        version = pinned_versions(root)["torch"]
+        # Alone: nothing else comes from that index. The CUDA packages that this build asks for, at exact versions, come
+        # from the registry, with the rest of what torch needs.
+        torch = [["--no-deps", f"--index-url={TORCH_INDEX}/{recipe.torch}", f"torch=={version}+{recipe.torch}"]]
     # The build tools go into the environment, pinned: an isolated build would fetch its own on every install.
     build_tools = [*pins, *pyproject["build-system"]["requires"], "editables"]
     dev_tools = pyproject["dependency-groups"]["dev"] if recipe.dev else []
     return [*torch, build_tools, [*pins, "--no-build-isolation", "-e", ".", *dev_tools]]
 
 
-def pip_install(root: Path, arguments: Sequence[str]) -> None:
-    """Run the environment's pip on standard error, progress and all, and keep what it says in a log as well."""
-    log_path, temporary = root / ".venv" / LOG, root / ".venv" / TEMPORARY
-    # -I, which leaves out PYTHONUTF8: an accented path must not be what pip cannot print into a pipe.
-    pip = [str(venv_python(root)), "-I", "-X", "utf8", "-m", "pip", "install", "--no-input"]
-    pip += ["--disable-pip-version-check", "--log", str(log_path)]
-    # What pip unpacks goes to the disk that it is for: the system's folder for such may lie on one that is full.
-    temporary.mkdir(exist_ok=True)
-    folders = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
-    try:
-        # close_fds=False hands on the lock: where set-up alone is killed, pip holds it until it ends too.
-        done = subprocess.run(
-            [*pip, *arguments], cwd=root, stdin=subprocess.DEVNULL, stdout=sys.stderr, close_fds=False,
-            env=os.environ | folders,
-        )  # fmt: skip
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    if done.returncode == 0:
+def take_over_additions(root: Path, plan: Plan, run_pip: RunPip) -> None:
+    """Install what people had added to the old environment; where that fails, they read what it was."""
+    old = plan.now or read_marker(root / VENV) or read_marker(root / VENV, BEFORE)
+    python = old.python if old is not None else python_version(root / VENV)
+    ours = {*map(canonical, pinned_versions(root)), *(old.packages if old is not None else ()), PROJECT}
+    # Those that come with an environment are no additions.
+    ours |= {"pip", "setuptools", "wheel"}
+    there = installed_versions(root / VENV, python) if python is not None else {}
+    added = [f"{name}=={there[name]}" for name in sorted(there.keys() - ours) if not name.startswith(CUDA_PACKAGES)]
+    if not added:
         return
-    free_gb = shutil.disk_usage(root).free / 1e9
-    if free_gb < 1:
-        raise SetupError(
+    try:
+        run_pip(root, root / WORK / "new", ["-c", "constraints.txt", *added])
+    except SetupError:
+        say(
             _(
-                "the disk of {folder} is full ({free:.1f} GB free). Free some 8 GB, then run the same command again.",
-                folder=root,
-                free=free_gb,
+                "these packages, which were added by hand, are not in the new environment: {names}.",
+                names=", ".join(added),
             )
         )
-    raise SetupError(
-        _(
-            "pip could not install the packages; its last lines, above, say why ({log_path} has all of them). If it "
-            "reached no server, check the network and the proxy (HTTPS_PROXY). Then run the same command again: what "
-            "was downloaded is kept.",
-            log_path=log_path,
+
+
+def finish(root: Path, folder: Path, recipe: Recipe) -> None:
+    """Mark an environment as finished."""
+    python = python_version(folder)
+    if python is None:
+        raise SetupError(
+            _(
+                "{python} does not start. Remove the folder .venv and run the same command again.",
+                python=venv_python(folder),
+            )
         )
-    )
-
-
-def name_source_in_ascii(root: Path, python: str) -> None:
-    """Point the environment at src in a way that holds in every locale.
-
-    The build writes the folder's name as UTF-8, and Python 3.11 and 3.12 read it in the locale's encoding: under
-    C:\\Users\\Ștefan the interpreter would not find the package, or not start at all.
-    """
-    if not str(root).isascii():
-        for path in site_packages(root, python).glob("_editable_impl_*.pth"):
-            path.write_text(f"import sys; sys.path.append({str(root / 'src')!a})\n", encoding="ascii")
-
-
-@contextlib.contextmanager
-def only_one(lock_path: Path) -> Iterator[None]:
-    """Hold a lock that the system releases when the holder ends, however; wait for whoever has it."""
-    lock_path.parent.mkdir(exist_ok=True)
-    with lock_path.open("a") as stream:
-        if not try_lock(stream):
-            say(_("another set-up is at work in this folder; waiting for it to end ..."))
-            while not try_lock(stream):
-                time.sleep(0.2)
-        os.set_inheritable(stream.fileno(), True)
-        yield
-
-
-def try_lock(stream: IO[str]) -> bool:
-    """Lock an open file if nobody holds it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    name_source_in_ascii(folder, python, root / "src")
+    names = {*map(canonical, pinned_versions(root)), PROJECT}
+    write_marker(folder, Marker(recipe, python, installed_packages(folder, python, names)))
+    (folder / BEFORE).unlink(missing_ok=True)
 
 
 # Where copies of train_tags.bat find it
@@ -421,9 +368,17 @@ def remember(root: Path) -> None:
             )
 
 
+def language() -> str:
+    """The language that get-tags will speak; the system's where there is no home to look into."""
+    try:
+        return chosen_language(default_home(), None)
+    except (OSError, RuntimeError):
+        return "auto"
+
+
 def main(arguments: list[str]) -> int:
     """Set up this checkout and return the exit code."""
-    set_language(chosen_language(default_home(), None))
+    set_language(language())
     if arguments not in ([], ["--dev"]):
         say(_("usage: python scripts/setup_env.py [--dev]"))
         return 2

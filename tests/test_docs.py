@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import typer
+from babel.messages.pofile import read_po
 
 from get_tags_train.cli.main import app
 from get_tags_train.core.config import load_settings
@@ -17,6 +18,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 BLOCK = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`(get-tags [^`]+)`")
+FILE = re.compile(r"`([\w.]+/[\w./]+\.(?:py|toml|jinja))`")
 LAUNCHERS = re.compile(r"(?:.*[/\\])?train_tags\.(?:sh|bat)")
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -36,6 +38,12 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert target.exists(), link
         if heading:
             assert heading in [anchor(line) for line in text_of(target).splitlines() if line.startswith("#")], link
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted((ROOT / "docs" / "adr").glob("*.md"))], ids=lambda page: page.stem)
+def test_files_that_are_named_exist(page: Path) -> None:
+    for name in FILE.findall(text_of(page)):
+        assert (ROOT / name).exists() or (ROOT / "src" / "get_tags_train" / name).exists(), name
 
 
 def anchor(heading: str) -> str:
@@ -84,13 +92,26 @@ def test_settings_in_examples_exist(page: Path, tmp_path: Path) -> None:
 
 
 def test_both_guides_have_the_same_parts() -> None:
-    english, romanian = (
-        [line.split()[0] for line in text_of(ROOT / "docs" / name).splitlines() if re.match("##+ ", line)]
-        for name in ("guide.md", "ghid.md")
-    )
-    assert romanian.count("###") == english.count("###")
-    # More than one GPU or machine, and the plain ways to use a model from programs, are for those who read English.
-    assert len(english) - len(romanian) == 1
+    """Headings of the same levels, tables of the same sizes and the same code blocks, in the same order."""
+    english, romanian = (parts_of(text_of(ROOT / "docs" / name)) for name in ("guide.md", "ghid.md"))
+    assert english == romanian
+
+
+def parts_of(text: str) -> list[str]:
+    return [match[0] for line in text.splitlines() if (match := re.match(r"##+ |\||```\w*|- |!", line))]
+
+
+def test_quoted_messages_are_messages_of_the_program() -> None:
+    """`...` stands for what differs from case to case."""
+    with (ROOT / "src/get_tags_train/locale/ro/LC_MESSAGES/get_tags_train.po").open("rb") as file:
+        entries = [entry.id for entry in read_po(file) if entry.id]
+    messages = [text for entry in entries for text in ((entry,) if isinstance(entry, str) else entry)]
+    rows = [line for line in text_of(ROOT / "docs" / "troubleshooting.md").splitlines() if line.startswith("| ")]
+    quoted = [text for row in rows for text in re.findall(r"`([^`]+ [^`]+)`", row.split("|")[1])]
+    assert len(quoted) > 20
+    for text in quoted:
+        pattern = ".*".join(re.escape(part) for part in text.split("..."))
+        assert any(re.search(pattern, message) for message in messages), text
 
 
 def test_every_command_is_in_the_readme() -> None:

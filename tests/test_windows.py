@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import windows
-from windows import DRIVE_C, PYTHON_DIR, ROOT, STORE_DIR, windows_path
+from windows import DRIVE_C, NEWER_DIR, PYTHON_DIR, ROOT, STORE_DIR, windows_path
 
 pytestmark = [pytest.mark.wine, pytest.mark.timeout(600)]
 
@@ -149,19 +149,28 @@ def test_the_stub_of_the_store_is_stepped_over(clone: Path, path: str) -> None:
     assert "Microsoft Store" not in done.stdout + done.stderr
 
 
-def test_without_a_python_it_says_where_to_get_one(clone: Path) -> None:
+def test_a_python_that_is_too_new_is_stepped_over(clone: Path) -> None:
+    done = bat(clone / "scripts" / "train_tags.bat", WINEPATH=f"{NEWER_DIR};{PYTHON_DIR}")
+    assert said(done)["arguments"] == ["train"]
+    assert "set-up:" not in done.stderr
+
+
+@pytest.mark.parametrize(("path", "newer"), [(STORE_DIR, False), (f"{STORE_DIR};{NEWER_DIR}", True)])
+def test_without_a_python_it_says_where_to_get_one(clone: Path, path: str, newer: bool) -> None:
     hidden = DRIVE_C / "Program Files" / "hidden"
     (DRIVE_C / "Program Files" / "Python311").rename(hidden)
     try:
-        path = f"{windows_path(hidden)}\\python.exe"
-        command = ["wine", path, "-I", "-c", windows.CALL]
+        program = f"{windows_path(hidden)}\\python.exe"
+        command = ["wine", program, "-I", "-c", windows.CALL]
         line = f'cmd /c ""{windows_path(clone / "scripts" / "train_tags.bat")}""'
-        env = windows.environment(COMMAND_LINE=line, WINEPATH=STORE_DIR)
+        env = windows.environment(COMMAND_LINE=line, WINEPATH=path)
         done = subprocess.run(command, input="", capture_output=True, encoding="utf-8", errors="replace", env=env)
     finally:
         hidden.rename(DRIVE_C / "Program Files" / "Python311")
     assert done.returncode == 1
     assert "https://www.python.org/downloads/windows/" in done.stderr
+    assert ("is newer than that" in done.stderr) is newer
+    assert "is older than that" not in done.stderr
     assert not done.stdout
 
 
@@ -237,6 +246,9 @@ def test_one_command_sets_everything_up_and_trains(checkout: Path) -> None:
     again = bat(script, "--help", **variables)
     assert "making the environment" not in again.stderr
     assert again.returncode == 0
+    # What pip writes there names its interpreter, which was somewhere else while the environment was made.
+    program = windows_path(checkout / ".venv" / "Scripts" / "get-tags.exe")
+    assert windows.run(f'"{program}" --help', **variables).returncode == 0
 
 
 # Of this project's own tests, those whose modules touch files, folders, locks, names and code pages.

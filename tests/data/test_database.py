@@ -96,23 +96,27 @@ def test_a_machine_without_a_keyring_has_no_password(tmp_path: Path) -> None:
     assert opened(tmp_path, "postgresql+psycopg://ana@db1/acte").password is None
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("key", ["PWD", "Pwd", "Password"])
 def test_a_driver_string_keeps_its_own_password(tmp_path: Path, key: str) -> None:
     url = opened(tmp_path, odbc_url(f"{ODBC};{key}=own"), "of the setting")
     assert url.query["odbc_connect"] == f"{ODBC};{key}=own"
 
 
+@pytest.mark.system
 def test_a_driver_string_gets_the_setting(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
     memory_keyring.set_password("get-tags", "ana@tcp:db1,1433", "of the keyring")
     url = opened(tmp_path, odbc_url(ODBC), "a}b;c")
     assert url.query["odbc_connect"] == f"{ODBC};PWD={{a}}}}b;c}}"
 
 
+@pytest.mark.system
 def test_a_driver_string_gets_the_keyrings(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
     memory_keyring.set_password("get-tags", "ana@tcp:db1,1433", "of the keyring")
     assert opened(tmp_path, odbc_url(ODBC)).query["odbc_connect"] == f"{ODBC};PWD={{of the keyring}}"
 
 
+@pytest.mark.system
 def test_a_driver_string_without_a_user_is_left_alone(tmp_path: Path) -> None:
     trusted = "DRIVER={ODBC Driver 18 for SQL Server};SERVER=db1;DATABASE=Acte;Trusted_Connection=yes"
     assert opened(tmp_path, odbc_url(trusted), SECRET).query["odbc_connect"] == trusted
@@ -200,6 +204,7 @@ def test_a_driver_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: py
     assert "geheim" not in caught.value.message
 
 
+@pytest.mark.system
 def test_an_odbc_driver_that_is_not_installed_is_named(tmp_path: Path) -> None:
     settings = settings_for(tmp_path, url="mssql+pyodbc://ana:geheim@db1/Acte?driver=No+Such+Driver")
     with pytest.raises(GetTagsError) as caught, as_user_errors(settings.database):
@@ -329,6 +334,7 @@ def test_what_will_not_pass_is_not_tried_again(home: Path) -> None:
 # --- SQL Server ---
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("snapshot", [True, False])
 def test_sql_server_reads_a_snapshot_if_told_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snapshot: bool

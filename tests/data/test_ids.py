@@ -5,7 +5,6 @@ from decimal import Decimal
 from uuid import UUID
 
 import pyarrow as pa
-import pyodbc
 import pytest
 from sqlalchemy import Uuid
 from sqlalchemy.dialects.mssql.pyodbc import dialect as mssql_dialect
@@ -86,20 +85,24 @@ def test_pages_cut_the_list() -> None:
     assert list(pages(pa.array([], pa.int64()), 2)) == []
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
-    ("declared", "bound_as"),
+    ("declared", "type_name", "is_max"),
     [
-        ("varchar(20)", pyodbc.SQL_VARCHAR),
-        ("char(8)", pyodbc.SQL_VARCHAR),
-        ("varchar(max)", (pyodbc.SQL_VARCHAR, 0, 0)),
-        ("nvarchar(50)", pyodbc.SQL_WVARCHAR),
-        ("nchar(5)", pyodbc.SQL_WVARCHAR),
-        ("sysname", (pyodbc.SQL_WVARCHAR, 0, 0)),
+        ("varchar(20)", "SQL_VARCHAR", False),
+        ("char(8)", "SQL_VARCHAR", False),
+        ("varchar(max)", "SQL_VARCHAR", True),
+        ("nvarchar(50)", "SQL_WVARCHAR", False),
+        ("nchar(5)", "SQL_WVARCHAR", False),
+        ("sysname", "SQL_WVARCHAR", True),
     ],
 )
-def test_sql_server_gets_ids_as_their_columns_type(declared: str, bound_as: object) -> None:
+def test_sql_server_gets_ids_as_their_columns_type(declared: str, type_name: str, is_max: bool) -> None:
+    import pyodbc
+
     impl = sql_server_id_type(declared).sql.dialect_impl(mssql_dialect())
-    assert impl.get_dbapi_type(pyodbc) == bound_as
+    odbc_type = getattr(pyodbc, type_name)
+    assert impl.get_dbapi_type(pyodbc) == ((odbc_type, 0, 0) if is_max else odbc_type)
 
 
 def test_sql_server_gets_guids_as_guids() -> None:

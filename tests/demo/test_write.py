@@ -92,8 +92,7 @@ def test_some_tags_stand_in_the_database_in_two_spellings(example: Path) -> None
 @pytest.mark.parametrize("tag", TOPICS)
 def test_no_tag_is_named_by_its_own_phrases(tag: str) -> None:
     topic = TOPICS[tag]
-    phrases = " ".join(" ".join([topic.who, topic.must, topic.about, topic.fact]).split())
-    assert tag not in phrases
+    assert not [phrase for phrase in topic.who + topic.must + topic.about + topic.fact if tag in phrase]
 
 
 def test_the_ids_are_of_documents_in_the_database(example: Path) -> None:

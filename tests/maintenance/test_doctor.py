@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import torch
 from databases import fill, settings_for, silent
 
 from get_tags_train.core.errors import GetTagsError
@@ -148,6 +149,15 @@ def test_a_base_model_that_is_not_there(settings: Settings) -> None:
     assert found.status == "error"
     assert "no/such-model cannot be loaded" in found.message
     assert "--base-model FOLDER" in found.hint
+
+
+def test_a_gpu_that_cannot_compute(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU that can be used")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    found = checks(changed(settings, "training", device="auto"))["device"]
+    assert found.status == "error"
+    assert torch.__version__ in found.message
 
 
 def test_a_device_that_cannot_be_used(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

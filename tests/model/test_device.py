@@ -2,15 +2,19 @@
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
-from get_tags_train.model.device import gpu_users, is_out_of_memory, nvidia_gpu
+from get_tags_train.core.errors import GetTagsError
+from get_tags_train.model import device
+from get_tags_train.model.device import choose_device, gpu_users, is_out_of_memory, multiply_matrices, nvidia_gpu
 
 ANSWERS = f"""#!/bin/sh
 case "$1" in
+  --query-gpu=name,compute_cap) echo "NVIDIA RTX A4000, 8.6" ;;
   --query-gpu=name) echo "NVIDIA RTX A4000" ;;
   --query-compute-apps*) echo "123, 2048 MiB, C:/api/python.exe"; echo "{os.getpid()}, 10 MiB, /usr/bin/python" ;;
 esac
@@ -37,6 +41,53 @@ def test_without_a_driver_there_is_nothing_to_tell(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("PATH", str(tmp_path))
     assert nvidia_gpu() is None
     assert gpu_users() == []
+
+
+@pytest.fixture
+def unusable_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """torch says that it has a GPU; computing on one then fails for real, on machines without one."""
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU that can be used")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    device._try_gpu.cache_clear()
+    yield
+    device._try_gpu.cache_clear()
+
+
+@pytest.mark.parametrize("wanted", ["auto", "cuda"])
+def test_a_gpu_that_cannot_compute_is_told_in_words(driver: None, unusable_gpu: None, wanted: str) -> None:
+    with pytest.raises(GetTagsError) as caught:
+        choose_device(wanted)
+    assert "NVIDIA RTX A4000, compute capability 8.6" in caught.value.message
+    assert torch.__version__ in caught.value.message
+    assert "set-up" in caught.value.hint
+    assert "--device cpu" in caught.value.hint
+
+
+def test_the_processor_is_taken_without_asking_the_gpu(unusable_gpu: None) -> None:
+    assert choose_device("cpu") == "cpu"
+
+
+def test_a_gpu_without_memory_is_not_taken_for_a_broken_one(
+    driver: None, unusable_gpu: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(name: str) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    monkeypatch.setattr(device, "multiply_matrices", fill)
+    with pytest.raises(GetTagsError) as caught:
+        choose_device("auto")
+    assert "python.exe (process 123, 2048 MiB)" in caught.value.hint
+
+
+def test_matrices_are_multiplied_where_that_works() -> None:
+    multiply_matrices("cpu")
+
+
+def test_wrong_products_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.Tensor, "__matmul__", lambda left, right: left)
+    with pytest.raises(RuntimeError):
+        multiply_matrices("cpu")
 
 
 @pytest.mark.parametrize(

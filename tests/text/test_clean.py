@@ -139,14 +139,14 @@ FONTS = "".join(f'<p><font color="#{number:06x}">Art. {number}' for number in ra
     ("text", "words"),
     [
         (FONTS, 16_000),
-        ("<div>" * 400_000 + "Art. 1", 2),
-        ("<b>" * 200_000 + "Art. 1" + "</i>" * 200_000, 2),
-        ("<a " * 300_000 + "<p>Art. 1", 300_002),
-        ("<style>" * 100_000 + "Art. 1", 2),
-        ("<!--" * 100_000 + "<p>Art. 1", 2),
-        ("<table><td>" * 100_000 + "Art. 1", 2),
-        ('<p title="' * 100_000 + "Art. 1", 100_002),
-        ("<p>" + "&amp;" * 100_000 + "lt;Art. 1", 2),
+        ("<div>" * 100_000 + "Art. 1", 2),
+        ("<b>" * 40_000 + "Art. 1" + "</i>" * 40_000, 2),
+        ("<a " * 40_000 + "<p>Art. 1", 40_002),
+        ("<style>" * 30_000 + "Art. 1", 2),
+        ("<!--" * 30_000 + "<p>Art. 1", 2),
+        ("<table><td>" * 30_000 + "Art. 1", 2),
+        ('<p title="' * 30_000 + "Art. 1", 30_002),
+        ("<p>" + "&amp;" * 50_000 + "lt;Art. 1", 2),
     ],
     ids=["fonts", "divs", "misnested", "unclosed", "styles", "comments", "tables", "quotes", "ampersands"],
 )
@@ -159,7 +159,7 @@ def test_time_and_memory_grow_with_the_text_alone(text: str, words: int) -> None
     assert "Art. 1" in clean
     assert len(clean.split()) == words
     assert seconds < 20
-    assert peak < 300 * len(text)
+    assert peak < 100 * len(text)  # a parser's tree of the first took 40,000 bytes a character
 
 
 @pytest.mark.parametrize(

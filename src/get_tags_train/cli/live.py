@@ -205,7 +205,7 @@ def serve(
     except ModuleNotFoundError as error:
         raise GetTagsError(
             _("get-tags serve needs the package {name}.", name=error.name),
-            _('Install it: pip install "get-tags-train[serve]".'),
+            _("Run the set-up again: scripts/train_tags."),
         ) from error
     from get_tags_train.model.device import choose_device, choose_precision
     from get_tags_train.model.tagger import TagModel

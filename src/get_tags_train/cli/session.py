@@ -102,13 +102,13 @@ class Commands(TyperGroup):
 
 def _speak(argv: Sequence[str]) -> None:
     """Choose the language before anything is said: help is shown, and errors happen, before settings are read."""
-    from get_tags_train.core.bootstrap import chosen_language, default_home
+    from get_tags_train.core.bootstrap import chosen_language, default_home, expanded
 
     places = {}
     for flag in ("--home", "--config"):
         given = [argv[n + 1] for n, word in enumerate(argv[:-1]) if word == flag]
         given += [word.removeprefix(f"{flag}=") for word in argv if word.startswith(f"{flag}=")]
-        places[flag] = Path(given[-1]).expanduser() if given else None
+        places[flag] = expanded(Path(given[-1])) if given else None
     set_language(chosen_language(places["--home"] or default_home(), places["--config"]))
 
 
@@ -172,11 +172,11 @@ class Job:
 
     @classmethod
     def of(cls, home: Path | None, config_path: Path | None, as_json: bool) -> "Job":
-        from get_tags_train.core.bootstrap import default_home
+        from get_tags_train.core.bootstrap import default_home, expanded
         from get_tags_train.core.home import check_home
 
         session.console.as_json = as_json
-        home = home.expanduser().absolute() if home else default_home()
+        home = expanded(home).absolute() if home else default_home()
         check_home(home)
         session.home = home
         return cls(home, config_path)

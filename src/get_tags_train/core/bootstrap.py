@@ -4,12 +4,16 @@ Standard library only: scripts/setup_env.py uses it before anything is installed
 """
 
 import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from get_tags_train.core.i18n import LANGUAGES
+
+if sys.platform != "win32":
+    import pwd
 
 SITE_FILE = "get-tags.toml"
 ENV_PREFIX = "GET_TAGS_"
@@ -18,8 +22,23 @@ ENV_PREFIX = "GET_TAGS_"
 def default_home(environ: Mapping[str, str] = os.environ) -> Path:
     """GET_TAGS_HOME, else C:\\allan on Windows and ~/allan elsewhere."""
     if named := environ.get("GET_TAGS_HOME"):
-        return Path(named).expanduser().absolute()
-    return Path("C:/allan") if os.name == "nt" else Path.home() / "allan"
+        return expanded(Path(named)).absolute()
+    if sys.platform == "win32":
+        return Path("C:/allan")
+    if user_home := environ.get("HOME"):
+        return Path(user_home).absolute() / "allan"
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir) / "allan"
+    except KeyError:  # a container may run under a number that has no name: what writes there says that it cannot
+        return Path("/allan")
+
+
+def expanded(path: Path) -> Path:
+    """The path with ~ as the user's folder; as it is where the system knows no such user or folder."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
 
 
 def chosen_language(home: Path, config_path: Path | None, environ: Mapping[str, str] = os.environ) -> str:

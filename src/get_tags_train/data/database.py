@@ -21,16 +21,15 @@ KEYRING_SERVICE = "get-tags"
 _KEEPALIVE = {"connect_timeout": 15, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 # Packages that a URL without a driver's name asks for, and what serves in their place.
 _INSTALL = {
-    "MySQLdb": N_(
-        'Run pip install ".[mysql]" in the environment of get-tags, and begin the URL with mysql+pymysql://.'
-    ),
-    "psycopg2": N_(
-        'Run pip install ".[postgresql]" in the environment of get-tags; URLs begin with postgresql+psycopg://.'
-    ),
-    "psycopg": N_('Run pip install ".[postgresql]" in the environment of get-tags.'),
-    "pymysql": N_('Run pip install ".[mysql]" in the environment of get-tags.'),
+    "MySQLdb": N_("URLs of MySQL and MariaDB begin with mysql+pymysql://."),
+    "psycopg2": N_("URLs of PostgreSQL begin with postgresql+psycopg://."),
 }
 _INSTALL_ANY = N_("Install it into the environment of get-tags: pip install {name}.")
+_INSTALL_ODBC = N_(
+    "Install unixODBC (Debian and Ubuntu: apt-get install unixodbc; Red Hat: dnf install unixODBC; macOS: brew install "
+    "unixodbc) and then the driver, for SQL Server Microsoft's ODBC Driver 18: docs/databases.md has the commands for "
+    "each system, Windows too."
+)
 _SECRET_KEYS = re.compile(r"(pwd|password|passwd|token|secret|accesskey)", re.IGNORECASE)
 _ODBC_PAIR = re.compile(r"\s*([^=;]+?)\s*=\s*(\{(?:[^}]|\}\})*\}|[^;]*)")
 
@@ -58,10 +57,23 @@ def open_engine(settings: DatabaseSettings, home: Path) -> Engine:
             ),
             _(_INSTALL.get(str(error.name), _INSTALL_ANY), name=error.name),
         ) from None
+    except ImportError as error:  # it is there, but not the system library that it is built on
+        raise InputError(_without_library(error, url), _(_INSTALL_ODBC)) from None
     except SQLAlchemyError as error:
         raise InputError(_("[database] url cannot be used: {first_line}", first_line=first_line(error))) from None
     _limit_sessions(engine, settings.timeout_seconds)
     return engine
+
+
+def _without_library(error: ImportError, url: URL) -> str:
+    reason = first_line(error)
+    if "libodbc" in reason:
+        return _(
+            "{drivername} needs unixODBC and an ODBC driver, and this machine has neither ({reason}).",
+            drivername=url.drivername,
+            reason=reason,
+        )
+    return _("The driver of {drivername} cannot be loaded: {reason}.", drivername=url.drivername, reason=reason)
 
 
 def describe_url(text: str) -> str:

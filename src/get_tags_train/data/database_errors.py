@@ -7,7 +7,6 @@ from threading import Event
 from time import monotonic
 from typing import NamedTuple, TypeVar
 
-import pyodbc
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from get_tags_train.core.errors import GetTagsError
@@ -41,7 +40,10 @@ _FAILURES = [
     _Failure(
         r"can't open lib|data source name not found|IM00[23]",
         N_("The ODBC driver for {database} is not installed"),
-        N_("Install ODBC Driver 18 for SQL Server, or name an installed one in the URL (installed: {drivers})."),
+        N_(
+            "Install ODBC Driver 18 for SQL Server, as docs/databases.md says for each system, or name an installed "
+            "one in the URL (installed: {drivers})."
+        ),
     ),
     _Failure(
         r"certificate|ssl provider|ssl routines",
@@ -178,7 +180,16 @@ def as_user_errors(settings: DatabaseSettings) -> Iterator[None]:
         database = describe_url(settings.url)
         raise GetTagsError(
             f"{_(failure.message, database=database)}: {said[:_SHOWN_CHARACTERS]}",
-            _(failure.hint, drivers=", ".join(pyodbc.drivers()) or _("none")),
+            _(failure.hint, drivers=_odbc_drivers()),
         ) from None
     except SQLAlchemyError as error:
         raise GetTagsError(_("The database cannot be read: {first_line}", first_line=first_line(error))) from None
+
+
+def _odbc_drivers() -> str:
+    """Names of the ODBC drivers on this machine."""
+    try:
+        import pyodbc  # here alone: it needs unixODBC, which other databases do without
+    except ImportError:
+        return _("none")
+    return ", ".join(pyodbc.drivers()) or _("none")

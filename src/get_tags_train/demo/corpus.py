@@ -1,10 +1,9 @@
 """The texts of the embedded example: documents with their tags, drawn from one seed.
 
-A topic's vocabulary (demo_topics.py) is what tells its tag: documents also share sentences, speak in passing of what
+A topic's vocabulary (topics.toml) is what tells its tag: documents also share sentences, speak in passing of what
 they are not tagged with, and some lack a tag.
 """
 
-import functools
 import html
 import random
 import re
@@ -37,18 +36,14 @@ class Corpus(NamedTuple):
     seed: int
 
 
-@functools.cache
-def _phrases(joined: str) -> tuple[str, ...]:
-    return tuple(" ".join(joined.split()).split(" | "))
-
-
 def _fill(rng: random.Random, template: str, topic: Topic) -> str:
     """A template with its slots filled: a topic's phrases, references, dates, sums."""
 
     def value(slot: re.Match[str]) -> str:
         name = slot[1]
         if name.lower() in Topic._fields:
-            chosen = _fill(rng, rng.choice(_phrases(getattr(topic, name.lower()))), topic)
+            phrases: tuple[str, ...] = getattr(topic, name.lower())
+            chosen = _fill(rng, rng.choice(phrases), topic)
             return chosen[0].upper() + chosen[1:] if name[0].isupper() else chosen
         return _VALUES[name](rng)
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -53,12 +54,13 @@ def _ask_nvidia(query: str) -> list[str]:
 def choose_device(wanted: str) -> str:
     """`cpu` or `cuda` for the setting auto, cpu or cuda.
 
-    Raises GetTagsError where a GPU is there or asked for and torch cannot use it: a run of days instead of
+    Raises GetTagsError where a GPU is there or asked for and torch cannot compute on it: a run of days instead of
     hours should be somebody's decision.
     """
     if wanted == "cpu":
         return "cpu"
     if torch.cuda.is_available():
+        _try_gpu()
         return "cuda"
     gpu = nvidia_gpu()
     hint = _("Run the set-up again (scripts/train_tags), or train on the processor: --device cpu.")
@@ -74,6 +76,53 @@ def choose_device(wanted: str) -> str:
     if wanted == "cuda":
         raise GetTagsError(_("There is no NVIDIA GPU on this machine that its driver answers for."), hint)
     return "cpu"
+
+
+@cache
+def _try_gpu() -> None:
+    """Compute on the GPU of this process as training will; a build without code for it says that it is available."""
+    here = int(os.environ.get("LOCAL_RANK", "0"))
+    try:
+        multiply_matrices(f"cuda:{here if here < torch.cuda.device_count() else 0}")
+    except (RuntimeError, AssertionError) as error:
+        if is_out_of_memory(error):
+            raise GetTagsError(
+                _("The GPU has no memory left, not even for a small computation."),
+                _(
+                    "Stop what uses it ({users}), or train on the processor: --device cpu.",
+                    users=", ".join(gpu_users()),
+                ),
+            ) from error
+        raise GetTagsError(
+            _(
+                "The GPU ({gpu}) cannot compute with this build of torch, {version}: {reason}",
+                gpu=_describe_gpu(),
+                version=torch.__version__,
+                reason=str(error).strip().split("\n")[0],
+            ),
+            _(
+                "Run the set-up again (scripts/train_tags), which takes the build that driver and GPU can run; update "
+                "the driver if that does not help. Or train on the processor: --device cpu."
+            ),
+        ) from error
+
+
+def multiply_matrices(device: str) -> None:
+    """Multiply two small matrices in each number format that training uses on a device; RuntimeError if it cannot."""
+    for name in {"fp32", choose_precision("auto", torch.device(device).type)}:
+        ones = torch.ones(64, 64, device=device, dtype=torch.bfloat16 if name == "bf16" else torch.float32)
+        found = (ones @ ones).sum().item()
+        if found != 64**3:
+            raise RuntimeError(f"64 x 64 x 64 is {found} in {name}")
+
+
+def _describe_gpu() -> str:
+    """Name and compute capability, from the driver: torch itself may know neither."""
+    described = _ask_nvidia("gpu=name,compute_cap")
+    if not described:
+        return nvidia_gpu() or "?"
+    name, _comma, capability = described[0].rpartition(",")
+    return _("{name}, compute capability {capability}", name=name, capability=capability.strip())
 
 
 def choose_precision(wanted: str, device: str) -> str:

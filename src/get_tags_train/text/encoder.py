@@ -161,11 +161,13 @@ class _Words:
         opening, closing = len(self._before), len(self._after)
         offsets = bounds + (opening + closing) * np.arange(len(bounds))
         input_ids = np.empty(offsets[-1], np.int32)
-        input_ids[_ranges(offsets[:-1] + opening, np.diff(bounds))] = tokens
-        for n, token in enumerate(self._before):
-            input_ids[offsets[:-1] + n] = token
-        for n, token in enumerate(self._after):
-            input_ids[offsets[1:] - closing + n] = token
+        is_special = np.zeros(len(input_ids), bool)
+        places = [(offsets[:-1] + n, token) for n, token in enumerate(self._before)]
+        places += [(offsets[1:] - closing + n, token) for n, token in enumerate(self._after)]
+        for place, token in places:
+            input_ids[place] = token
+            is_special[place] = True
+        input_ids[~is_special] = tokens
         return pa.ListArray.from_arrays(offsets.astype(np.int32), input_ids)
 
 

@@ -1,33 +1,32 @@
-"""Keep the catalogue of translations: `python scripts/words.py` writes it anew, `--check` says what is missing.
+"""Keep the catalogue of translations: `python scripts/translations.py` updates it, `--check` says what is missing.
 
-Writing extracts the messages of the source, puts new ones into the catalogue as untranslated, leaves out those that
-are gone, and compiles what is translated. Then translate what `--check` names (msgstr in the .po) and run it again.
+Updating runs pybabel's extract and update, and compiles what is translated. Then translate what `--check` names (msgstr
+in the .po) and run it again.
 """
 
 import ast
-import io
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
 from typing import IO, Any
 
 from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract_from_dir, extract_python
+from babel.messages.extract import extract_python
+from babel.messages.frontend import CommandLineInterface
 from babel.messages.mofile import read_mo, write_mo
-from babel.messages.pofile import read_po, write_po
+from babel.messages.pofile import read_po
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = ROOT / "src" / "get_tags_train"
-PO_PATH = PACKAGE / "locale" / "ro" / "LC_MESSAGES" / "get_tags_train.po"
+LOCALE = ROOT / "src" / "get_tags_train" / "locale"
+DOMAIN = "get_tags_train"
+PO_PATH = LOCALE / "ro" / "LC_MESSAGES" / f"{DOMAIN}.po"
 MO_PATH = PO_PATH.with_suffix(".mo")
-KEYWORDS = {"_": None, "N_": None, "_n": (1, 2)}
-FOLDERS = {
-    PACKAGE: [("**.py", "words:extract"), ("**.jinja", "jinja2.ext:babel_extract")],
-    ROOT / "scripts": [("setup_env.py", "words:extract")],
-}
-OPTIONS = {"**.jinja": {"extensions": "jinja2.ext.i18n", "trimmed": "true"}}
+SOURCES = ("src/get_tags_train", *(f"scripts/setup_{part}.py" for part in ("env", "pip", "torch", "venv")))
+WIDTH = "--width=120"
+# Dates, versions and people change when no message does.
 _NOISE = re.compile(
     rb'"(POT-Creation-Date|PO-Revision-Date|Project-Id-Version|Report-Msgid-Bugs-To|Last-Translator|Language-Team'
     rb"|Generated-By): [^\n]*\n"
@@ -37,44 +36,46 @@ CEDILLA = re.compile("[şţŞŢ]")
 
 
 def main(arguments: list[str]) -> int:
-    """Write or check the catalogue; returns the exit code."""
+    """Update or check the catalogue; returns the exit code."""
     if arguments not in ([], ["--check"]):
-        print("usage: python scripts/words.py [--check]", file=sys.stderr)
+        print("usage: python scripts/translations.py [--check]", file=sys.stderr)
         return 2
-    source = source_messages()
-    catalogue = read_catalogue()
-    if not arguments:
-        catalogue.update(source, no_fuzzy_matching=True)
-        catalogue.obsolete.clear()
-        PO_PATH.parent.mkdir(parents=True, exist_ok=True)
-        PO_PATH.write_bytes(as_po(catalogue))
-        MO_PATH.write_bytes(as_mo(catalogue))
+    with tempfile.TemporaryDirectory() as folder:
+        template_path = Path(folder) / f"{DOMAIN}.pot"
+        _pybabel("extract", "--mapping-file=scripts/babel.toml", "--keywords=N_ _n:1,2", "--sort-by-file",
+                 "--add-location=file", WIDTH, f"--output-file={template_path}", *SOURCES)  # fmt: skip
+        if not arguments:
+            _pybabel("update", "--no-fuzzy-matching", "--ignore-obsolete", WIDTH, f"--domain={DOMAIN}",
+                     f"--input-file={template_path}", f"--output-dir={LOCALE}", "--locale=ro")  # fmt: skip
+            PO_PATH.write_bytes(_NOISE.sub(b"", PO_PATH.read_bytes()))
+            with MO_PATH.open("wb") as stream:
+                # As `pybabel compile` does, which would refuse "95% intervals" as a format of Python's % operator.
+                write_mo(stream, _read(PO_PATH))
+        source, catalogue = _read(template_path), _read(PO_PATH)
     found = list(faults(source, catalogue))
     if not is_compiled(catalogue):
-        found.append(f"{MO_PATH.name} is not what {PO_PATH.name} says: run python scripts/words.py")
+        found.append(f"{MO_PATH.name} is not what {PO_PATH.name} says: run python scripts/translations.py")
     for fault in found:
-        print(f"words: {fault}", file=sys.stderr)
-    print(f"words: {len(source)} messages, {len(found)} faults", file=sys.stderr)
+        print(f"translations: {fault}", file=sys.stderr)
+    print(f"translations: {len(source)} messages, {len(found)} faults", file=sys.stderr)
     return 1 if found else 0
 
 
-def source_messages() -> Catalog:
-    """Every message of the source."""
-    catalogue = Catalog(locale="ro")
-    # Babel looks a method up by module and name; this file is a script, and so is its own module.
-    sys.modules.setdefault("words", sys.modules[__name__])
-    for folder, methods in FOLDERS.items():
-        for name, _line, message, _comments, _context in extract_from_dir(folder, methods, OPTIONS, keywords=KEYWORDS):
-            catalogue.add(message, locations=[((folder / name).relative_to(ROOT).as_posix(), 0)])
-    return catalogue
+def _pybabel(*arguments: str) -> None:
+    if CommandLineInterface().run(["pybabel", "--quiet", *arguments]):  # type: ignore[no-untyped-call]
+        raise SystemExit(f"pybabel {arguments[0]} failed")
+
+
+def _read(path: Path) -> Catalog:
+    with path.open("rb") as stream:
+        return read_po(stream, locale="ro", domain=DOMAIN)
 
 
 def extract(stream: IO[bytes], keywords: Any, comment_tags: Any, options: Any) -> Iterator[Any]:
     """Messages of a module: the marked ones, what is said of flags and settings, and the first lines of commands."""
     yield from extract_python(stream, keywords, comment_tags, options)
     stream.seek(0)
-    tree = ast.parse(stream.read())
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(stream.read())):
         if isinstance(node, ast.Call):
             for given in node.keywords:
                 told = given.arg == "help" or (given.arg == "description" and stream.name.endswith("settings.py"))
@@ -90,28 +91,6 @@ def _is_command(decorator: ast.expr) -> bool:
         and isinstance(decorator.func, ast.Attribute)
         and decorator.func.attr in ("command", "callback")
     )
-
-
-def read_catalogue() -> Catalog:
-    """The translations there are."""
-    if not PO_PATH.exists():
-        return Catalog(locale="ro", domain="get_tags_train", fuzzy=False)
-    with PO_PATH.open("rb") as stream:
-        return read_po(stream, locale="ro", domain="get_tags_train")
-
-
-def as_po(catalogue: Catalog) -> bytes:
-    """The catalogue as a text file, without line numbers, dates and versions: they change when nothing else does."""
-    stream = io.BytesIO()
-    write_po(stream, catalogue, width=120, include_lineno=False, sort_by_file=True, ignore_obsolete=True)
-    return _NOISE.sub(b"", stream.getvalue())
-
-
-def as_mo(catalogue: Catalog) -> bytes:
-    """The catalogue as gettext reads it; what is not translated stays out, and is shown in English."""
-    stream = io.BytesIO()
-    write_mo(stream, catalogue)
-    return stream.getvalue()
 
 
 def is_compiled(catalogue: Catalog) -> bool:
