@@ -113,7 +113,7 @@ def ordinary_texts() -> Iterator[tuple[str, list[str]]]:
     from get_tags_train.demo.corpus import draw_corpus
 
     sets = {name: pq.read_table(DATA / name / "documents.parquet").column("text").to_pylist() for name in SETS}
-    sets["legal_text_ro"] = (DATA / "legal_text_ro" / "text.txt").read_text(encoding="utf-8").split("\n\n")
+    sets["legal_text_ro"] = (DATA / "legal_text_ro" / "text.txt").read_text(encoding="utf-8").splitlines()
     sets["demo"] = [document.text or "" for document in draw_corpus(1).documents.values()]
     for name, texts in sets.items():
         yield name, texts

@@ -48,6 +48,7 @@ def settings(tmp_path: Path, demo_tokenizer_folder: Path) -> Any:
         (51, None, "<!-- Art. 51 -->"),
         (52, None, " "),
     ]
+    documents.append((53, None, "<p class='x'>&nbsp;</p>"))
     fill(f"sqlite:///{tmp_path / 'test.db'}", documents, [(n, "tag") for n, *_ in documents])
     return settings_for(tmp_path, training={"base_model": str(demo_tokenizer_folder)})
 

@@ -4,7 +4,7 @@ import re
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from get_tags_train.text.clean import clean_text, join_title, text_hash
@@ -17,6 +17,7 @@ AWKWARD = [
 texts = st.one_of(st.none(), st.text(max_size=30), st.lists(st.sampled_from(AWKWARD), max_size=12).map("".join))
 
 
+@settings(deadline=None)  # the first compiles the pattern
 @given(documents=st.lists(st.tuples(texts, texts), max_size=6))
 @example(documents=[(None, "\ud800 surrogate"), ("Titlu", "text")])
 @example(documents=[("Titlu ", "text"), ("Titlu", "\ntext"), ("", "text"), (None, None)])

@@ -1,5 +1,6 @@
 """Documents -> clean text, tags, input_ids -> tags_vX, in shards that an interrupted run continues from."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -38,6 +39,7 @@ from get_tags_train.text.encoder import CleanTextEncoder
 # A kill loses at most one shard: this many documents, or on a slow database this many seconds.
 SHARD_DOCUMENTS = 5_000
 SHARD_SECONDS = 30.0
+_TAGS_AND_SPACES = re.compile(r"</?[A-Za-z][^<>]*>|&#?\w+;|\s")
 # Pages that may wait between two parts of the work.
 _AHEAD = 2
 
@@ -134,9 +136,13 @@ class _Page(NamedTuple):
     new_texts: pa.StringArray
 
 
-def _characters(document: RawDocument) -> int:
-    """Of title and text, a line break between them, without white space around."""
-    return len("\n".join(part for part in (document.title, document.text) if part).strip())
+def _characters(document: RawDocument, left: int) -> int:
+    """Of title and text, a line break between them, without white space around; 0 where they are tags and spaces only.
+
+    left: how many of them cleaning left.
+    """
+    text = "\n".join(part for part in (document.title, document.text) if part).strip()
+    return len(text) if left or _TAGS_AND_SPACES.sub("", text) else 0
 
 
 class _Steps:
@@ -169,8 +175,8 @@ class _Steps:
                 new = pa.table([page.new_texts, text_hashes(page.new_texts), input_ids], REUSED_COLUMNS)
             documents, texts = page.documents, self._with_reused(new, page.reused_rows)
             self.tags_seen = self.tags_seen or any(document.tags for document in documents)
-            characters = np.array([_characters(document) for document in documents], np.int32)
             left = pc.utf8_length(texts.column("text")).to_numpy()
+            characters = np.fromiter(map(_characters, documents, left.tolist()), np.int32, len(documents))
             columns = {
                 "id": [document.id for document in documents],
                 "characters": characters,

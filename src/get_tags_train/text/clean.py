@@ -64,7 +64,7 @@ def digest(letters: bytes | memoryview) -> bytes:
 def _tidy(text: str) -> str:
     text = _INVISIBLE.sub("", text)
     # A run so long has a mark at one of these places.
-    if any(map(unicodedata.combining, text[::_MOST_MARKS])):
+    if len(text) >= _MOST_MARKS and any(map(unicodedata.combining, text[::_MOST_MARKS])):
         text = _MANY_MARKS.sub(_with_fewer_marks, text)
     text = _with_commas(unicodedata.normalize("NFC", text))
     lines = (" ".join(line.split()) for line in text.splitlines())

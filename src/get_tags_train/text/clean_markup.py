@@ -8,6 +8,7 @@ that hold code, and the <title> of a <head>. Everything else that an element hol
 
 import html
 import re
+from functools import lru_cache
 
 _BLOCK_NAMES = (
     "address|article|aside|blockquote|body|br|caption|center|dd|details|dialog|dir|div|dl|dt|fieldset|figcaption|figure|"
@@ -87,7 +88,12 @@ def without_markup(text: str) -> str:
 
 
 def _letter(entity: re.Match[str]) -> str:
-    return html.unescape(entity[0])
+    return _unescaped(entity[0])
+
+
+@lru_cache(maxsize=1024)
+def _unescaped(entity: str) -> str:
+    return html.unescape(entity)
 
 
 def _without_unread(text: str) -> str:
