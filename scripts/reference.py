@@ -1,5 +1,6 @@
-"""Write docs/settings.md from settings.py and configs/defaults.toml: `python scripts/reference.py [--check]`."""
+"""Write what settings.py says into docs/settings.md and the comments of configs/defaults.toml; `--check` compares."""
 
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from get_tags_train.core.config import defaults_path
-from get_tags_train.core.settings import Settings
+from get_tags_train.core.settings import Sections
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "settings.md"
@@ -31,25 +32,37 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["--check"]):
         print("usage: python scripts/reference.py [--check]", file=sys.stderr)
         return 2
-    if not arguments:
-        PAGE.write_text(page(), encoding="utf-8", newline="\n")
-    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page():
-        print(f"reference: {PAGE} is not what the code says: run python scripts/reference.py", file=sys.stderr)
-        return 1
-    return 0
+    code = 0
+    for path, text in {PAGE: page(), defaults_path(): defaults()}.items():
+        if not arguments:
+            path.write_text(text, encoding="utf-8", newline="\n")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            print(f"reference: {path} is not what the code says: run python scripts/reference.py", file=sys.stderr)
+            code = 1
+    return code
+
+
+def defaults() -> str:
+    """The shipped defaults, above each its setting's sentence."""
+    lines: list[str] = []
+    section: Any = None
+    for line in defaults_path().read_text(encoding="utf-8").splitlines():
+        if heading := re.fullmatch(r"\[(\w+)\]", line):
+            section = Sections.model_fields[heading[1]].annotation
+        elif section and line.startswith("#"):
+            continue
+        elif section and (key := re.match(r"(\w+) = ", line)):
+            lines.append(f"# {section.model_fields[key[1]].description}")
+        lines.append(line)
+    return "\n".join(lines) + "\n"
 
 
 def page() -> str:
     """The whole page."""
-    defaults = tomllib.loads(defaults_path().read_text(encoding="utf-8"))
+    shipped = tomllib.loads(defaults_path().read_text(encoding="utf-8"))
     parts = [HEAD]
-    for name, field in Settings.model_fields.items():
-        if name in defaults:
-            parts += [
-                f"## [{name}]\n",
-                f"{_first_line(field.annotation)}\n",
-                _table(field.annotation, defaults[name]),
-            ]
+    for name, field in Sections.model_fields.items():
+        parts += [f"## [{name}]\n", f"{_first_line(field.annotation)}\n", _table(field.annotation, shipped[name])]
     return "\n".join(parts)
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from get_tags_train.core.errors import GetTagsError
 
-FAULT = "Something went wrong that should not"
+FAULT = "Internal error"
 SECONDS = 30
 DATA, PARTIAL = "_cache/_data/tags_v1", "_cache/_data/tags_v2.partial"
 MODEL, OLDER = "_models/tags_v1-20260101-000000", "_models/tags_v1-20251231-000000"

@@ -82,7 +82,7 @@ def test_an_interrupted_training_names_the_command_that_continues_it(get_tags, h
     assert interrupted.code == 130
     assert "saved as of step 3 of" in interrupted.err
     monkeypatch.setattr(TrainingStep, "step", take_step)
-    command = interrupted.err.partition("To continue it:\n")[2].splitlines()[0]
+    command = interrupted.err.partition("To resume it:\n")[2].splitlines()[0]
     assert shlex.split(command)[1:] == [
         *("train", "--data", "tags_v1", "--epochs", "1", "--batch-size", "32", "--yes", "--home", str(home)),
     ]
@@ -190,6 +190,20 @@ def test_predict_without_a_live_model_says_how_to_get_one(get_tags, tmp_path):
     result = get_tags("predict", "text", "--json", "--home", tmp_path)
     assert result.code == 2
     assert "get-tags deploy" in result.json["error"]["hint"]
+
+
+def test_programs_read_a_plain_command_and_people_one_to_type(get_tags, tmp_path):
+    read = get_tags("predict", "text", "--json", "--home", tmp_path).json
+    assert read["error"]["hint"] == "To deploy one: get-tags deploy"
+    seen = get_tags("predict", "text", "--home", tmp_path).err
+    assert f"deploy --home {tmp_path}" in " ".join(seen.split())
+
+
+def test_a_retired_setting_is_named_and_ignored(get_tags, tmp_path):
+    (tmp_path / "get-tags.toml").write_text("[serve]\nmax_top_n = 5\n")
+    result = get_tags("models", "--json", "--home", tmp_path)
+    assert (result.code, result.json["models"]) == (0, [])
+    assert "No longer a setting, ignored: [serve] max_top_n" in result.err
 
 
 def test_deploy_predict_live_and_rollback(get_tags, home):
@@ -428,7 +442,7 @@ def test_nothing_is_added_that_nobody_agreed_to(get_tags, samples_home, monkeypa
     path = samples_home / "test_samples_tags.csv"
     old = path.read_bytes()
     assert get_tags("samples", "add", "--count", 5, "--home", samples_home).code == 2
-    monkeypatch.setattr("get_tags_train.cli.wizard.can_ask", lambda: True)
+    monkeypatch.setattr("get_tags_train.cli.prompts.can_ask", lambda: True)
     monkeypatch.setattr("get_tags_train.cli.wizard.confirm_adding", lambda *_: False)
     result = get_tags("samples", "add", "--count", 5, "--home", samples_home)
     assert result.code == 130

@@ -6,10 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from get_tags_train.cli.shell import _quoted, as_shell_command, command
+from get_tags_train.cli.shell import _quoted, is_command, write_command
+from get_tags_train.core.i18n import Command
 
 PROGRAM = "get-tags.exe" if os.name == "nt" else "get-tags"
-SAID = "Remove it with get-tags data remove; get-tags.toml and get-tags-train stay."
+
+
+@pytest.fixture(autouse=True)
+def usual_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GET_TAGS_HOME", str(tmp_path / "usual"))
+    return tmp_path / "usual"
 
 
 @pytest.fixture
@@ -24,25 +30,29 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def written(*words: str) -> str:
+    return write_command(Command(*words), home=Path(os.environ["GET_TAGS_HOME"]))
+
+
 def test_an_active_environment_needs_the_name_alone(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(environment))
-    assert as_shell_command(SAID) == SAID
+    assert written("models") == "get-tags models"
 
 
 def test_elsewhere_the_program_is_named_by_its_path(environment: Path) -> None:
-    assert as_shell_command(SAID) == SAID.replace("get-tags data", f"{Path('venv', 'bin', PROGRAM)} data")
+    assert written("data", "remove", "tags_v1") == f"{Path('venv', 'bin', PROGRAM)} data remove tags_v1"
 
 
 def test_outside_of_the_folder_the_path_is_whole(
     environment: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
-    assert as_shell_command("get-tags models") == f"{environment / PROGRAM} models"
+    assert written("models") == f"{environment / PROGRAM} models"
 
 
 def test_in_its_own_folder_the_program_is_still_found(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(environment)
-    assert as_shell_command("get-tags models") == f".{os.sep}{PROGRAM} models"
+    assert written("models") == f".{os.sep}{PROGRAM} models"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows keeps the folder where somebody stands")
@@ -52,18 +62,18 @@ def test_where_the_reader_stands_may_be_gone(
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
-    assert as_shell_command("get-tags models") == f"{environment / PROGRAM} models"
+    assert written("models") == f"{environment / PROGRAM} models"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
 def test_a_link_on_the_path_will_do(environment: Path, tmp_path: Path) -> None:
     (tmp_path / PROGRAM).symlink_to(environment / PROGRAM)
-    assert as_shell_command(SAID) == SAID
+    assert written("models") == "get-tags models"
 
 
-@pytest.mark.parametrize("text", ["get-tags sorts by id itself", "/srv/old get-tags home", "run get-tags now"])
-def test_what_is_no_command_stays(environment: Path, text: str) -> None:
-    assert as_shell_command(text) == text
+def test_without_a_program_beside_python_the_name_stays(environment: Path) -> None:
+    (environment / PROGRAM).unlink()
+    assert written("models") == "get-tags models"
 
 
 @pytest.mark.parametrize(
@@ -74,16 +84,18 @@ def test_windows_shells_take_a_quoted_word_for_itself(word: str, quoted: str, mo
     assert _quoted(word) == quoted
 
 
-def test_what_is_as_typed_already_stays(environment: Path) -> None:
-    assert as_shell_command(as_shell_command(SAID)) == as_shell_command(SAID)
+def test_a_command_names_a_home_and_settings_that_are_not_the_usual_ones(tmp_path: Path) -> None:
+    said = write_command(Command("deploy"), home=tmp_path / "a b", config_path=tmp_path / "own.toml")
+    assert f"deploy --config {tmp_path / 'own.toml'} --home " in said
+    assert said.endswith(("a b'", 'a b"'))
+    assert written("deploy").endswith("deploy")
 
 
-def test_without_a_program_beside_python_the_name_stays(environment: Path) -> None:
-    (environment / PROGRAM).unlink()
-    assert as_shell_command(SAID) == SAID
+def test_help_needs_no_home(tmp_path: Path) -> None:
+    assert write_command(Command("--help"), home=tmp_path).endswith("get-tags --help")
 
 
-def test_a_command_names_a_home_that_is_not_the_usual_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GET_TAGS_HOME", str(tmp_path))
-    assert command("deploy", "tags_v1-20261123-101500", home=tmp_path) == "get-tags deploy tags_v1-20261123-101500"
-    assert command("deploy", home=tmp_path / "a b").endswith(("a b'", 'a b"'))
+def test_a_line_that_is_a_command_is_known(environment: Path) -> None:
+    assert is_command(f"  {written('data', 'remove', 'tags_v1')}")
+    assert is_command("get-tags models")
+    assert not is_command("Remove it: get-tags data remove tags_v1")

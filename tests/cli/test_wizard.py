@@ -6,7 +6,7 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from get_tags_train.cli import wizard
+from get_tags_train.cli import prompts, wizard
 from get_tags_train.cli.main import app
 from get_tags_train.core import i18n
 from get_tags_train.core.config import load_settings
@@ -31,7 +31,7 @@ def retype(text):
 @pytest.fixture
 def keys(monkeypatch):
     """Type keys ahead of what runs."""
-    monkeypatch.setattr(wizard, "can_ask", lambda: True)
+    monkeypatch.setattr(prompts, "can_ask", lambda: True)
     with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
         yield pipe.send_text
 
@@ -109,7 +109,7 @@ def test_prepared_data_are_offered_newest_first(keys, home):
 
 def test_without_a_database_the_example_is_offered(keys, tmp_path):
     keys(ENTER)
-    assert wizard.ask_source(load_settings(tmp_path), None) is None
+    assert wizard.ask_source(load_settings(tmp_path), None) == wizard.EXAMPLE
 
 
 def test_ctrl_c_before_the_example_is_written_leaves_no_trace(keys, tmp_path):
@@ -137,7 +137,7 @@ def said(monkeypatch):
 @pytest.fixture
 def interrupt(home, monkeypatch):
     """Begin an extraction and stop it when 250 documents have been read and 200 of them are kept."""
-    monkeypatch.setattr(read, "PIECE_DOCUMENTS", 100)
+    monkeypatch.setattr(read, "SHARD_DOCUMENTS", 100)
 
     def stop(event):
         if event.__class__ is StageProgress and event.done >= 250:
@@ -202,7 +202,7 @@ def test_what_the_settings_do_not_match_is_not_offered(keys, home, said, interru
 def test_without_a_database_nothing_is_continued(keys, home, said, interrupt):
     interrupt(Source("database"))
     keys(ENTER)
-    assert wizard.ask_source(load_settings(home, overrides={"database": {"url": ""}}), None) is None
+    assert wizard.ask_source(load_settings(home, overrides={"database": {"url": ""}}), None) == wizard.EXAMPLE
     assert "It cannot be continued now: No database is set." in said()
 
 

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from typer.testing import CliRunner
@@ -13,7 +14,19 @@ from get_tags_train.cli.main import app
 from get_tags_train.core import i18n, logs
 from get_tags_train.core.bootstrap import chosen_language
 from get_tags_train.core.events import Event, Notice
-from get_tags_train.core.i18n import _, _n, documents, english, named, number, system_language
+from get_tags_train.core.i18n import (
+    Command,
+    _,
+    _n,
+    display_name,
+    documents,
+    english,
+    format_bytes,
+    format_duration,
+    format_minutes,
+    number,
+    system_language,
+)
 
 PACKAGE = Path(i18n.__file__).parents[1]
 # What these are given is read by people.
@@ -94,9 +107,39 @@ def test_the_log_stays_english(romanian: None, tmp_path: Path) -> None:
     assert [event.message for event in shown if isinstance(event, Notice)] == ["Nu este setată nicio bază de date."]
 
 
+def test_a_command_is_written_for_its_reader_and_plainly_in_the_log() -> None:
+    i18n.set_command_style(lambda command: " ".join(["./get-tags", *command.words, "--home", "/srv"]))
+    try:
+        said = _("Train one first: {train}", train=Command("train", "--data", "a b"))
+    finally:
+        i18n.set_command_style(str)
+    assert said == "Train one first: ./get-tags train --data a b --home /srv"
+    assert english(said) == "Train one first: get-tags train --data 'a b'"
+
+
+def test_a_thread_speaks_the_language_that_was_chosen(romanian: None) -> None:
+    said: list[str] = []
+    thread = Thread(target=lambda: said.append(_("No database is set.")))
+    thread.start()
+    thread.join()
+    assert said == ["Nu este setată nicio bază de date."]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(3.21, "3.2 s"), (59.97, "1 min 0 s"), (250, "4 min 10 s"), (7500, "2 h 5 min")]
+)
+def test_durations(seconds: float, said: str) -> None:
+    assert format_duration(seconds) == said
+
+
+def test_sizes_and_estimates(romanian: None) -> None:
+    assert (format_bytes(3_400_000), format_bytes(1_250_000_000)) == ("3,4 MB", "1,2 GB")
+    assert (format_minutes(20), format_minutes(7500)) == ("1 min", "2 h 5 min")
+
+
 def test_codes_have_words(romanian: None) -> None:
-    assert named("no_text") == "fără text"
-    assert named("of_a_later_version") == "of a later version"
+    assert display_name("no_text") == "fără text"
+    assert display_name("of_a_later_version") == "of a later version"
 
 
 @pytest.mark.parametrize(

@@ -97,4 +97,4 @@ def test_a_home_that_cannot_be_written_is_an_error_that_says_so(tmp_path: Path) 
     (tmp_path / "home").write_text("a file")
     with pytest.raises(GetTagsError, match="cannot be written") as caught:
         start_log(tmp_path / "home", "train")
-    assert "--home" in caught.value.hint
+    assert "another home folder" in caught.value.hint

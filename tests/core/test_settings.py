@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from get_tags_train.core import settings as module
 from get_tags_train.core.bootstrap import default_home
-from get_tags_train.core.config import defaults_path, load_settings
+from get_tags_train.core.config import RETIRED, defaults_path, load_settings
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.settings import Settings, Source, describe, problem
 
@@ -136,6 +136,41 @@ def test_each_layer_is_named_where_its_value_is_wrong(tmp_path: Path) -> None:
 def test_an_unknown_key_comes_with_the_known_ones(tmp_path: Path) -> None:
     site(tmp_path, "[evaluation]\nk = 3")
     assert refused(tmp_path).hint == "Known there: top_k, samples, leaks, held_out, baseline."
+
+
+def test_a_retired_setting_is_told_and_not_refused(tmp_path: Path) -> None:
+    path = site(tmp_path, "[training]\nattention_dropout = 0.1\nepochs = 6\n[serve]\nmax_top_n = 9")
+    loaded = load(tmp_path, {"GET_TAGS_SERVE_MAX_WAITING_TEXTS": "5"})
+    assert loaded.training.epochs == 6
+    assert loaded.retired == (
+        f"[training] attention_dropout, {path}",
+        f"[serve] max_top_n, {path}",
+        "[serve] max_waiting_texts, the environment",
+    )
+
+
+def test_what_is_retired_is_no_setting() -> None:
+    retired = {(section, key) for section, keys in RETIRED.items() for key in keys}
+    assert retired & set(every_field()) == set()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[training]\nepochs = 0.5", "it should be a whole number"),
+        ("[training]\nlearning_rate = 'a'", "it should be a number"),
+        ("[training]\ndeterministic = 1", "it should be true or false"),
+        ("[training]\ncontext_length = 513", "it should be at most 512"),
+        ("[training]\nlearning_rate = 0", "it should be more than 0"),
+        ("[training]\nwarmup_ratio = 1", "it should be less than 1"),
+        ("[training]\nbase_model = ''", "it should not be empty"),
+        ("[training]\ndevice = 'gpu'", "it should be one of 'auto', 'cpu', 'cuda'"),
+        ("[database]\nurl = 3", "it should be a text in quotes"),
+    ],
+)
+def test_a_refusal_is_said_in_our_words(tmp_path: Path, content: str, said: str) -> None:
+    site(tmp_path, content)
+    assert refused(tmp_path).message.endswith(f": {said}.")
 
 
 def test_a_wrong_value_comes_with_the_settings_description(tmp_path: Path) -> None:

@@ -304,7 +304,7 @@ def test_another_plan_is_not_continued(home: Home) -> None:
     changed = home.settings(database={"documents_query": "SELECT id, text FROM documents"})
     result = extract(changed, home.events.append)
     assert (result.name, result.resumed) == ("tags_v2", False)
-    assert "tags_v1.partial is not continued: documents query changed" in home.notices()
+    assert "tags_v1.partial is not resumed: documents query changed" in home.notices()
     assert names_in(data_dir(home.folder)) == ["tags_v1.partial", "tags_v2"]
     assert extract(home.settings(), silent).name == "tags_v1"
 

@@ -397,7 +397,7 @@ def test_a_plain_folder_that_a_program_holds(
                 act()
             assert f"{models[2].name} is live for readers of" in caught.value.message
             assert "is held by a program" in caught.value.message
-            assert "Stop the API and run get-tags deploy again" in caught.value.hint
+            assert "Stop the API and deploy again" in caught.value.hint
             assert live_model(live).name == models[2].name
             assert files(live / "get_tags") == files(models[1])
     put(live_model(live), live)  # get-tags deploy live
@@ -417,7 +417,7 @@ def test_after_a_rollback_that_was_held_the_hint_goes_no_further_back(
         with pytest.raises(GetTagsError, match=r"is live for readers of") as caught:
             rollback(live)
     assert stage.rename is original
-    assert "get-tags deploy live." in caught.value.hint
+    assert "get-tags deploy live" in caught.value.hint
     put(live_model(live), live)
     assert_live(live, models[1])
     rollback(live)

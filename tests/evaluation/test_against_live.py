@@ -11,8 +11,8 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from get_tags_train.cli import wizard
+from get_tags_train.cli.deploy_gate import confirm_concerns
 from get_tags_train.cli.main import app
-from get_tags_train.cli.wizard import confirm_concerns
 from get_tags_train.core.files import read_json, write_json
 from get_tags_train.core.home import live_model, models_dir
 from get_tags_train.model.metadata import METADATA_FILE
@@ -39,7 +39,7 @@ def test_a_worse_model_is_asked_about_again(answer: str, wanted: bool) -> None:
 def test_where_nobody_can_be_asked_a_worse_model_is_held_back() -> None:
     said: list[str] = []
     assert not confirm_concerns(evaluation(WORSE), "new", ask=False, say=said.append)
-    assert said[-1] == "It is not made live. To do it all the same: get-tags deploy new --yes"
+    assert said[-1] == "Not deployed. To deploy it anyway: get-tags deploy new --yes"
 
 
 def test_a_model_that_loses_tags_in_use_is_asked_about_again() -> None:
@@ -87,7 +87,7 @@ def test_deploy_without_a_terminal_refuses_what_loses_tags(home: Path, capsys: p
     printed = capsys.readouterr()
     error = json.loads(printed.out)["error"]
     assert "--yes" in error["hint"]
-    assert "new is not made live" in error["message"]
+    assert "new was not deployed" in error["message"]
     assert "Tags that go, against the live model: vechi" in printed.err
     assert "No fair comparison with the live model old" in printed.err
     assert live_model(home / "_live").name == "old"

@@ -428,7 +428,7 @@ def test_asked_twice_it_stops_at_once(prepared: PreparedData, home: Home) -> Non
 def test_other_settings_are_not_continued(prepared: PreparedData, home: Home) -> None:
     partial = interrupted_at(home, prepared, 1, Stop)
     folder = home.train(prepared, epochs=1, context_length=16)
-    assert f"{partial.name} is not continued: epochs was 2 and is 1" in home.events[0].message  # type: ignore[union-attr]
+    assert f"{partial.name} is not resumed: epochs was 2 and is 1" in home.events[0].message  # type: ignore[union-attr]
     assert read_json(folder / METADATA_FILE)["resumed"] is False
     assert partial.is_dir()
 
@@ -443,7 +443,7 @@ def test_other_documents_are_not_continued(prepared: PreparedData, home: Home) -
     with pytest.raises(Stop):
         home.train(prepared, left_out, on_event=stop, context_length=16)
     folder = home.train(prepared, np.roll(left_out, 1), epochs=2, context_length=16)
-    assert "is not continued: documents changed" in home.events[0].message  # type: ignore[union-attr]
+    assert "is not resumed: documents changed" in home.events[0].message  # type: ignore[union-attr]
     assert read_json(folder / METADATA_FILE)["resumed"] is False
 
 

@@ -13,10 +13,10 @@ from rich.console import Console as RichConsole
 from rich.markup import escape
 
 from get_tags_train.cli.progress import STAGES, Progress
-from get_tags_train.cli.shell import as_shell_command, is_command
-from get_tags_train.cli.tables import Line, duration
+from get_tags_train.cli.shell import is_command
+from get_tags_train.cli.tables import Line
 from get_tags_train.core.events import EpochFinished, Event, Notice, StageFinished, StageProgress, StageStarted
-from get_tags_train.core.i18n import _, number
+from get_tags_train.core.i18n import _, format_duration, number
 
 # What stands for a sign that a code page lacks, the first that it has; accents are left off where nothing else helps.
 _NEAREST = {
@@ -73,7 +73,7 @@ class Console:
                 return
             case Notice(message, level):
                 style = "yellow" if level == "warning" else "cyan"
-                self._err.print(f"[{style}]{'!' if level == 'warning' else 'i'}[/] {_shown(message)}")
+                self._err.print(f"[{style}]{'!' if level == 'warning' else 'i'}[/] {escape(message)}")
             case StageStarted():
                 self._stop()
                 self._progress = Progress(self._err, event)
@@ -85,7 +85,7 @@ class Console:
             case StageFinished(stage, seconds):
                 self._stop()
                 done, name = _("done"), _(STAGES[stage]) if stage in STAGES else stage
-                self._err.print(f"[green]{done}[/] {escape(name)}, {duration(seconds)}")
+                self._err.print(f"[green]{done}[/] {escape(name)}, {format_duration(seconds)}")
 
     def _stop(self) -> None:
         if self._progress is not None:
@@ -148,12 +148,8 @@ def _print(console: RichConsole, line: Line, *, before: str = "") -> None:
         console.print(line)
         return
     for part in line.splitlines() or [""]:
-        console.print(before + _shown(part), soft_wrap=is_command(part))
+        console.print(before + escape(part), soft_wrap=is_command(part))
         before = ""
-
-
-def _shown(text: str) -> str:
-    return escape(as_shell_command(text))
 
 
 def _epoch_line(event: EpochFinished) -> str:

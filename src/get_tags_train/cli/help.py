@@ -3,8 +3,10 @@
 import re
 from typing import Any
 
+from pydantic import ValidationError
 from typer import Context, rich_utils
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from get_tags_train.core.i18n import N_, _, validation_message
 
@@ -52,12 +54,21 @@ def _translate(command: Any, ctx: Context) -> None:
             _translate(below, ctx)
 
 
-def usage_error_message(message: str) -> str:
-    """What typer says of a command line, in our words; in its own where we have none."""
-    if refused := re.fullmatch(r"Invalid value(?: for (?P<name>.*?))?: (?P<why>.*)", message.strip(), re.DOTALL):
-        name = (refused["name"] or "").strip("'")
-        return _("{name}: {reason}.", name=name, reason=validation_message(refused["why"]))
+def usage_error_message(error: TyperException) -> str:
+    """What is wrong with a command line, in our words; in typer's own where we have none."""
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    if isinstance(refused := error.__cause__, ValidationError):
+        option = message.removeprefix("Invalid value for ").partition(":")[0].strip("'")
+        return _("{name}: {reason}.", name=option, reason=_why_refused(refused))
     for pattern, text in _COMPLAINTS:
         if found := re.fullmatch(pattern, message.strip(), re.DOTALL):
             return _(text, **{key: value.strip("'") for key, value in found.groupdict().items()})
     return message.strip()
+
+
+def _why_refused(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    value, is_choice, choices = str(problem.get("ctx", {}).get("error", "")).rstrip(".").partition(" is not one of ")
+    if is_choice:
+        return _("{value} is not one of {choices}", value=value, choices=choices)
+    return validation_message(problem)

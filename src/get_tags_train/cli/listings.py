@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from get_tags_train.cli.shell import command
 from get_tags_train.cli.tables import Line, Listing, data_entries, evaluation_lines, facts, first_of
-from get_tags_train.core.i18n import _, _n, documents, interval_text, named, number
+from get_tags_train.core.i18n import Command, _, _n, display_name, documents, format_bytes, interval_text, number
 
 _BAR_WIDTH = 40
 
@@ -14,17 +13,27 @@ _BAR_WIDTH = 40
 def data_listing(home: Path, listed: Mapping[str, Any]) -> list[Line]:
     """`get-tags data`."""
     rows = [
-        [e["name"], _when(e), e.get("source", ""), number(e.get("documents", 0)), number(e.get("tags", 0)), _size(e)]
+        [
+            e["name"],
+            _when(e),
+            e.get("source", ""),
+            number(e.get("documents", 0)),
+            number(e.get("tags", 0)),
+            format_bytes(e["bytes"]),
+        ]
         for e in listed["data"]
     ]
     if not rows:
         return [
-            _("There are no prepared data in {home} yet. To make them:", home=home),
-            command("extract", home=home),
-            *_unfinished(home, listed),
+            _(
+                "There are no prepared data in {home} yet. To make them:\n{extract}",
+                home=home,
+                extract=Command("extract"),
+            ),
+            *_unfinished(listed),
         ]
     columns = [_("Name"), _("Made"), _("Source"), _("Documents"), _("Tags"), _("Size")]
-    return [Listing(columns, rows, _("Prepared data of {home}", home=home)), *_unfinished(home, listed)]
+    return [Listing(columns, rows, _("Prepared data of {home}", home=home)), *_unfinished(listed)]
 
 
 def data_lines(data: Mapping[str, Any]) -> list[Line]:
@@ -50,7 +59,7 @@ def data_lines(data: Mapping[str, Any]) -> list[Line]:
             data["conflicting_duplicates"],
         ),
         _("Seconds"): ", ".join(
-            f"{named(part)} {number(seconds, ',.1f')}" for part, seconds in data["seconds"].items()
+            f"{display_name(part)} {number(seconds, ',.1f')}" for part, seconds in data["seconds"].items()
         ),
         _("Checksum"): data["checksum"],
     }
@@ -94,7 +103,7 @@ def difference_lines(difference: Mapping[str, Any]) -> list[Line]:
         Listing(
             [_("Documents"), "", _("Ids")],
             [
-                [named(what), number(found["count"]), first_of(found.get("first", []), found["count"])]
+                [display_name(what), number(found["count"]), first_of(found.get("first", []), found["count"])]
                 for what, found in difference["documents"].items()
             ],
             _("From {old} to {new}", old=difference["old"], new=difference["new"]),
@@ -103,7 +112,7 @@ def difference_lines(difference: Mapping[str, Any]) -> list[Line]:
             [_("Tags"), "", _("Documents of the tags that changed most")],
             [
                 [
-                    named(what),
+                    display_name(what),
                     number(found["count"]),
                     first_of([_tag_change(changed) for changed in found["first"]], found["count"]),
                 ]
@@ -134,7 +143,7 @@ def samples_lines(shown: Mapping[str, Any]) -> list[Line]:
     """`get-tags samples`."""
     entries: dict[str, object] = {
         _("Examples"): _(
-            "{examples:,}: {own:,} of your own, {random:,} added by chance, {rare:,} added for rare tags",
+            "{examples:,}: {own:,} of your own, {random:,} added at random, {rare:,} added for rare tags",
             examples=shown["examples"],
             own=shown["written_by_people"],
             random=shown["random"],
@@ -157,7 +166,7 @@ def samples_lines(shown: Mapping[str, Any]) -> list[Line]:
         )
         entries[_("Leaks")] = first_of(
             [
-                _("document {document}, line {line}: {how}", document=document, line=line, how=named(how))
+                _("document {document}, line {line}: {how}", document=document, line=line, how=display_name(how))
                 for document, line, how, *_similarity in shown["leaks"]
             ]
         )
@@ -172,7 +181,9 @@ def samples_lines(shown: Mapping[str, Any]) -> list[Line]:
 
 def proposal_lines(proposals: Iterable[tuple[str, str, str, Sequence[str]]]) -> list[Line]:
     """Documents that `get-tags samples add` found: (id, part, text, labels) each."""
-    rows = [[i, named(part), "; ".join(labels), " ".join(text[:200].split())] for i, part, text, labels in proposals]
+    rows = [
+        [i, display_name(part), "; ".join(labels), " ".join(text[:200].split())] for i, part, text, labels in proposals
+    ]
     return [Listing([_("Document"), _("Chosen"), _("Tags"), _("Text")], rows, _("New examples"))]
 
 
@@ -186,21 +197,25 @@ def models_listing(home: Path, listed: Mapping[str, Any]) -> list[Line]:
             e.get("test_set") or "",
             _precision_of(e),
             _("live") if e["live"] else "",
-            _size(e),
+            format_bytes(e["bytes"]),
         ]
         for e in listed["models"]
     ]
     if not rows:
         return [
-            _("There is no model in {home} yet. To make one:", home=home),
-            command("train", home=home),
-            *_unfinished(home, listed),
+            _("There is no model in {home} yet. To make one:\n{train}", home=home, train=Command("train")),
+            *_unfinished(listed),
         ]
     columns = [_("Name"), _("Made"), _("Data"), _("Test set"), "precision@k", _("Live"), _("Size")]
     lines: list[Line] = [Listing(columns, rows, _("Models of {home}", home=home))]
     if len({e["test_set"] for e in listed["models"] if e.get("test_set")}) > 1:
-        lines.append(_("Figures compare within one test set only; get-tags evaluate NAME scores a model on today's."))
-    return [*lines, *_unfinished(home, listed)]
+        lines.append(
+            _(
+                "Metrics compare within one test set only. To score a model on today's:\n{evaluate}",
+                evaluate=Command("evaluate", "NAME"),
+            )
+        )
+    return [*lines, *_unfinished(listed)]
 
 
 def _precision_of(entry: Mapping[str, Any]) -> str:
@@ -217,7 +232,7 @@ def history_table(live_dir: Path, changes: Iterable[Mapping[str, Any]]) -> Line:
     rows = [
         [
             str(change.get("time", ""))[:16].replace("T", " "),
-            named(str(change.get("action", ""))),
+            display_name(str(change.get("action", ""))),
             str(change.get("name", "")),
             _precision_of({"precision_at_k": change.get("precision_at_k") or {}}),
             str(change.get("before") or ""),
@@ -250,14 +265,13 @@ def _when(entry: Mapping[str, Any]) -> str:
     return _("damaged") if "damaged" in entry else entry["created"][:16].replace("T", " ")
 
 
-def _size(entry: Mapping[str, Any]) -> str:
-    return f"{number(entry['bytes'] / 1e6, ',.1f')} MB"
-
-
-def _unfinished(home: Path, listed: Mapping[str, Any]) -> list[str]:
+def _unfinished(listed: Mapping[str, Any]) -> list[str]:
     group = "data" if "data" in listed else "models"
-    lines = []
-    for name in listed["unfinished"]:
-        lines.append(_("Unfinished: {name}; the same command continues it. To be rid of it:", name=name))
-        lines.append(command(group, "remove", name, home=home))
-    return lines
+    return [
+        _(
+            "Unfinished: {name}. The same command resumes it. To delete it:\n{remove}",
+            name=name,
+            remove=Command(group, "remove", name),
+        )
+        for name in listed["unfinished"]
+    ]

@@ -7,9 +7,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
-from get_tags_train.cli.tables import duration
 from get_tags_train.core.events import StageProgress, StageStarted
-from get_tags_train.core.i18n import N_, _, named, number
+from get_tags_train.core.i18n import N_, _, display_name, format_duration, number
 
 STAGES = {
     "ids": N_("Listing the documents"),
@@ -17,10 +16,10 @@ STAGES = {
     "join": N_("Joining duplicates, numbering tags"),
     "set_aside": N_("Looking for test samples and near-duplicates"),
     "train": N_("Training"),
-    "baseline": N_("Training a linear model to compare with"),
+    "baseline": N_("Training the linear baseline"),
     "evaluate": N_("Evaluating"),
     "deploy": N_("Making the model live"),
-    "predict": N_("Naming tags"),
+    "predict": N_("Predicting tags"),
 }
 _PLAIN_LINE_SECONDS = 15.0
 _REDRAWN_A_SECOND = 4
@@ -49,7 +48,7 @@ class Progress:
         elif self.total is None:
             console.print(f"{self.stage} ...", markup=False)
         else:
-            console.print(f"{self.stage}: {number(self.total)} {named(self.unit)} ...", markup=False)
+            console.print(f"{self.stage}: {number(self.total)} {display_name(self.unit)} ...", markup=False)
 
     def advance(self, event: StageProgress) -> None:
         """Take in how far the work is."""
@@ -71,7 +70,7 @@ class Progress:
     def lines(self, width: int) -> list[str]:
         """What is drawn: the stage, how much of it is done, how fast; no line is longer than `width`."""
         if self.total is None:
-            spent = duration(monotonic() - self.began)
+            spent = format_duration(monotonic() - self.began)
             return _wrapped(f"{self.stage}, {spent}", width) + _wrapped(self.note, width)
         share = min(self.done / self.total, 1.0) if self.total else 1.0
         said = f"{number(share, '.0%'):>4}  " + ", ".join(filter(None, [self._how_much(), self._left()]))
@@ -88,11 +87,11 @@ class Progress:
 
     def _how_much(self) -> str:
         if self.total is None:
-            return f"{number(self.done)} {named(self.unit)}"
-        return _("{done:,} of {total:,} {unit}", done=self.done, total=self.total, unit=named(self.unit))
+            return f"{number(self.done)} {display_name(self.unit)}"
+        return _("{done:,} of {total:,} {unit}", done=self.done, total=self.total, unit=display_name(self.unit))
 
     def _left(self) -> str:
-        return "" if self.seconds_left is None else _("{duration} left", duration=duration(self.seconds_left))
+        return "" if self.seconds_left is None else _("{duration} left", duration=format_duration(self.seconds_left))
 
     def _estimate(self, now: float) -> float | None:
         assert self._first is not None

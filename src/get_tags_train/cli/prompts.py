@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from textwrap import wrap
@@ -16,7 +16,7 @@ from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.output import create_output
 from questionary.prompts.common import InquirerControl
 
-from get_tags_train.cli.shell import as_shell_command
+from get_tags_train.core.errors import InputError
 from get_tags_train.core.i18n import _
 
 if sys.platform == "win32":
@@ -43,6 +43,18 @@ def can_ask() -> bool:
     return bool(sys.stdin and sys.stdin.isatty() and (sys.stdout.isatty() or sys.stderr.isatty()))
 
 
+def require_terminal(hint: str) -> None:
+    """Raise InputError where nobody can be asked; `hint` says how to do without."""
+    if not can_ask():
+        raise InputError(_("There is no terminal to ask in."), hint)
+
+
+def require_answers(flags: Sequence[str]) -> None:
+    """Raise InputError where nobody can be asked; the hint names the flags that would answer."""
+    answers = [_("Answer with flags: {flags}.", flags=", ".join(flags))] if flags else []
+    require_terminal(" ".join([*answers, _("Add --yes: it takes the defaults for the rest.")]))
+
+
 def prompts() -> AbstractContextManager[Any]:
     """Where the prompts are drawn: on standard error where standard output is a file or a pipe."""
     if sys.stdout.isatty() or not sys.stderr.isatty():
@@ -64,7 +76,6 @@ def discard_typed() -> None:
 
 def tell(line: str) -> None:
     """A line above the next question; a long one is broken between words."""
-    line = as_shell_command(line)
     width = shutil.get_terminal_size().columns - 1
     indent = " " * (len(line) - len(line.lstrip(" ")))
     parts: list[str] = []

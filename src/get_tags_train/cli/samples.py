@@ -4,40 +4,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from get_tags_train.cli.session import (
-    ConfigOption,
-    HomeOption,
-    Job,
-    JsonOption,
-    YesOption,
-    refuse_flags_before,
-    session,
-    someone_to_ask,
-)
+from get_tags_train.cli.app import App, YesOption
+from get_tags_train.cli.session import Session
 from get_tags_train.core.errors import InputError, InterruptedByUser
 from get_tags_train.core.events import Notice
-from get_tags_train.core.i18n import _, _n
+from get_tags_train.core.i18n import Command, _, _n
 
 if TYPE_CHECKING:
     from get_tags_train.splits.test_samples import Samples
 
 
-samples_app = typer.Typer(help="Show the test samples, and add examples to them.", invoke_without_command=True)
+samples_app = App(help="Show the test samples, and add examples to them.")
 
 
 @samples_app.callback()
-def samples(
-    ctx: typer.Context, home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False
-) -> None:
-    """Show the test samples: examples, tags, duplicates, leaks, and how exact a score on them can be."""
-    if ctx.invoked_subcommand is None:
-        samples_show(home, config, json_)
-    else:
-        refuse_flags_before(ctx, home, config, json_)
-
-
 @samples_app.command("show")
-def samples_show(home: HomeOption = None, config: ConfigOption = None, json_: JsonOption = False) -> None:
+def samples_show(session: Session) -> None:
     """Show the test samples: examples, tags, duplicates, leaks, and how exact a score on them can be."""
     from get_tags_train.cli import listings
     from get_tags_train.core.home import data_names, find_data
@@ -45,33 +27,29 @@ def samples_show(home: HomeOption = None, config: ConfigOption = None, json_: Js
     from get_tags_train.splits import propose
     from get_tags_train.splits.leaks import find_trainable_leaks
 
-    job = Job.of(home, config, json_)
-    found = _read(job)
-    data = PreparedData(find_data(job.home, None)) if data_names(job.home) else None
-    shown = propose.describe(found, data, find_trainable_leaks(job.home, found, data)[0] if data else [])
-    job.console.result(shown, listings.samples_lines(shown))
+    found = _read(session)
+    data = PreparedData(find_data(session.home, None)) if data_names(session.home) else None
+    shown = propose.describe(found, data, find_trainable_leaks(session.home, found, data)[0] if data else [])
+    session.console.result(shown, listings.samples_lines(shown))
 
 
 @samples_app.command("add")
 def samples_add(
+    session: Session,
     count: Annotated[int, typer.Option("--count", min=1, help="How many examples to add.")] = 50,
     rare: Annotated[
         int | None,
         typer.Option("--rare", min=0, help="How many of them are chosen for rare tags; default: a fifth."),
     ] = None,
     yes: YesOption = False,
-    home: HomeOption = None,
-    config: ConfigOption = None,
-    json_: JsonOption = False,
 ) -> None:
     """Add held-out documents to the test samples, after showing them; the old file is kept."""
-    from get_tags_train.cli import listings
+    from get_tags_train.cli import listings, prompts, wizard
     from get_tags_train.core.home import find_data
     from get_tags_train.data.prepared import PreparedData
     from get_tags_train.splits import propose
     from get_tags_train.splits.leaks import find_trainable_leaks
 
-    job = Job.of(home, config, json_)
     for_rare = count // 5 if rare is None else rare
     if for_rare > count:
         raise InputError(
@@ -79,17 +57,18 @@ def samples_add(
             _("They are part of the count."),
         )
     if not yes:
-        wizard = someone_to_ask(_("Add --yes: it adds them without asking."))
-    found = _read(job)
-    data = PreparedData(find_data(job.home, None))
-    _leaks, leaked = find_trainable_leaks(job.home, found, data)
-    proposals = propose.propose(job.home, data, found, leaked, {"random": count - for_rare, "rare": for_rare})
+        prompts.require_terminal(_("Add --yes: it adds them without asking."))
+    found = _read(session)
+    data = PreparedData(find_data(session.home, None))
+    _leaks, leaked = find_trainable_leaks(session.home, found, data)
+    proposals = propose.propose(session.home, data, found, leaked, {"random": count - for_rare, "rare": for_rare})
     if not proposals:
         raise InputError(
-            _("There is no document of {name} to add.", name=data.name), _("Extract more documents: get-tags extract.")
+            _("There is no document of {name} to add.", name=data.name),
+            _("Extract more documents: {extract}.", extract=Command("extract")),
         )
     if not yes:
-        job.console.show(listings.proposal_lines(proposals))
+        session.console.show(listings.proposal_lines(proposals))
         if not wizard.confirm_adding(len(proposals), found.path):
             raise typer.Exit(InterruptedByUser.exit_code)
     on_event = session.start_log("samples")
@@ -107,12 +86,12 @@ def samples_add(
         backup=backup,
     )
     on_event(Notice(said))
-    job.console.result(result, [*(listings.proposal_lines(proposals) if yes else []), said])
+    session.console.result(result, [*(listings.proposal_lines(proposals) if yes else []), said])
 
 
-def _read(job: Job) -> "Samples":
+def _read(session: Session) -> "Samples":
     from get_tags_train.data.input_files import read_tags_map
     from get_tags_train.splits.test_samples import Samples
 
-    settings = job.settings()
+    settings = session.load_settings()
     return Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))

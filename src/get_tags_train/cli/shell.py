@@ -8,27 +8,25 @@ import sys
 from pathlib import Path
 
 from get_tags_train.core.bootstrap import default_home
+from get_tags_train.core.i18n import Command
 
-_NAMES = "train|extract|evaluate|predict|deploy|rollback|history|data|models|samples|doctor|demo|serve|--help"
-_COMMAND = re.compile(rf"(?<![\w./\\-])get-tags(?= (?:{_NAMES})\b)")
 # What neither cmd.exe nor PowerShell takes for anything but itself.
 _PLAIN_ON_WINDOWS = re.compile(r"[\w./:\\=-]+")
 
 
-def as_shell_command(text: str) -> str:
-    """A text in which every command of ours begins with what starts it from where the reader stands."""
-    return _COMMAND.sub(lambda _: _program(), text)
+def write_command(command: Command, *, home: Path, config_path: Path | None = None) -> str:
+    """A command as it can be typed where the reader stands, for this home and under this settings file."""
+    words = list(command.words)
+    if config_path is not None and "--help" not in words:
+        words += ["--config", str(config_path)]
+    if home != default_home() and "--help" not in words:
+        words += ["--home", str(home)]
+    return " ".join([_program(), *map(_quoted, words)])
 
 
 def is_command(line: str) -> bool:
     """Whether a line is a command and nothing else, to be copied as it stands."""
-    return bool(_COMMAND.match(line.strip()))
-
-
-def command(*words: str, home: Path) -> str:
-    """A command of ours, its words quoted where they have to be; a home that is not the usual one is named."""
-    named = [] if home == default_home() else ["--home", str(home)]
-    return " ".join(["get-tags", *map(_quoted, [*words, *named])])
+    return line.strip().startswith(("get-tags ", f"{_program()} "))
 
 
 def _quoted(word: str) -> str:

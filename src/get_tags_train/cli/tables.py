@@ -10,8 +10,18 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from get_tags_train.cli.shell import as_shell_command
-from get_tags_train.core.i18n import N_, _, _n, documents, interval_text, named, number, tags_of
+from get_tags_train.core.i18n import (
+    N_,
+    _,
+    _n,
+    display_name,
+    documents,
+    format_duration,
+    format_minutes,
+    interval_text,
+    number,
+    tags_of,
+)
 
 if TYPE_CHECKING:
     from get_tags_train.core.settings import Settings
@@ -20,17 +30,9 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _SHOWN_TAGS = 20
-_RIVALS = {"live": N_("live model"), "baseline": N_("linear model")}
+_RIVALS = {"live": N_("live model"), "baseline": N_("linear baseline")}
 _BRIEFLY = {"newest": "newest held-out documents", "rare": "test samples chosen for rare tags"}
 _STATUSES = {"ok": ("green", N_("ok")), "warning": ("yellow", N_("warning")), "error": ("bold red", N_("error"))}
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: 3.2 s, 4 min 10 s, 2 h 5 min."""
-    if seconds < 60:
-        return f"{number(seconds, '.1f')} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 class Listing:
@@ -38,7 +40,7 @@ class Listing:
 
     def __init__(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
         self._columns, self._title = columns, title
-        self._rows = [[as_shell_command(str(cell)) for cell in row] for row in rows]
+        self._rows = [[str(cell) for cell in row] for row in rows]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if widths := self._widths(options.max_width):
@@ -90,7 +92,7 @@ def facts(title: str, entries: Mapping[str, object]) -> Table:
     drawn.add_column(style="bold")
     drawn.add_column(overflow="fold")
     for name, value in entries.items():
-        drawn.add_row(escape(name), escape(as_shell_command(str(value))))
+        drawn.add_row(escape(name), escape(str(value)))
     return drawn
 
 
@@ -102,17 +104,17 @@ def checks_table(checks: Iterable[tuple[str, str, str, str]]) -> Table:
     for name, status, message, hint in checks:
         style, said = _STATUSES[status]
         advice = _("What to do:")
-        what_to_do = f"\n[dim]{advice}[/] {escape(as_shell_command(hint))}" if hint else ""
-        drawn.add_row(escape(_(name)), f"[{style}]{_(said)}[/]", escape(as_shell_command(message)) + what_to_do)
+        what_to_do = f"\n[dim]{advice}[/] {escape(hint)}" if hint else ""
+        drawn.add_row(escape(_(name)), f"[{style}]{_(said)}[/]", escape(message) + what_to_do)
     return drawn
 
 
 def evaluation_lines(evaluation: Mapping[str, Any]) -> list[Line]:
     """An evaluation as people read it, in short; report.html has the rest."""
-    lines = _set_lines(evaluation, named("test samples"))
+    lines = _set_lines(evaluation, display_name("test samples"))
     if held_out := evaluation.get("held_out"):
-        lines += _set_lines(held_out, named("held-out documents"))
-    lines += [_brief(evaluation[key], named(name)) for key, name in _BRIEFLY.items() if evaluation.get(key)]
+        lines += _set_lines(held_out, display_name("held-out documents"))
+    lines += [_brief(evaluation[key], display_name(name)) for key, name in _BRIEFLY.items() if evaluation.get(key)]
     return lines + comparison_lines(evaluation)
 
 
@@ -191,7 +193,7 @@ def comparison_lines(evaluation: Mapping[str, Any]) -> list[Line]:
     compared = [*evaluation.get("comparisons", []), *held_out.get("comparisons", [])]
     several = len({entry["set"] for entry in compared}) > 1
     lines: list[Line] = [
-        _("On the {set}: {sentence}", set=named(entry["set"]), sentence=entry["sentence"])
+        _("On the {set}: {sentence}", set=display_name(entry["set"]), sentence=entry["sentence"])
         if several
         else entry["sentence"]
         for entry in compared
@@ -207,8 +209,8 @@ def comparison_lines(evaluation: Mapping[str, Any]) -> list[Line]:
 
 def data_facts(data: Mapping[str, Any]) -> Table:
     """Prepared data at the end of an extraction."""
-    parts = ", ".join(f"{named(part)} {duration(seconds)}" for part, seconds in data["parts"].items())
-    time = _("{duration}; side by side {parts}", duration=duration(data["seconds"]), parts=parts)
+    parts = ", ".join(f"{display_name(part)} {format_duration(seconds)}" for part, seconds in data["parts"].items())
+    time = _("{duration}; side by side {parts}", duration=format_duration(data["seconds"]), parts=parts)
     return facts(_("Done"), data_entries(data) | {_("Checksum"): data["checksum"], _("Time"): time})
 
 
@@ -228,10 +230,10 @@ def run_facts(result: Mapping[str, Any]) -> Table:
         _("Live"): result["live"] if result["deployed"] else _("no"),
         _("Time"): _(
             "data {data}, training {training}, evaluation {evaluation}, all {all}",
-            data=duration(data["seconds"]),
-            training=duration(model["seconds"]),
-            evaluation=duration(evaluation["seconds"]),
-            all=duration(result["seconds"]),
+            data=format_duration(data["seconds"]),
+            training=format_duration(model["seconds"]),
+            evaluation=format_duration(evaluation["seconds"]),
+            all=format_duration(result["seconds"]),
         ),
     }
     return facts(_("Done"), entries)
@@ -273,30 +275,24 @@ def _expected_time(outlook: "RunEstimate") -> str:
     parts = []
     if outlook.data_seconds:
         parts.append(
-            _("data {duration} (as {name} took)", duration=_roughly(outlook.data_seconds), name=outlook.data_like)
+            _("data {duration} (as {name} took)", duration=format_minutes(outlook.data_seconds), name=outlook.data_like)
         )
     if outlook.training_seconds:
         parts.append(
             _(
                 "training {duration} (as {name} took)",
-                duration=_roughly(outlook.training_seconds),
+                duration=format_minutes(outlook.training_seconds),
                 name=outlook.model_like,
             )
         )
     else:
-        parts.append(_("training: said once it has begun, as no earlier one is like it"))
+        parts.append(_("training: shown once it has begun, as no earlier run is comparable"))
     return "; ".join(parts)
-
-
-def _roughly(seconds: float) -> str:
-    """An estimate, in minutes at the finest."""
-    minutes = max(1, round(seconds / 60))
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def data_entries(data: Mapping[str, Any]) -> dict[str, object]:
     """What every view of prepared data begins with."""
-    dropped = ", ".join(f"{number(count)} {named(reason)}" for reason, count in data["dropped"].items() if count)
+    dropped = ", ".join(f"{number(count)} {display_name(reason)}" for reason, count in data["dropped"].items() if count)
     said = _(
         "{name}: {kept:,} of {read}, {tags}",
         name=data["name"],

@@ -6,7 +6,7 @@ from typing import Any
 from get_tags_train.cli.prompts import tell
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.home import data_dir, find_data
-from get_tags_train.core.i18n import _
+from get_tags_train.core.i18n import Command, _
 from get_tags_train.core.settings import Settings, Source
 from get_tags_train.core.workspace import differences
 from get_tags_train.data.extract import why_not_continued
@@ -38,7 +38,7 @@ def extractions(settings: Settings) -> dict[Source, str]:
         elif source not in found:  # of several that are alike, a run takes the newest
             found[source] = _("Continue the extraction of {name} ({so_far})", name=work.name, so_far=so_far)
         if not work.is_running:
-            tell(_("  To be rid of it: get-tags data remove {name}", name=work.folder.name))
+            tell(_("  To delete it: {remove}", remove=Command("data", "remove", work.folder.name)))
     return found
 
 

@@ -1,20 +1,18 @@
 """Asks what no flag answered; each question says what it means and what is recommended."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
-from get_tags_train.cli import unfinished, wizard
+from get_tags_train.cli import unfinished
 from get_tags_train.cli.prompts import (
     MOST_CHOICES,
     Choice,
     agree,
-    can_ask,
     choose,
     discard_typed,
-    prompts,
     tell,
     type_path,
     type_value,
@@ -24,15 +22,12 @@ from get_tags_train.core.bootstrap import SITE_FILE
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.files import folder_bytes, read_json, write_json
 from get_tags_train.core.home import data_names, find_data, last_source_path
-from get_tags_train.core.i18n import N_, _, _n, documents, number, tags_of
-from get_tags_train.core.settings import Settings, Source, SourceKind, problem
+from get_tags_train.core.i18n import N_, Command, _, _n, documents, format_bytes, tags_of
+from get_tags_train.core.settings import FROM_DATABASE, Settings, Source, SourceKind, problem
 from get_tags_train.data.input_files import read_ids
 from get_tags_train.data.prepared import PreparedData
-from get_tags_train.evaluation.tag_changes import deploy_concerns
 
-__all__ = ["QUESTIONS", "can_ask", "prompts"]
-
-_EXAMPLE = "demo"
+EXAMPLE: Literal["demo"] = "demo"
 _AUTO = "auto"
 
 
@@ -51,7 +46,7 @@ QUESTIONS = [
         "training",
         "epochs",
         N_("Epochs"),
-        N_("Times training goes through all documents; the default was found by validation."),
+        N_("How many times training goes through all documents; the default was found by validation."),
     ),
     _Question(
         "training",
@@ -70,22 +65,41 @@ QUESTIONS = [
         "evaluation",
         "top_k",
         N_("k for evaluation"),
-        N_("Of the first k tags named, how many are right? It changes nothing in the model."),
+        N_("Of the first k tags predicted, how many are right? It changes nothing in the model."),
     ),
 ]
 
 
-def ask_source(settings: Settings, chosen: Source | None, *, only_extraction: bool = False) -> Source | None:
-    """Where the documents come from, as far as flags have not `chosen` it; None is the built-in example.
+def ask_source(settings: Settings, chosen: Source | None) -> Source | Literal["demo"]:
+    """Where the documents come from, as far as flags have not `chosen` it; EXAMPLE is the built-in example."""
+    names = data_names(settings.home)
+    if chosen is None:
+        unfinished_extractions = unfinished.extractions(settings)
+        labels = {question.key: question.prompt for question in QUESTIONS if question.section == "training"}
+        unfinished.say_trainings(settings, names, labels)
+        answer = _ask_kind(
+            settings, unfinished_extractions, _choices_of_training(names, has_database=bool(settings.database.url))
+        )
+        if answer == EXAMPLE:
+            return EXAMPLE
+        chosen = answer
+    return _with_file(settings, chosen)
 
-    only_extraction offers nothing that is prepared already.
-    """
-    source = chosen or _ask_kind(settings, only_extraction=only_extraction)
-    if source and source.kind == "ids" and not source.ids_path:
-        return Source("ids", ids_path=_ask_ids(settings))
-    if source and source.kind == "cached" and not source.data_name:
-        return Source("cached", data_name=_ask_data(settings))
-    return source
+
+def ask_extraction_source(settings: Settings, chosen: Source | None) -> Source:
+    """Which documents to extract, as far as flags have not `chosen` it."""
+    if chosen is None:
+        if not settings.database.url:
+            raise InputError(
+                _("No database is set."),
+                _(
+                    "Set url under [database] in {path}; or try the example: {demo}.",
+                    path=settings.home / SITE_FILE,
+                    demo=Command("train", "--demo"),
+                ),
+            )
+        chosen = _ask_kind(settings, unfinished.extractions(settings), [])
+    return _with_file(settings, chosen)
 
 
 def ask_settings(settings: Settings, answered: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -115,23 +129,23 @@ def remembered(home: Path) -> Source:
         if isinstance(kept, dict) and kept.get("kind") in get_args(SourceKind):
             ids_path = Path(str(kept.get("ids")))
             return Source(kept["kind"], ids_path if ids_path.is_file() else None)
-    return Source("database")
+    return FROM_DATABASE
 
 
 def confirm_start(*, expected: bool) -> bool:
     """The last question before the long work; where something is missing, a no is `expected`."""
-    return agree(_("Start?") if expected else _("Start all the same?"), default=expected)
+    return agree(_("Start?") if expected else _("Start anyway?"), default=expected)
 
 
 def confirm_deploy(model_name: str) -> bool:
     """The question after the evaluation; what was typed during the training does not answer it."""
     discard_typed()
-    return agree(_("Make {name} live now?", name=model_name), default=False)
+    return agree(_("Deploy {name} now?", name=model_name), default=False)
 
 
 def confirm_despite(model_name: str) -> bool:
     """The second question, where something speaks against it."""
-    return agree(_("Make {name} live all the same?", name=model_name), default=False)
+    return agree(_("Deploy {name} anyway?", name=model_name), default=False)
 
 
 def confirm_removal(path: Path) -> bool:
@@ -145,62 +159,55 @@ def confirm_adding(examples: int, path: Path) -> bool:
     return agree(asked, default=True)
 
 
-def _ask_kind(settings: Settings, *, only_extraction: bool) -> Source | None:
-    """The source, its file or data yet to be asked for; what has not finished is said, and first among the choices."""
+def _ask_kind(settings: Settings, resumable: Mapping[Source, str], more: Sequence[Choice]) -> Any:
+    """The value of the choice: a source, its file or data yet to be asked for, or one of `more`.
+
+    Extractions that are `resumable` are the first among the choices.
+    """
     has_database = bool(settings.database.url)
-    if only_extraction and not has_database:
-        raise InputError(
-            _("No database is set."),
-            _(
-                "Set url under [database] in {path}; or try the example: get-tags train --demo.",
-                path=settings.home / SITE_FILE,
-            ),
-        )
-    names = data_names(settings.home)
-    continued = unfinished.extractions(settings)
-    if not only_extraction:
-        asked = {question.key: question.prompt for question in QUESTIONS if question.section == "training"}
-        unfinished.say_trainings(settings, names, asked)
+    not_set = "" if has_database else _("no database is set")
     if not has_database:
         tell(_("No database is set yet. To set one, write into {path}:", path=settings.home / SITE_FILE))
         tell('[database]\nurl = "mssql+pyodbc://USER@SERVER/DATABASE?driver=ODBC+Driver+18+for+SQL+Server"')
-    choices = [Choice(title, source) for source, title in continued.items()]
-    choices += _sources(names, continued, has_database=has_database, only_extraction=only_extraction)
+    choices = [Choice(title, source) for source, title in resumable.items()]
+    if FROM_DATABASE not in resumable:  # to which it would be the same
+        choices.append(Choice(_("Database: extract all documents"), FROM_DATABASE, not_set))
+    choices.append(Choice(_("ids.csv: extract the documents whose ids it names"), Source("ids"), not_set))
+    choices += more
     tell(_("All of the database, the documents of a list, or earlier data (starts at once)."))
     last = Source(remembered(settings.home).kind)
-    picked: Source | str = choose(_("Where do the documents come from?"), choices, next(iter(continued), last))
-    return picked if isinstance(picked, Source) else None
+    return choose(_("Where do the documents come from?"), choices, next(iter(resumable), last))
 
 
-def _sources(
-    names: list[str], continued: Mapping[Source, str], *, has_database: bool, only_extraction: bool
-) -> list[Choice]:
-    not_set = "" if has_database else _("no database is set")
-    choices = []
-    if Source("database") not in continued:  # to which it would be the same
-        choices.append(Choice(_("Database: extract all documents"), Source("database"), not_set))
-    choices.append(Choice(_("ids.csv: extract the documents whose ids it names"), Source("ids"), not_set))
-    if not only_extraction:
-        none_there = "" if names else _("none there yet")
-        title = _("Prepared data of an earlier run")
-        title += f": {first_of(names, shown=2, joined=', ')}" if names else ""
-        choices.append(Choice(title, Source("cached"), none_there))
-        if not has_database:
-            choices.append(Choice(_("The built-in example, to try everything with"), _EXAMPLE))
+def _choices_of_training(names: Sequence[str], *, has_database: bool) -> list[Choice]:
+    """What can be trained on besides an extraction."""
+    title = _("Prepared data of an earlier run")
+    title += f": {first_of(names, shown=2, joined=', ')}" if names else ""
+    choices = [Choice(title, Source("cached"), "" if names else _("none there yet"))]
+    if not has_database:
+        choices.append(Choice(_("The built-in example, to try everything with"), EXAMPLE))
     return choices
 
 
-def _ask_ids(settings: Settings) -> Path:
+def _with_file(settings: Settings, source: Source) -> Source:
+    """The source with its file of ids or its prepared data, asked for where it has none."""
+    if source.kind == "ids" and not source.ids_path:
+        return Source("ids", ids_path=_ask_ids(settings.home))
+    if source.kind == "cached" and not source.data_name:
+        return Source("cached", data_name=_ask_data(settings.home))
+    return source
+
+
+def _ask_ids(home: Path) -> Path:
     tell(_("A CSV file with one column, the ids of the documents; Tab completes a name."))
-    named = [remembered(settings.home).ids_path, settings.home / "ids.csv"]
-    default = next((str(path) for path in named if path and path.is_file()), "")
+    offered = [remembered(home).ids_path, home / "ids.csv"]
+    default = next((str(path) for path in offered if path and path.is_file()), "")
     return type_path(_("File with the ids of the documents:"), default, _problem_of_ids)
 
 
-def _ask_data(settings: Settings) -> str:
-    names = data_names(settings.home)
-    find_data(settings.home, None)  # says what to do where there are none
-    choices = [Choice(_data_line(settings.home, name), name) for name in names[:MOST_CHOICES]]
+def _ask_data(home: Path) -> str:
+    find_data(home, None)  # says what to do where there are none
+    choices = [Choice(_data_line(home, name), name) for name in data_names(home)[:MOST_CHOICES]]
     return str(choose(_("Which prepared data? (newest first)"), choices))
 
 
@@ -211,8 +218,8 @@ def _data_line(home: Path, name: str) -> str:
     except GetTagsError:
         return _("{name}  (damaged)", name=name)
     date = datetime.fromisoformat(manifest.created)
-    size = f"{number(folder_bytes(folder) / 1e6, ',.0f')} MB"
-    return f"{name}  {date:%Y-%m-%d %H:%M}  {documents(manifest.documents_kept)}, {tags_of(manifest.tags)}, {size}"
+    content = f"{documents(manifest.documents_kept)}, {tags_of(manifest.tags)}, {format_bytes(folder_bytes(folder))}"
+    return f"{name}  {date:%Y-%m-%d %H:%M}  {content}"
 
 
 def _checker(question: _Question) -> Callable[[str], bool | str]:
@@ -236,19 +243,3 @@ def _problem_of_ids(text: str) -> bool | str:
     except GetTagsError as error:
         return f"{error.message} {error.hint}"
     return True
-
-
-_HELD_BACK = N_("It is not made live. To do it all the same: get-tags deploy {name} --yes")
-
-
-def confirm_concerns(evaluation: Mapping[str, Any], name: str, *, ask: bool, say: Callable[[str], None]) -> bool:
-    """True where nothing speaks against making the model live, or somebody was asked again and wants it."""
-    reasons = deploy_concerns(evaluation)
-    if not reasons:
-        return True
-    for reason in reasons:
-        say(reason)
-    if ask and wizard.confirm_despite(name):
-        return True
-    say(_(_HELD_BACK, name=name))
-    return False

@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,15 @@ from get_tags_train.core.settings import FROM_DATABASE, Sections, Settings, Sour
 
 # Variables that carry the prefix without being a setting.
 OTHER_VARIABLES = ("GET_TAGS_HOME", "GET_TAGS_REPOSITORY", "GET_TAGS_TEST_")
+# Settings of earlier versions that are constants now: whoever still sets one is told, and goes on.
+RETIRED: Mapping[str, frozenset[str]] = {
+    "training": frozenset({"attention_dropout"}),
+    "serve": frozenset({"max_top_n", "max_waiting_texts"}),
+}
 
-_MOST_BYTES = 1 << 20  # of a settings file
+_MAX_BYTES = 1 << 20  # of a settings file
 _FLAGS = ""  # the origin that no file has
+_Layer = tuple[dict[str, Any], str]  # settings by section and key, and where they stand
 
 
 def defaults_path() -> Path:
@@ -38,23 +44,10 @@ def load_settings(
 
     Raises InputError naming the key and where it was set.
     """
-    layers = [(_read_toml(defaults_path()), _("the shipped defaults"))]
-    site_path = home / SITE_FILE
-    if site_path.exists():
-        layers.append((_read_toml(site_path), str(site_path)))
-    if config_path is not None:
-        if not config_path.exists():
-            raise InputError(
-                _("There is no settings file {config_path}.", config_path=config_path),
-                _("Check the path given with --config."),
-            )
-        layers.append((_read_toml(config_path), str(config_path)))
-    layers.append((_from_environment(environ), _("the environment")))
-    layers.append(({k: dict(v) for k, v in (overrides or {}).items()}, _FLAGS))
-
     merged: dict[str, dict[str, Any]] = {}
     origins: dict[tuple[str, ...], str] = {}
-    for layer, origin in layers:
+    retired = []
+    for layer, origin in _layers(home, config_path, overrides or {}, environ):
         for section, values in layer.items():
             if not isinstance(values, dict):
                 raise InputError(
@@ -64,23 +57,47 @@ def load_settings(
                         sections=", ".join(f"[{s}]" for s in Sections.model_fields),
                     ),
                 )
+            kept: dict[str, Any] = {key: value for key, value in values.items() if key not in RETIRED.get(section, ())}
+            retired += [f"[{section}] {key}, {origin}" for key in values if key not in kept]
             origins[section,] = origin
-            merged.setdefault(section, {}).update(values)
-            origins.update({(section, key): origin for key in values})
+            origins.update({(section, key): origin for key in kept})
+            merged.setdefault(section, {}).update(kept)
     try:
         sections = Sections.model_validate(merged)
     except ValidationError as error:
         raise _as_input_error(error, origins) from None
     return Settings.model_construct(
-        home=home, source=source, **{name: getattr(sections, name) for name in Sections.model_fields}
+        home=home,
+        source=source,
+        retired=tuple(retired),
+        **{name: getattr(sections, name) for name in Sections.model_fields},
     )
+
+
+def _layers(
+    home: Path, config_path: Path | None, overrides: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str]
+) -> Iterator[_Layer]:
+    """All that is set, the later ones over the earlier."""
+    yield _read_toml(defaults_path()), _("the shipped defaults")
+    site_path = home / SITE_FILE
+    if site_path.exists():
+        yield _read_toml(site_path), str(site_path)
+    if config_path is not None:
+        if not config_path.exists():
+            raise InputError(
+                _("There is no settings file {config_path}.", config_path=config_path),
+                _("Check the path of the settings file."),
+            )
+        yield _read_toml(config_path), str(config_path)
+    yield _from_environment(environ), _("the environment")
+    yield {section: dict(values) for section, values in overrides.items()}, _FLAGS
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        if path.stat().st_size > _MAX_BYTES:
             raise InputError(
-                _("{path} is larger than {bytes:,} bytes.", path=path, bytes=_MOST_BYTES),
+                _("{path} is larger than {bytes:,} bytes.", path=path, bytes=_MAX_BYTES),
                 _("Settings are a TOML text file."),
             )
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -105,15 +122,17 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         section, _underscore, key = name.removeprefix(ENV_PREFIX).lower().partition("_")
         field = Sections.model_fields.get(section)
         known = field.annotation.model_fields if field and field.annotation else {}
-        if key not in known:
+        is_retired = key in RETIRED.get(section, ())
+        if key not in known and not is_retired:
             raise InputError(
                 _("The environment variable {name} is no setting of get-tags.", name=name),
                 _(
-                    "Names are {prefix}SECTION_KEY, for example {prefix}TRAINING_EPOCHS; unset it or mend it.",
+                    "Names are {prefix}SECTION_KEY, for example {prefix}TRAINING_EPOCHS; unset it or correct it.",
                     prefix=ENV_PREFIX,
                 ),
             )
-        layer.setdefault(section, {})[key] = text if known[key].annotation is str else _toml_value(text)
+        is_text = is_retired or known[key].annotation is str
+        layer.setdefault(section, {})[key] = text if is_text else _toml_value(text)
     return layer
 
 
@@ -136,7 +155,7 @@ def _as_input_error(error: ValidationError, origins: Mapping[tuple[str, ...], st
         names = known or [f"[{s}]" for s in Sections.model_fields]
         hint = _("Known there: {names}.", names=", ".join(names))
         return InputError(_("Unknown setting {name} in {origin}.", name=name, origin=origin), hint)
-    why = validation_message(problem["msg"])
+    why = validation_message(problem)
     said = (
         _("--{flag}: {reason}.", flag=key.replace("_", "-"), reason=why)
         if origin == _FLAGS

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.files import read_bytes, read_json
-from get_tags_train.core.i18n import _
+from get_tags_train.core.i18n import Command, _
 
 PARTIAL = ".partial"
 REMOVING = ".removing"  # what is being removed, or was when somebody pulled the plug: nothing reads it any more
@@ -91,7 +91,7 @@ def find_data(home: Path, name: str | None) -> Path:
     if not names:
         raise InputError(
             _("There are no prepared data in {data_dir}.", data_dir=data_dir(home)),
-            _("Prepare some first: get-tags extract, or get-tags train --source database."),
+            _("Extract some first: {extract}", extract=Command("extract")),
         )
     if name is None:
         name = names[0]
@@ -115,7 +115,7 @@ def find_model(home: Path, live_dir: Path, model: str | None) -> Path:
         if not names:
             raise InputError(
                 _("There is no model in {models_dir}.", models_dir=models_dir(home)),
-                _("Train one first: get-tags train."),
+                _("Train one first: {train}", train=Command("train")),
             )
         model = names[0]
     if model in names:
@@ -123,7 +123,9 @@ def find_model(home: Path, live_dir: Path, model: str | None) -> Path:
     if (folder := Path(model).expanduser()).is_dir():
         return folder.absolute()
     known = (
-        _("There are: {names}.", names=", ".join(names)) if names else _("There is none yet: get-tags train makes one.")
+        _("There are: {names}.", names=", ".join(names))
+        if names
+        else _("There is none yet. To train one: {train}", train=Command("train"))
     )
     raise InputError(
         _(
@@ -153,7 +155,10 @@ def live_model(live_dir: Path) -> Path:
     """The folder of the live model, read through _live/current. Raises InputError where nothing is live."""
     name = live_name(live_dir)
     if not name and not (live_dir / CURRENT).exists():
-        raise InputError(_("No model is live in {live_dir}.", live_dir=live_dir), _("Make one live: get-tags deploy."))
+        raise InputError(
+            _("No model is live in {live_dir}.", live_dir=live_dir),
+            _("To deploy one: {deploy}", deploy=Command("deploy")),
+        )
     folder = live_dir / "versions" / name
     if not is_folder_name(name) or not folder.is_dir():
         raise InputError(
@@ -163,6 +168,6 @@ def live_model(live_dir: Path) -> Path:
                 name=name,
                 versions=live_dir / "versions",
             ),
-            _("Make a model live again: get-tags deploy."),
+            _("To deploy a model again: {deploy}", deploy=Command("deploy")),
         )
     return folder

@@ -1,13 +1,13 @@
-"""The words people read, in their language: Romanian or English, by gettext.
+"""The language that people read: Romanian or English, by gettext; numbers, durations and sizes as it writes them.
 
 Keys of JSON output, log files and model cards stay English: they are for programs and for those who look after them.
 """
 
 import gettext
 import os
-import re
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -28,7 +28,7 @@ def N_(message: str) -> str:
 
 
 # Codes that results and files carry, as people read them.
-_NAMES = {
+_DISPLAY_NAMES = {
     "undecodable": N_("undecodable"),
     "too_long": N_("too long"),
     "no_text": N_("without text"),
@@ -58,7 +58,7 @@ _NAMES = {
     "test samples chosen for rare tags": N_("test samples chosen for rare tags"),
     "documents": N_("documents"),
     "steps": N_("steps"),
-    "random": N_("by chance"),
+    "random": N_("at random"),
     "rare": N_("rare"),
     "middle": N_("middle"),
     "frequent": N_("frequent"),
@@ -68,74 +68,105 @@ _NAMES = {
 }
 
 
-class _Said(str):
-    """A message in the reader's language that still knows its English, for the log."""
+class Command:
+    """A command of ours that a message names: Command("data", "remove", name).
+
+    Logs show it plainly, `get-tags data remove NAME`; people read it as it can be typed where they are: see
+    `set_command_style`.
+    """
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def __str__(self) -> str:
+        return shlex.join(["get-tags", *self.words])
+
+
+class _Message(str):
+    """A message in the reader's language that also knows its English, for the log."""
 
     english: str
 
 
-class _Filling(Formatter):
-    """Fills in a message; numbers are written as the language writes them: 170,000 and 0.95, or 170.000 and 0,95."""
+class _Reader:
+    """Who reads: in which language, and how a command is written for them.
 
-    def __init__(self, language: str) -> None:
-        self.language = language
-
-    def format_field(self, value: Any, format_spec: str) -> str:
-        if self.language == "en" and isinstance(value, str):
-            value = english(value)
-        text: str = super().format_field(value, format_spec)
-        return text.translate(_SEPARATORS) if self.language == "ro" and _is_number(value) else text
-
-
-class _Language:
-    """The language in use; found out at the first message, unless it was chosen before."""
+    One for the whole process, as gettext's own: the threads of `serve` speak as the command line does, which a context
+    variable would not give them.
+    """
 
     def __init__(self) -> None:
-        self.name = ""
+        self.language = ""  # unknown until the first message, unless it is chosen before
         self.catalogue: gettext.NullTranslations = gettext.NullTranslations()
+        self.write_command: Callable[[Command], str] = str
 
-    def use(self, name: str) -> None:
-        self.name = name
-        found = (
-            gettext.NullTranslations()
-            if name == "en"
-            else gettext.translation(DOMAIN, LOCALE_DIR, [name], fallback=True)
-        )
-        self.catalogue = found
+    def speak(self, language: str) -> None:
+        self.language = language
+        if language == "en":
+            self.catalogue = gettext.NullTranslations()
+        else:
+            self.catalogue = gettext.translation(DOMAIN, LOCALE_DIR, [language], fallback=True)
 
-    def known(self) -> "_Language":
-        if not self.name:
-            self.use(system_language())
+    def known(self) -> "_Reader":
+        if not self.language:
+            self.speak(system_language())
         return self
 
 
-_language = _Language()
+_reader = _Reader()
+
+
+class _Formatter(Formatter):
+    """Fills in a message; numbers are written as the language writes them: 170,000 and 0.95, or 170.000 and 0,95."""
+
+    def __init__(self, language: str, write_command: Callable[[Command], str]) -> None:
+        self._language, self._write_command = language, write_command
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if isinstance(value, Command):
+            return self._write_command(value)
+        if self._language == "en" and isinstance(value, str):
+            value = english(value)
+        text: str = super().format_field(value, format_spec)
+        return text.translate(_SEPARATORS) if self._language == "ro" and _is_number(value) else text
 
 
 def set_language(language: str) -> None:
     """Use a language from here on: ro, en, or auto for the system's."""
-    _language.use(system_language() if language == "auto" else language)
+    _reader.speak(system_language() if language == "auto" else language)
+
+
+def set_command_style(write_command: Callable[[Command], str]) -> None:
+    """Write commands in messages this way from here on; `str` is the plain one."""
+    _reader.write_command = write_command
 
 
 def current_language() -> str:
     """The language in use: ro or en."""
-    return _language.known().name
+    return _reader.known().language
 
 
 def _(message: str, /, **values: Any) -> str:
     """A message in the reader's language, its {placeholders} filled in."""
-    return _filled(_language.known().catalogue.gettext(message), message, values)
+    return _filled(_reader.known().catalogue.gettext(message), message, values)
 
 
 def _n(singular: str, plural: str, count: int, /, **values: Any) -> str:
     """A message about `count` things, which is one of its placeholders; Romanian has three forms: 1, 2 to 19, 20 on."""
-    said = _language.known().catalogue.ngettext(singular, plural, count)
-    return _filled(said, singular if count == 1 else plural, {"count": count, **values})
+    translated = _reader.known().catalogue.ngettext(singular, plural, count)
+    return _filled(translated, singular if count == 1 else plural, {"count": count, **values})
 
 
-def named(code: str) -> str:
-    """A code of a result in words: no_text is "without text"; one that has no words stays as it is."""
-    return _(_NAMES[code]) if code in _NAMES else code.replace("_", " ")
+def _filled(translated: str, message: str, values: Mapping[str, Any]) -> str:
+    formatter = _Formatter(current_language(), _reader.write_command)
+    filled = _Message(formatter.vformat(translated, (), values) if values else translated)
+    filled.english = _Formatter("en", str).vformat(message, (), values) if values else message
+    return filled
+
+
+def display_name(code: str) -> str:
+    """A code of a result as people read it: no_text is "without text"; an unknown one stays as it is."""
+    return _(_DISPLAY_NAMES[code]) if code in _DISPLAY_NAMES else code.replace("_", " ")
 
 
 def documents(count: int) -> str:
@@ -155,53 +186,80 @@ def interval_text(low: float, high: float) -> str:
 
 def number(value: float, form: str = ",") -> str:
     """A number by a format specification, as the language in use writes it."""
-    return _Filling(current_language()).format_field(value, form)
+    return _Formatter(current_language(), str).format_field(value, form)
+
+
+def format_duration(seconds: float) -> str:
+    """Seconds as people read them: 3.2 s, 4 min 10 s, 2 h 5 min."""
+    if seconds < 59.95:  # above, one decimal would show 60.0 s
+        return f"{number(seconds, '.1f')} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def format_minutes(seconds: float) -> str:
+    """An estimate of seconds, in minutes at the finest: 4 min, 2 h 5 min."""
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def format_bytes(count: float) -> str:
+    """A size in decimal units: 3.4 MB, 1.2 GB."""
+    return f"{number(count / 1e9, ',.1f')} GB" if count >= 1e9 else f"{number(count / 1e6, ',.1f')} MB"
 
 
 def english(text: str) -> str:
-    """What a message says in English; text that is no message of ours stays as it is."""
-    return text.english if isinstance(text, _Said) else text
+    """A message in English; text that is no message of ours stays as it is."""
+    return text.english if isinstance(text, _Message) else text
 
 
 def system_language(environ: Mapping[str, str] = os.environ) -> str:
     """ro where the system speaks Romanian, else en."""
-    named = next((environ[key] for key in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG") if environ.get(key)), "")
-    if not named and sys.platform == "win32":
+    language = next((environ[key] for key in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG") if environ.get(key)), "")
+    if not language and sys.platform == "win32":
         primary = ctypes.windll.kernel32.GetUserDefaultUILanguage() & 0x3FF
         return "ro" if primary == _ROMANIAN_ON_WINDOWS else "en"
-    return "ro" if named.lower().startswith(("ro", "mo_")) else "en"
-
-
-def _filled(translated: str, message: str, values: Mapping[str, Any]) -> str:
-    said = _Said(_Filling(current_language()).vformat(translated, (), values) if values else translated)
-    said.english = _Filling("en").vformat(message, (), values) if values else message
-    return said
+    return "ro" if language.lower().startswith(("ro", "mo_")) else "en"
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) or type(value).__module__ == "numpy"
 
 
-_REASONS = [
-    (r"Input should be a valid integer.*", N_("it should be a whole number")),
-    (r"Input should be a valid number.*", N_("it should be a number")),
-    (r"Input should be a valid boolean.*", N_("it should be true or false")),
-    (r"Input should be a valid string.*", N_("it should be a text in quotes")),
-    (r"Input should be a valid dictionary.*", N_("it should be a section: a line [name] with settings below it")),
-    (r"Input should be greater than or equal to (?P<limit>\S+)", N_("it should be at least {limit}")),
-    (r"Input should be less than or equal to (?P<limit>\S+)", N_("it should be at most {limit}")),
-    (r"Input should be greater than (?P<limit>\S+)", N_("it should be more than {limit}")),
-    (r"Input should be less than (?P<limit>\S+)", N_("it should be less than {limit}")),
-    (r"String should have at least 1 character", N_("it should not be empty")),
-    (r"Value error, (?P<value>.*) is not one of (?P<choices>.*?)\.?", N_("{value} is not one of {choices}")),
-    (r"Input should be (?P<first>'.*) or (?P<last>'.*')", N_("it should be {first} or {last}")),
-    (r"Input should be (?P<only>'.*')", N_("it should be {only}")),
-]
+_WHOLE_NUMBER, _NUMBER = N_("it should be a whole number"), N_("it should be a number")
+_SECTION = N_("it should be a section: a line [name] with settings below it")
+# By pydantic's type of an error; the limit is what its context holds.
+_VALIDATION_MESSAGES = {
+    "int_type": _WHOLE_NUMBER,
+    "int_parsing": _WHOLE_NUMBER,
+    "int_from_float": _WHOLE_NUMBER,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "finite_number": _NUMBER,
+    "bool_type": N_("it should be true or false"),
+    "string_type": N_("it should be a text in quotes"),
+    "model_type": _SECTION,
+    "dict_type": _SECTION,
+    "greater_than_equal": N_("it should be at least {limit}"),
+    "less_than_equal": N_("it should be at most {limit}"),
+    "greater_than": N_("it should be more than {limit}"),
+    "less_than": N_("it should be less than {limit}"),
+    "string_too_short": N_("it should not be empty"),
+    "literal_error": N_("it should be one of {limit}"),
+}
 
 
-def validation_message(message: str) -> str:
-    """What pydantic says of a value, in words for people; in its own where we have none."""
-    for pattern, text in _REASONS:
-        if found := re.fullmatch(pattern, message):
-            return _(text, **found.groupdict())
-    return message[:1].lower() + message[1:]
+def validation_message(problem: Mapping[str, Any]) -> str:
+    """Why pydantic refuses a value, in our words; in its own where we have none.
+
+    problem: one of ValidationError.errors().
+    """
+    if message := _VALIDATION_MESSAGES.get(problem["type"]):
+        limit = next(iter(problem.get("ctx", {}).values()), "")
+        if isinstance(limit, str):
+            limit = limit.replace(" or ", ", ")
+        elif isinstance(limit, float) and limit.is_integer():
+            limit = int(limit)
+        return _(message, limit=limit)
+    said = str(problem["msg"])
+    return said[:1].lower() + said[1:]

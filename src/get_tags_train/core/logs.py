@@ -39,7 +39,7 @@ def start_log(home: Path, command: str, secrets: Sequence[str] = ()) -> Path:
     except OSError as error:
         raise GetTagsError(
             _("The home folder {home} cannot be written: {reason}.", home=home, reason=error.strerror),
-            _("Check its rights, or choose another with --home."),
+            _("Check its rights, or choose another home folder."),
         ) from error
     handler.setFormatter(_Redacting(secrets))
     logger.handlers = [handler]

@@ -41,8 +41,8 @@ class DatabaseSettings(_Section):
     )
     retry_seconds: int = Field(
         ge=0,
-        description="How long a lost connection, a deadlock or a timeout is tried again before the run stops "
-        "(0: not at all).",
+        description="How long a lost connection, a deadlock or a timeout is retried before the run stops (0: not at "
+        "all).",
     )
     snapshot_isolation: bool = Field(
         description="Whether SQL Server reads each page as of one moment without waiting for writers; the database "
@@ -65,7 +65,7 @@ class TrainingSettings(_Section):
     )
     epochs: int = Field(ge=1, le=1000, description="How many times training goes through all documents.")
     batch_size: Annotated[int, Field(ge=1, le=4096)] | Literal["auto"] = Field(
-        description='Documents per optimiser step, or "auto": the smallest that is about as fast as this machine gets.'
+        description='Documents per optimizer step, or "auto": the smallest that is about as fast as this machine gets.'
     )
     context_length: int = Field(
         ge=8,
@@ -76,7 +76,7 @@ class TrainingSettings(_Section):
     seed: int = Field(
         ge=0,
         lt=2**32,
-        description="The number that fixes all chance: the order of documents, dropout, the new layers' first weights.",
+        description="The random seed: it fixes the order of documents, dropout, and the first weights of new layers.",
     )
     learning_rate: float = Field(gt=0, le=1, description="The peak learning rate of the pretrained layers.")
     head_learning_rate: float = Field(
@@ -87,18 +87,11 @@ class TrainingSettings(_Section):
     warmup_ratio: float = Field(
         ge=0, lt=1, description="The share of all steps in which the learning rate climbs to its peak."
     )
-    weight_decay: float = Field(ge=0, le=1, description="How strongly weights are pulled towards zero.")
-    max_grad_norm: float = Field(
-        ge=0, description="Gradients longer than this are shortened to it, so that no odd batch does harm (0: never)."
-    )
+    weight_decay: float = Field(ge=0, le=1, description="How strongly weights decay towards zero.")
+    max_grad_norm: float = Field(ge=0, description="Gradients with a larger norm are clipped to it (0: never).")
     loss: Literal["bce", "zlpr"] = Field(
-        description="What training makes small: bce (how far each tag's score is from the truth, tag by tag) or zlpr "
-        "(how far true tags are from standing above all others)."
-    )
-    attention_dropout: float = Field(
-        ge=0,
-        lt=1,
-        description="Dropout inside attention; anything above 0 turns off fast attention on a CPU.",
+        description="The loss function: bce (binary cross-entropy, tag by tag) or zlpr (ranks true tags above all "
+        "others)."
     )
     min_tag_count: int = Field(ge=1, description="Tags on fewer documents than this are left out of training.")
     device: Literal["auto", "cpu", "cuda"] = Field(
@@ -108,16 +101,15 @@ class TrainingSettings(_Section):
         description="Number format of the matrix products: auto (bf16 where the machine has it), bf16 or fp32."
     )
     deterministic: bool = Field(
-        description="Whether a GPU gives the same model, byte for byte, each time, at some cost of speed; "
-        "a processor always does."
+        description="Whether a GPU gives the same model, byte for byte, each time, at some cost of speed; a CPU "
+        "always does."
     )
     checkpoint_minutes: float = Field(
         ge=0,
-        description="How often all is saved that a training needs to go on after an interruption, besides each epoch "
-        "(0: only then).",
+        description="Minutes between checkpoints, besides the one after each epoch (0: only those).",
     )
     report_to: Literal["none", "tensorboard", "mlflow"] = Field(
-        description="Where else loss and learning rate are followed: none, tensorboard (its files go to _logs) or "
+        description="Where else loss and learning rate are tracked: none, tensorboard (its files go to _logs) or "
         "mlflow; the package has to be installed."
     )
 
@@ -141,11 +133,11 @@ class EvaluationSettings(_Section):
     held_out: float = Field(
         ge=0,
         le=0.5,
-        description="The share of documents that is never trained on, at most 2,000 of them: half to select by, half "
-        "to be scored (0: none).",
+        description="The share of documents held out of training, at most 2,000 of them: half for validation, half "
+        "for testing (0: none).",
     )
     baseline: bool = Field(
-        description="Whether a linear model is trained beside the BERT, in a tenth of its time, to compare with."
+        description="Whether a linear baseline is trained beside the BERT, in a tenth of its time, for comparison."
     )
 
 
@@ -202,15 +194,11 @@ class ServeSettings(_Section):
     token: str = Field(
         repr=False,
         description="What callers send as 'Authorization: Bearer TOKEN', better given as GET_TAGS_SERVE_TOKEN; "
-        "empty: everybody may call.",
+        "empty: anyone who can reach it may call.",
     )
     max_text_characters: int = Field(ge=1, description="The longest text that a request may hold, in characters.")
     max_request_bytes: int = Field(ge=1, description="The largest request, in bytes.")
     max_texts: int = Field(ge=1, description="How many texts one request may hold.")
-    max_top_n: int = Field(ge=1, description="The largest TOP_N.")
-    max_waiting_texts: int = Field(
-        ge=1, description="How many texts may wait for their turn; beyond that, callers are told to come back later."
-    )
 
 
 class DisplaySettings(_Section):
@@ -249,6 +237,8 @@ class Settings(Sections):
 
     home: Path
     source: Source = FROM_DATABASE
+    retired: tuple[str, ...] = ()
+    """What is set, and where, that is no setting any more."""
 
     def path(self, value: str) -> Path:
         """The path that a setting means: a relative one lies in the home."""
@@ -292,5 +282,5 @@ def problem(section: str, key: str, value: Any) -> str:
         adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]
         adapter.validate_python(value, strict=True)
     except ValidationError as error:
-        return validation_message(str(error.errors()[0]["msg"]))
+        return validation_message(error.errors()[0])
     return ""

@@ -10,7 +10,7 @@ from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.files import locked, read_json, remove_folder, rename, try_lock, write_json
 from get_tags_train.core.home import PARTIAL, locks_dir, unfinished
-from get_tags_train.core.i18n import _
+from get_tags_train.core.i18n import Command, _
 
 PLAN = "plan.json"
 
@@ -58,7 +58,7 @@ def open_workspace(
             if (lock := _lock(home, folder)) is None:
                 continue
             theirs = read_plan(folder)
-            if theirs == plan:
+            if theirs and not differences(theirs, plan):
                 for torn in folder.glob("*.tmp"):
                     torn.unlink()
                 return Workspace(folder, lock, resumed=True)
@@ -104,11 +104,11 @@ def _not_continued(folder: Path, theirs: Mapping[str, Any], plan: Mapping[str, A
     group = "models" if folder.parent.name == "_models" else "data"
     differing = "; ".join(differences(theirs, plan))
     return _(
-        "The unfinished {name} is not continued: {differing}. It is continued by a run with what "
-        "it had; to be rid of it: get-tags {group} remove {name}.",
+        "The unfinished {name} is not resumed: {differing}. To resume it, restore the original settings. "
+        "To delete it: {remove}",
         name=folder.name,
         differing=differing,
-        group=group,
+        remove=Command(group, "remove", folder.name),
     )
 
 

@@ -16,7 +16,7 @@ from get_tags_train.core.arrow import hashes_as_integers, list_column, write_bat
 from get_tags_train.core.csv import write_csv
 from get_tags_train.core.errors import NothingToTrainOn
 from get_tags_train.core.files import file_sha256
-from get_tags_train.core.i18n import _, named
+from get_tags_train.core.i18n import _, display_name
 from get_tags_train.core.workspace import Workspace, read_plan
 from get_tags_train.data.prepared import TAGS, DocumentDigests, Manifest, document_schema, write_manifest, write_tags
 from get_tags_train.data.shards import read_ids, shard_batches, shard_metadata, shard_paths
@@ -75,7 +75,7 @@ def assemble(workspace: Workspace) -> None:
         )
     joined = _join(scan, plan["boilerplate_copies"])
     if not joined.kept.any():
-        reasons = ", ".join(f"{count} {named(reason)}" for reason, count in joined.dropped.items() if count)
+        reasons = ", ".join(f"{count} {display_name(reason)}" for reason, count in joined.dropped.items() if count)
         raise NothingToTrainOn(
             _("None of the {count} documents can be used: {reasons}.", count=len(joined.kept), reasons=reasons),
             _("Check tags_query and the text column of documents_query under [database]."),

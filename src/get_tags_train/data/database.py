@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlparse.tokens import DDL, Punctuation
 
 from get_tags_train.core.errors import InputError
-from get_tags_train.core.i18n import N_, _
+from get_tags_train.core.i18n import N_, Command, _
 from get_tags_train.core.settings import Settings
 
 KEYRING_SERVICE = "get-tags"
@@ -160,8 +160,8 @@ def _parse(text: str) -> URL:
         raise InputError(
             _("No database is set."),
             _(
-                "Set url under [database] in get-tags.toml in your home folder; or try the example: "
-                "get-tags train --demo."
+                "Set url under [database] in get-tags.toml in your home folder; or try the example: {demo}",
+                demo=Command("train", "--demo"),
             ),
         )
     try:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
 
 from get_tags_train.core.errors import GetTagsError
-from get_tags_train.core.i18n import N_, _
+from get_tags_train.core.i18n import N_, Command, _
 from get_tags_train.core.settings import Settings
 from get_tags_train.data.database import describe_url, first_line, secrets_of
 
@@ -80,10 +80,10 @@ _FAILURES = [
     _Failure(
         r"timeout expired|statement timeout|max_statement_time|maximum statement execution time",
         N_("A query to {database} takes too long"),
-        N_("Raise timeout_seconds under [database], or have the documents' ids indexed: get-tags doctor times them."),
+        N_("Raise timeout_seconds under [database], or have the documents' ids indexed. To time the queries: {doctor}"),
     ),
 ]
-_UNKNOWN = _Failure("", N_("The database {database} answered"), N_("get-tags doctor tries [database] step by step."))
+_UNKNOWN = _Failure("", N_("The database {database} answered"), N_("To check [database] step by step: {doctor}"))
 # SQLSTATEs and the servers' own numbers of what passes by itself.
 _DEADLOCK = {"40001", "40P01", "1213"}
 _BLOCKED = {"1205", "55P03", "SQLITE_BUSY"}
@@ -187,7 +187,7 @@ def as_user_errors(settings: Settings) -> Iterator[None]:
         database = describe_url(settings.database.url)
         raise GetTagsError(
             f"{_(failure.message, database=database)}: {said[:_SHOWN_CHARACTERS]}",
-            _(failure.hint, drivers=_odbc_drivers()),
+            _(failure.hint, drivers=_odbc_drivers(), doctor=Command("doctor")),
         ) from None
     except SQLAlchemyError as error:
         raise GetTagsError(_("The database cannot be read: {first_line}", first_line=first_line(error))) from None

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from get_tags_train.core.arrow import list_rows
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.files import file_sha256, read_json, write_json
-from get_tags_train.core.i18n import _
+from get_tags_train.core.i18n import Command, _
 from get_tags_train.text.clean import letters
 
 FORMAT = 3
@@ -261,5 +261,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 def _damaged(folder: Path, what: str) -> GetTagsError:
     return InputError(
         _("The prepared data {folder} are damaged: {what}.", folder=folder, what=what),
-        _("Remove them (get-tags data remove {name}) and extract again, or copy them here anew.", name=folder.name),
+        _(
+            "Restore them from a copy, or remove them and extract again: {remove}",
+            remove=Command("data", "remove", folder.name),
+        ),
     )

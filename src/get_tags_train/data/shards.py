@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.files import read_json
-from get_tags_train.core.i18n import _
+from get_tags_train.core.i18n import Command, _
 
 IDS = "ids.arrow"
 
@@ -50,7 +50,10 @@ def shard_metadata(path: Path) -> dict[str, Any]:
 def _damaged(path: Path) -> InputError:
     return InputError(
         _("{path} of the unfinished extraction cannot be read.", path=path),
-        _("It cannot be continued: get-tags data remove {name}, then extract again.", name=path.parent.name),
+        _(
+            "It cannot be resumed. Remove it, then extract again: {remove}",
+            remove=Command("data", "remove", path.parent.name),
+        ),
     )
 
 

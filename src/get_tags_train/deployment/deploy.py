@@ -21,7 +21,7 @@ from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageStarted, ignored
 from get_tags_train.core.files import copy_folder, file_sha256, locked, remove_folder, rename, write_text
 from get_tags_train.core.home import CURRENT, PARTIAL, is_folder_name, live_name
-from get_tags_train.core.i18n import _
+from get_tags_train.core.i18n import Command, _
 from get_tags_train.deployment.api_switch import ApiSwitch
 from get_tags_train.deployment.history import append_entry, read_history, stacks
 from get_tags_train.model.metadata import METADATA_FILE, Probe, read_metadata, verify
@@ -67,7 +67,7 @@ def rollback(live_dir: Path, on_event: OnEvent = ignored, api: ApiSwitch = NO_AP
         if not before:
             raise InputError(
                 _("There is no version before the live one in {live_dir}.", live_dir=live_dir),
-                _("Deploy one: get-tags deploy."),
+                _("To deploy one: {deploy}", deploy=Command("deploy")),
             )
         version = live_dir / "versions" / before.pop()
         # What was live before get-tags came need not load here.
@@ -84,7 +84,7 @@ def _checked_copy(model_folder: Path, live_dir: Path) -> tuple[Path, list[Probe]
         what = _("a config.json and weights (*.safetensors)")
         raise InputError(
             _("{model_folder} is not a model folder: it needs {what}.", model_folder=model_folder, what=what),
-            _("List the models: get-tags models."),
+            _("To list the models: {models}", models=Command("models")),
         )
     if read_metadata(model_folder):
         verify(model_folder)
@@ -151,9 +151,10 @@ def _keep_foreign(live_dir: Path, on_event: OnEvent) -> list[str]:
     on_event(
         Notice(
             _(
-                "{plain} was not put there by get-tags. It is kept as {name}: get-tags rollback returns to it.",
+                "{plain} was not put there by get-tags. It is kept as {name}. To return to it: {rollback}",
                 plain=plain,
                 name=name,
+                rollback=Command("rollback"),
             )
         )
     )
@@ -241,8 +242,9 @@ def _swap_plain(live_dir: Path) -> None:
             ),
             # not "rollback again", which would go one further back, nor "deploy", which takes the newest model
             _(
-                "Stop the API and run get-tags deploy again: get-tags deploy live. Or have it stopped "
-                "and started: before_command and after_command under [deploy]."
+                "Stop the API and deploy again: {deploy}\nOr have it stopped and started: before_command and "
+                "after_command under [deploy].",
+                deploy=Command("deploy", "live"),
             ),
         ) from error
     with suppress(OSError):  # in nobody's way; the next swap removes it
@@ -323,7 +325,10 @@ def _exclusive(live_dir: Path) -> Iterator[None]:
                         live_dir=live_dir,
                         error=error,
                     ),
-                    _("Fix the cause (disk space, permissions, a lost network share) and run: get-tags deploy live."),
+                    _(
+                        "Fix the cause (disk space, permissions, a lost network share), then run: {deploy}",
+                        deploy=Command("deploy", "live"),
+                    ),
                 ) from error
         raise GetTagsError(
             _("The change in {live_dir} failed; the live model is unchanged: {error}.", live_dir=live_dir, error=error),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageStarted
 from get_tags_train.core.home import live_model
-from get_tags_train.core.i18n import _, named
+from get_tags_train.core.i18n import _, display_name
 from get_tags_train.evaluation.compare import Comparison, Opponent, compare
 from get_tags_train.evaluation.linear_baseline import LinearBaseline
 from get_tags_train.evaluation.scorecard import Predictions, Scorecard, by_k_text, compute_scorecard
@@ -205,7 +205,7 @@ def _tell(scored: SetEvaluation, on_event: OnEvent) -> None:
         if comparison.rival == "baseline" and comparison.verdict in {"worse", "not distinguishable"}:
             said = _(
                 "On the {set} the BERT does not beat a linear model. {sentence}",
-                set=named(comparison.set),
+                set=display_name(comparison.set),
                 sentence=comparison.sentence,
             )
             on_event(Notice(said, "warning"))

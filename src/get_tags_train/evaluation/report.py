@@ -13,7 +13,7 @@ from markupsafe import Markup
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.files import write_text
-from get_tags_train.core.i18n import N_, _, current_language, documents, interval_text, named, number, tags_of
+from get_tags_train.core.i18n import N_, _, current_language, display_name, documents, interval_text, number, tags_of
 from get_tags_train.evaluation import charts
 from get_tags_train.evaluation.evaluate import Evaluation
 from get_tags_train.model.evaluation_record import FURTHER_SETS, EvaluationRecord
@@ -69,7 +69,9 @@ def _pages(metadata: ModelMetadata) -> tuple[str, str]:
     evaluation: dict[str, Any] = facts["evaluations"][-1] if facts["evaluations"] else {}
     here = Path(__file__)
     pages = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    pages.globals.update(_=_, number=number, named=named, interval_text=interval_text, language=current_language())
+    pages.globals.update(
+        _=_, number=number, display_name=display_name, interval_text=interval_text, language=current_language()
+    )
     pages.globals.update(documents=documents, tags_of=tags_of)
     page = pages.from_string(here.with_name("report.html.jinja").read_text(encoding="utf-8"))
     sets = list(_sets(evaluation))
@@ -138,7 +140,7 @@ def _metrics(figures: Mapping[str, Any]) -> list[tuple[str, float, list[float]]]
 
 def _band_plot(figures: Mapping[str, Any]) -> Markup | None:
     rows = [
-        (f"{named(band['band'])} ({tags_of(band['tags'])})", band["recall_at_k"], band["interval"])
+        (f"{display_name(band['band'])} ({tags_of(band['tags'])})", band["recall_at_k"], band["interval"])
         for band in figures["bands"] or []
         if band["interval"]
     ]

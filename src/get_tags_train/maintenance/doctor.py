@@ -12,7 +12,7 @@ import torch
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.files import write_text
 from get_tags_train.core.home import live_model
-from get_tags_train.core.i18n import N_, _, _n, documents, number
+from get_tags_train.core.i18n import N_, Command, _, _n, documents, number
 from get_tags_train.core.settings import Settings, TrainingSettings
 from get_tags_train.data.database import describe_url, open_engine
 from get_tags_train.data.database_errors import as_user_errors
@@ -82,7 +82,7 @@ def _home(home: Path) -> Check:
         if not was_there:
             probe.parent.rmdir()
     except OSError as error:
-        hint = _("Check its permissions, or choose another one with --home or GET_TAGS_HOME.")
+        hint = _("Check its permissions, or choose another home folder.")
         return Check("home", "error", _("{home} cannot be written: {reason}.", home=home, reason=error.strerror), hint)
     return Check("home", "ok", str(home))
 
@@ -92,7 +92,7 @@ def _disk(home: Path) -> Check:
     free = shutil.disk_usage(existing).free
     message = _("{free:,.0f} GB free", free=free / 2**30)
     if free < _LOW_DISK_BYTES:
-        hint = _("Remove old data and models: get-tags data, get-tags models.")
+        hint = _("Remove old data and models: {data}, {models}", data=Command("data"), models=Command("models"))
         return Check(
             "disk",
             "warning",
@@ -112,7 +112,7 @@ def _live(live_dir: Path) -> Check:
         verify(folder)
     if files and file_checksums(live_dir / "get_tags") != files:
         said = _("{name} is live, but {plain} holds another model.", name=folder.name, plain=live_dir / "get_tags")
-        hint = _("A change was interrupted: the next get-tags deploy or get-tags rollback finishes it first.")
+        hint = _("A change was interrupted. To finish it: {deploy}", deploy=Command("deploy", "live"))
         return Check("live model", "warning", said, hint)
     return Check("live model", "ok", folder.name)
 
@@ -264,9 +264,9 @@ def _samples(path: Path) -> Check:
     message = _n("{count} example in {path}", "{count} examples in {path}", len(samples.texts), path=samples.path)
     if len(samples.texts) < FEW:
         hint = _(
-            "Extend them to at least {few}: get-tags samples add --count {missing}.",
+            "Extend them to at least {few}: {add}",
             few=FEW,
-            missing=FEW - len(samples.texts),
+            add=Command("samples", "add", "--count", str(FEW - len(samples.texts))),
         )
         return Check(
             "test samples", "warning", _("{message}: too few to tell two models apart.", message=message), hint

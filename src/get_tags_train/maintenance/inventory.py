@@ -19,7 +19,7 @@ from get_tags_train.core.home import (
     models_dir,
     unfinished,
 )
-from get_tags_train.core.i18n import _
+from get_tags_train.core.i18n import Command, _
 from get_tags_train.core.workspace import PLAN, read_plan
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.data.shards import read_ids, shard_metadata, shard_paths
@@ -106,7 +106,7 @@ def find_removable(parent: Path, name: str) -> Path:
     if folder.parent != parent or not (folder.is_dir() and name.startswith("tags_v")):
         raise InputError(
             _("There is no {name} in {parent}.", name=name, parent=parent),
-            _("See the list: get-tags data, get-tags models."),
+            _("To list what there is: {data}, {models}", data=Command("data"), models=Command("models")),
         )
     return folder
 
@@ -120,7 +120,8 @@ def refuse_live(folder: Path, live_dir: Path) -> None:
     read = (live, live_dir / "get_tags")
     if live.name == folder.name or any(path.resolve().is_relative_to(folder.resolve()) for path in read):
         raise GetTagsError(
-            _("{name} is the live model.", name=folder.name), _("Make another one live first: get-tags deploy NAME.")
+            _("{name} is the live model.", name=folder.name),
+            _("Deploy another one first: {deploy}", deploy=Command("deploy", "NAME")),
         )
 
 
@@ -143,10 +144,9 @@ def refuse_needed(home: Path, folder: Path) -> None:
                 data=folder.name,
             ),
             _(
-                "Finish it (get-tags train --source cached --data {name}), or remove it first: get-tags "
-                "models remove {training}.",
-                name=folder.name,
-                training=training.folder.name,
+                "Finish it: {train}\nOr remove it first: {remove}",
+                train=Command("train", "--data", folder.name),
+                remove=Command("models", "remove", training.folder.name),
             ),
         )
 

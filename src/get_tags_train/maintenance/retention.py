@@ -8,7 +8,7 @@ from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.files import folder_bytes
 from get_tags_train.core.home import REMOVING, data_dir, data_names, live_name, model_names, models_dir, unfinished
-from get_tags_train.core.i18n import _
+from get_tags_train.core.i18n import Command, _
 from get_tags_train.core.settings import KeepSettings
 from get_tags_train.maintenance.inventory import clear_removed, is_running, refuse_live, refuse_needed, remove
 
@@ -24,9 +24,9 @@ class Unneeded(NamedTuple):
     is_unfinished: bool
 
     @property
-    def command(self) -> str:
+    def command(self) -> Command:
         """What removes it."""
-        return f"get-tags {self.group} remove {self.folder.name}"
+        return Command(self.group, "remove", self.folder.name)
 
 
 def find_unneeded(home: Path, live_dir: Path) -> list[Unneeded]:

@@ -166,14 +166,14 @@ def _check_length(base_model: str, model: PreTrainedModel, context_length: int) 
                 positions=positions,
                 context_length=context_length,
             ),
-            _("Give --context-length {positions} or less, or another base model.", positions=positions),
+            _("Use a context_length of {positions} or less, or another base model.", positions=positions),
         )
 
 
 def _unfit(base_model: str, reason: str) -> GetTagsError:
     return GetTagsError(
         _("The base model {base_model} cannot be trained: {reason}.", base_model=base_model, reason=reason),
-        _("Get the folder anew, with all its files from one place, or choose another BERT with --base-model."),
+        _("Get the folder anew, with all its files from one place, or choose another base model."),
     )
 
 

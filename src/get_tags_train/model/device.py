@@ -63,7 +63,7 @@ def choose_device(wanted: str) -> str:
         _try_gpu()
         return "cuda"
     gpu = nvidia_gpu()
-    hint = _("Run the set-up again (scripts/train_tags), or train on the processor: --device cpu.")
+    hint = _('Run the set-up again, or train on the CPU: device = "cpu" under [training].')
     if gpu is not None:
         raise GetTagsError(
             _(

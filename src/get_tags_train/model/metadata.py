@@ -160,7 +160,7 @@ def read_metadata(folder: Path) -> ModelMetadata | None:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        reason = ": ".join(filter(None, [place, validation_message(str(first["msg"]))]))
+        reason = ": ".join(filter(None, [place, validation_message(first)]))
         raise GetTagsError(
             _("{path} holds no metadata of a model: {reason}.", path=path, reason=reason),
             _("The model folder is damaged: copy it anew."),
@@ -183,8 +183,8 @@ def file_checksums(folder: Path) -> dict[str, str]:
     return metadata.files if metadata else {}
 
 
-def verify(folder: Path) -> None:
-    """Compare the model's files with their checksums. Raises GetTagsError naming the one that differs."""
+def own_metadata(folder: Path) -> ModelMetadata:
+    """The metadata of a model that get-tags made. Raises InputError for any other."""
     metadata = read_metadata(folder)
     if metadata is None:
         raise InputError(
@@ -194,7 +194,12 @@ def verify(folder: Path) -> None:
                 metadata=METADATA_FILE,
             )
         )
-    for name, sha256 in metadata.files.items():
+    return metadata
+
+
+def verify(folder: Path) -> None:
+    """Compare the model's files with their checksums. Raises GetTagsError naming the one that differs."""
+    for name, sha256 in own_metadata(folder).files.items():
         path = folder / name
         if not path.is_file() or file_sha256(path) != sha256:
             raise GetTagsError(

@@ -16,7 +16,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreT
 
 from get_tags_train.core.arrow import list_rows
 from get_tags_train.core.errors import GetTagsError
-from get_tags_train.core.i18n import _
+from get_tags_train.core.i18n import Command, _
 from get_tags_train.metrics.ranking import rank
 from get_tags_train.model.base_model import most_tokens
 from get_tags_train.model.cpu_threads import CpuThreads
@@ -50,7 +50,7 @@ class TagModel:
         if not (folder / "config.json").is_file():
             raise GetTagsError(
                 _("{folder} is no model folder: it has no config.json.", folder=folder),
-                _("List the models: get-tags models."),
+                _("To list the models: {models}", models=Command("models")),
             )
         try:
             self._open(folder, device, precision)
@@ -63,7 +63,7 @@ class TagModel:
                     folder=folder,
                     said=said[0] if said else type(error).__name__,
                 ),
-                _("It may be damaged. Check it with get-tags models verify, or use another one."),
+                _("It may be damaged. To check it: {verify}", verify=Command("models", "verify", str(folder))),
             ) from error
 
     def _open(self, folder: Path, device: str, precision: str) -> None:

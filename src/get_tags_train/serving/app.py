@@ -34,6 +34,7 @@ _SEND_UTF_8 = (
     "Encode the body as UTF-8; in PowerShell: -ContentType 'application/json; charset=utf-8' "
     "-Body ([Text.Encoding]::UTF8.GetBytes($json))."
 )
+_MAX_TOP_N = 1_000
 
 
 class Tag(BaseModel):
@@ -173,7 +174,7 @@ def _question(settings: ServeSettings) -> type[BaseModel]:
         __config__=ConfigDict(extra="forbid", strict=True),
         __doc__="A text, or a list of texts, and how many tags are wanted for each.",
         text=(text | texts, Field(description="A text, or several.")),
-        TOP_N=(Annotated[int, Field(ge=1, le=settings.max_top_n), BeforeValidator(_whole_number)], 5),
+        TOP_N=(Annotated[int, Field(ge=1, le=_MAX_TOP_N), BeforeValidator(_whole_number)], 5),
     )
 
 

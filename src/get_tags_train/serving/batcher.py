@@ -12,6 +12,7 @@ from get_tags_train.model.tagger import TagModel, TagScore
 # About as many tokens as keep the processor busy; more would make the next request wait longer.
 _BATCH_TOKENS = 4_096
 _CHARACTERS_PER_TOKEN = 4
+_MAX_WAITING_TEXTS = 2_000
 
 
 class QueueFull(Exception):
@@ -54,7 +55,7 @@ class _Request:
 class DynamicBatcher:
     """Computes requests in one thread. Requests take turns, a text at a time, so a long list delays nobody."""
 
-    def __init__(self, name: str, model: TagModel, *, max_waiting_texts: int) -> None:
+    def __init__(self, name: str, model: TagModel, *, max_waiting_texts: int = _MAX_WAITING_TEXTS) -> None:
         self._live = name, model
         self._max_waiting_texts = max_waiting_texts
         self._waiting: deque[_Request] = deque()

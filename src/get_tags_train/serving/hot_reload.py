@@ -39,17 +39,13 @@ class ModelDescription(BaseModel):
 class LiveModel:
     """The model that is live in a folder; a `with` block watches the folder for another one until it ends."""
 
-    def __init__(
-        self, live_dir: Path, load: Callable[[Path], TagModel], *, max_waiting_texts: int, on_event: OnEvent
-    ) -> None:
+    def __init__(self, live_dir: Path, load: Callable[[Path], TagModel], *, on_event: OnEvent) -> None:
         """Load what is live now. Raises GetTagsError where nothing is, or it cannot be loaded."""
         self._live_dir, self._load, self._on_event = live_dir, load, on_event
         self._folder = live_model(live_dir)
         self._identity = _identity(self._folder)
         self._metadata, self._since = read_metadata(self._folder), _now()
-        self.batcher = DynamicBatcher(
-            self._folder.name, self._loaded(self._folder), max_waiting_texts=max_waiting_texts
-        )
+        self.batcher = DynamicBatcher(self._folder.name, self._loaded(self._folder))
         # Why what is live now does not answer; None where it does.
         self.problem: str | None = None
         self._failed: tuple[object, float] = None, 0.0

@@ -118,7 +118,7 @@ def base_model_error(base_model: str, error: Exception) -> GetTagsError:
         _(
             "It is neither a model folder nor to be had from the Hugging Face hub. On a machine with "
             "a network run 'hf download {base_model} --local-dir FOLDER', copy the folder here, and "
-            "point to it: --base-model FOLDER, or base_model under [training] in get-tags.toml.",
+            "set base_model under [training] in get-tags.toml to it.",
             base_model=base_model,
         ),
     )

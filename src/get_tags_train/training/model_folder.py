@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.files import file_sha256, folder_bytes
 from get_tags_train.core.home import PARTIAL
-from get_tags_train.core.i18n import _
+from get_tags_train.core.i18n import Command, _
 from get_tags_train.core.version import __version__
 from get_tags_train.core.workspace import PLAN
 from get_tags_train.model.device import choose_precision
@@ -45,8 +45,9 @@ def check_disk(folder: Path, model: PreTrainedModel) -> None:
                 needed=needed / 2**30,
             ),
             _(
-                "Free some space (get-tags data, get-tags models), or put the home on another disk: "
-                "--home, GET_TAGS_HOME."
+                "Free some space ({data}, {models}), or move the home folder to another disk.",
+                data=Command("data"),
+                models=Command("models"),
             ),
         )
 

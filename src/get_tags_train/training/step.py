@@ -12,7 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import PreTrainedModel
 
 from get_tags_train.core.errors import GetTagsError
-from get_tags_train.core.i18n import _
+from get_tags_train.core.i18n import Command, _
 from get_tags_train.core.settings import TrainingSettings
 from get_tags_train.metrics.ranking import precision_at_k
 from get_tags_train.model.base_model import is_new_layer
@@ -174,7 +174,10 @@ class TrainingStep:
         if now < 2 * longest:
             raise GetTagsError(
                 _("Memory does not hold even one document of {longest} tokens.", longest=longest),
-                _("Give a smaller --context-length or base model, or free memory: get-tags doctor names who uses it."),
+                _(
+                    "Use a smaller context_length or base model, or free memory. To see who uses it: {doctor}",
+                    doctor=Command("doctor"),
+                ),
             )
         self.physical_tokens = now // 2
         if self.device == "cuda":

@@ -1,0 +1,151 @@
+"""The frame of all commands: the flags they share, and the one place where errors become exit codes."""
+
+import errno
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from typer.core import TyperGroup
+
+from get_tags_train.cli.help import translate, usage_error_message
+from get_tags_train.cli.session import Session
+from get_tags_train.core.errors import GetTagsError, InputError, InterruptedByUser
+from get_tags_train.core.i18n import Command, _, set_command_style
+
+_Function = TypeVar("_Function", bound=Callable[..., None])
+
+YesOption = Annotated[bool, typer.Option("--yes", help="Ask nothing: take the defaults for what no flag answers.")]
+IdsOption = Annotated[Path | None, typer.Option("--ids", help="The file with document ids, for --source ids.")]
+BaseModelOption = Annotated[str | None, typer.Option("--base-model", help="A BERT by hub name, or a folder.")]
+TopKOption = Annotated[int | None, typer.Option("--top-k", help="The k of precision@k, for evaluation only.")]
+DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
+ModelArgument = Annotated[
+    str | None, typer.Argument(help="A name under _models, a folder, or live.", show_default=False)
+]
+NameArgument = Annotated[str, typer.Argument(help="Its name, as the list shows it.")]
+
+
+def _shared(
+    ctx: typer.Context,
+    home: Annotated[
+        Path | None, typer.Option("--home", help="The home folder; default GET_TAGS_HOME, else C:\\allan or ~/allan.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="A TOML file of settings over the home's own.")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> Session:
+    """What every command takes; returns the session it works in."""
+    session: Session = ctx.obj
+    session.use(home, config, as_json=json_)
+    return session
+
+
+class App(typer.Typer):
+    """Commands whose first parameter is the Session; --home, --config and --json come with it."""
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[_Function], _Function]:
+        """Add a command."""
+
+        def add(function: _Function) -> _Function:
+            @wraps(function)
+            def run(ctx: typer.Context, *, home: Any, config: Any, json_: Any, **own: Any) -> None:
+                function(_shared(ctx, home, config, json_), **own)
+
+            register(_with_shared_flags(run, function))
+            return function
+
+        register = super().command(name, **options)
+        return add
+
+    def callback(self, **options: Any) -> Callable[[_Function], _Function]:
+        """Add what a group does when no subcommand is named."""
+
+        def add(function: _Function) -> _Function:
+            @wraps(function)
+            def run(ctx: typer.Context, *, home: Any, config: Any, json_: Any) -> None:
+                if ctx.invoked_subcommand is None:
+                    function(_shared(ctx, home, config, json_))
+                elif home or config or json_:  # the subcommand would not hear of them
+                    raise InputError(
+                        _("--home, --config and --json stand after the subcommand."),
+                        _("Write: {words} ... --home DIR", words=f"{ctx.command_path} {ctx.invoked_subcommand}"),
+                    )
+
+            register(_with_shared_flags(run, function))
+            return function
+
+        register = super().callback(invoke_without_command=True, **options)
+        return add
+
+
+def _with_shared_flags(run: Callable[..., None], function: Callable[..., None]) -> Callable[..., None]:
+    """Tell typer that `run` takes what `function` takes after its session, and what all commands share."""
+    _session, *own = inspect.signature(function).parameters.values()
+    ctx, *shared = inspect.signature(_shared).parameters.values()
+    parameters = [ctx, *own, *shared]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+class CommandGroup(TyperGroup):
+    """Every way a command can end, as an exit code and a message."""
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any
+    ) -> Any:
+        """Run the command line; errors become exit codes here and nowhere else."""
+        argv = list(sys.argv[1:] if args is None else args)
+        session = Session.of_command_line(argv)
+        translate(self)
+        run = super().main
+        try:
+            code = _guarded(session, lambda: run(argv, standalone_mode=False, obj=session, **extra))
+        finally:
+            set_command_style(str)  # whoever goes on in this process stands elsewhere
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; typer alone would end Ctrl-C and Ctrl-D without a word."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, EOFError):
+            hint = _("What was done is kept.") if ctx.obj.log_path else _("Nothing was started.")
+            raise InterruptedByUser(_("Interrupted."), hint) from None
+
+
+def _guarded(session: Session, command: Callable[[], object]) -> int:
+    """The exit code of a command, its error shown if it has one."""
+    try:
+        code = command()
+    except GetTagsError as error:
+        session.fail(error.message, error.hint)
+        return error.exit_code
+    except typer.exceptions.TyperException as error:
+        hint = _("See {help}, and --help after a command.", help=Command("--help"))
+        session.fail(usage_error_message(error), hint)
+        return 2
+    except OSError as error:
+        session.fail(f"{error.filename or 'A file'}: {error.strerror or error}.", _os_hint(error), traceback=True)
+        return 1
+    except Exception as error:  # noqa: BLE001  a traceback is for the log, never for the screen
+        first_line = str(error).strip().partition("\n")[0]
+        message = _("Internal error: {name}: {first_line}", name=type(error).__name__, first_line=first_line)
+        session.fail(message, _("This is a bug in get-tags. Please report it, with the log."), traceback=True)
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _os_hint(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return _("The disk is full. Free some space and run the same command again: it resumes, nothing is lost.")
+    if isinstance(error, PermissionError):
+        return _("Another program may be using it (the API, Explorer, antivirus), or you lack the rights. Try again.")
+    return _("Check the disk and the folder, then run the same command again: it resumes.")

@@ -1,0 +1,128 @@
+"""The command `get-tags predict`: a text, a file or standard input -> tags."""
+
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from get_tags_train.cli.app import App, DeviceOption
+from get_tags_train.cli.session import Session, flag_overrides
+from get_tags_train.core.errors import InputError
+from get_tags_train.core.events import ignored
+from get_tags_train.core.i18n import _, _n, number
+
+if TYPE_CHECKING:
+    from get_tags_train.serving.predict import TextPrediction
+    from get_tags_train.serving.text_files import Format, Texts
+
+OutputFormat = Literal["csv", "jsonl"]
+
+predict_app = App()
+
+
+@predict_app.command()
+def predict(
+    session: Session,
+    text: Annotated[str | None, typer.Argument(help="The text; without it --file or standard input.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="A .txt (one document), .csv or .jsonl file (one a row).")
+    ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option("--column", help="The column with the text; several are joined, title first.")
+    ] = None,
+    input_format: Annotated[
+        Literal["txt", "csv", "jsonl"] | None,
+        typer.Option("--input-format", help="What is read, where the file's ending does not say."),
+    ] = None,
+    model: Annotated[str, typer.Option("--model", help="A name under _models, a folder, or live.")] = "live",
+    top_n: Annotated[int, typer.Option("--top-n", min=1, help="How many tags to predict.")] = 5,
+    min_score: Annotated[
+        float, typer.Option("--min-score", min=0, max=1, help="Predict only tags with at least this score.")
+    ] = 0.0,
+    output_format: Annotated[
+        OutputFormat | None,
+        typer.Option("--format", help="What is written; default: lines for people, or what --out ends in."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write a .csv or .jsonl file instead of printing.")] = None,
+    device: DeviceOption = None,
+) -> None:
+    """Predict tags for a text or a file of texts; default: with the live model."""
+    from get_tags_train.core.home import find_model
+
+    settings = session.load_settings(flag_overrides(training={"device": device}))
+    folder = find_model(settings.home, settings.live_dir, model)
+    with _texts(text, file, input_format, column or []) as texts:
+        from get_tags_train.model.device import choose_device, choose_precision
+        from get_tags_train.model.tagger import TagModel
+        from get_tags_train.serving.predict import predict_texts
+
+        on_device = choose_device(settings.training.device)
+        precision = choose_precision(settings.training.precision, on_device)
+        loaded = TagModel.load(folder, device=on_device, precision=precision)
+        # Whoever may only read a home may ask its model.
+        on_event = ignored if len(texts) == 1 else session.start_log("predict", is_needed=False)
+        predictions = predict_texts(loaded, texts, top_n=top_n, min_score=min_score, on_event=on_event)
+        if out is not None:
+            _write_file(session, predictions, out, output_format, documents=len(texts))
+        else:
+            _print(session, predictions, output_format, is_one=len(texts) == 1)
+
+
+@contextmanager
+def _texts(text: str | None, file: Path | None, input_format: "Format | None", columns: list[str]) -> "Iterator[Texts]":
+    """The text given, else the file's, else standard input's, kept in a file as long as it is read."""
+    from get_tags_train.serving.text_files import Texts
+
+    if text is not None and file is not None:
+        raise InputError(_("A text and --file were both given."), _("Give one of them."))
+    if text is not None:
+        yield Texts(text)
+    elif file is not None:
+        yield Texts.of_file(file.expanduser(), format=input_format, columns=columns)
+    elif sys.stdin is None or sys.stdin.isatty():
+        raise InputError(_("There is no text."), _("Give it as an argument, with --file, or through standard input."))
+    else:
+        with TemporaryDirectory(prefix="get-tags-") as folder:
+            path = Path(folder) / "stdin"
+            with path.open("wb") as stream:
+                shutil.copyfileobj(sys.stdin.buffer, stream)
+            yield Texts.of_file(path, name=_("Standard input"), format=input_format, columns=columns)
+
+
+def _write_file(
+    session: Session,
+    predictions: "Iterable[TextPrediction]",
+    out: Path,
+    output_format: OutputFormat | None,
+    *,
+    documents: int,
+) -> None:
+    from get_tags_train.core.files import write_chunks
+    from get_tags_train.serving.predict import lines
+
+    form = output_format or ("jsonl" if out.suffix.lower() == ".jsonl" else "csv")
+    write_chunks(out.expanduser(), lines(predictions, form), for_excel=form == "csv")
+    said = _n("{count:,} document: {out}", "{count:,} documents: {out}", documents, out=out)
+    session.console.result({"documents": documents, "out": str(out)}, [said])
+
+
+def _print(
+    session: Session, predictions: "Iterable[TextPrediction]", output_format: OutputFormat | None, *, is_one: bool
+) -> None:
+    """One JSON list with --json; else lines in the format asked for, or a table of one text's tags."""
+    from get_tags_train.cli.tables import Listing
+    from get_tags_train.serving.predict import lines
+
+    if session.console.as_json:
+        session.console.write_whole(lines(predictions, "json"))
+    elif is_one and output_format is None:
+        (prediction,) = predictions
+        rows = [[tag, number(score, ".4f")] for tag, score in prediction.tags]
+        session.console.result(None, [Listing([_("Tag"), _("Score")], rows)])
+    else:
+        session.console.write(lines(predictions, output_format or "lines"))

@@ -1,0 +1,168 @@
+"""The command `get-tags train`: flags, questions, the chain, and its result."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from get_tags_train.cli.app import App, BaseModelOption, DeviceOption, IdsOption, TopKOption, YesOption
+from get_tags_train.cli.run_source import complete, source_of_flags
+from get_tags_train.cli.session import Overrides, Session, flag_overrides, merged
+from get_tags_train.core.errors import InterruptedByUser, TrainingInterrupted
+from get_tags_train.core.i18n import Command, _
+
+if TYPE_CHECKING:
+    from get_tags_train.core.settings import Settings, Source
+
+train_app = App()
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What is wanted of a training, as far as flags and answers have said."""
+
+    overrides: Overrides
+    source: "Source | None"
+    deploy: bool | None
+    is_demo: bool
+
+
+@train_app.command()
+def train(
+    session: Session,
+    source: Annotated[
+        Literal["database", "ids", "cached"] | None, typer.Option(help="Where documents come from.")
+    ] = None,
+    ids: IdsOption = None,
+    data: Annotated[str | None, typer.Option(help="The prepared data, tags_vX, for --source cached.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="How many times training goes through all documents.")] = None,
+    batch_size: Annotated[
+        str | None, typer.Option(help="Documents per optimizer step, or auto: what is fastest here.", metavar="N")
+    ] = None,
+    context_length: Annotated[int | None, typer.Option(help="Tokens per document, at most 512.")] = None,
+    top_k: TopKOption = None,
+    base_model: BaseModelOption = None,
+    device: DeviceOption = None,
+    seed: Annotated[int | None, typer.Option(help="The random seed.")] = None,
+    deploy: Annotated[bool | None, typer.Option("--deploy/--no-deploy", help="Make the model live when done.")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Use the built-in example, in a home of its own.")] = False,
+    yes: YesOption = False,
+) -> None:
+    """Choose data, train, evaluate and, if wanted, make the model live."""
+    from get_tags_train import pipeline
+    from get_tags_train.training import distributed
+
+    if demo:
+        session.use_demo_home()
+    flags = flag_overrides(
+        training={
+            "epochs": epochs,
+            "batch_size": int(batch_size) if batch_size and batch_size.isdecimal() else batch_size,
+            "context_length": context_length,
+            "base_model": base_model,
+            "device": device,
+            "seed": seed,
+        },
+        evaluation={"top_k": top_k},
+    )
+    settings = session.load_settings(flags)  # wrong flags and settings are found before anything is asked or written
+    if distributed.is_assistant():
+        pipeline.assist(settings)
+        return
+    request = _Request(flags, source_of_flags(source, ids, data), deploy, demo)
+    if not yes:
+        request = _ask(session, request)
+    if request.is_demo:
+        write_demo(session)
+    _run(session, request, ask=not yes)
+
+
+def _ask(session: Session, request: _Request) -> _Request:
+    """The request with what people answer; raises Exit where they do not want to start."""
+    from get_tags_train.cli import prompts, wizard
+
+    prompts.require_answers(_flags_to_answer(request))
+    with prompts.prompts():
+        if not request.is_demo:
+            answer = wizard.ask_source(session.load_settings(request.overrides), request.source)
+            if answer == wizard.EXAMPLE:
+                session.home = session.home / "demo"
+                request = replace(request, is_demo=True)
+            else:
+                request = replace(request, source=answer)
+        planned = _settings_of_demo(session) if request.is_demo else {}
+        asked_of = session.load_settings(planned, request.overrides)
+        overrides = merged(request.overrides, wizard.ask_settings(asked_of, request.overrides))
+        request = replace(request, overrides=overrides, source=complete(request.source, session.home))
+        settings = session.load_settings(planned, overrides, source=request.source)
+        is_ready = _show_plan(session, settings, request)
+        if not wizard.confirm_start(expected=is_ready):
+            session.console.say(_("Nothing was started."))
+            raise typer.Exit(InterruptedByUser.exit_code)
+    return request
+
+
+def _flags_to_answer(request: _Request) -> list[str]:
+    """The flags that would answer what is asked."""
+    from get_tags_train.cli.wizard import QUESTIONS
+
+    unanswered = [q.key for q in QUESTIONS if q.key not in request.overrides.get(q.section, {})]
+    return [*([] if request.source else ["--source"]), *(f"--{key.replace('_', '-')}" for key in unanswered)]
+
+
+def _show_plan(session: Session, settings: "Settings", request: _Request) -> bool:
+    """Show what will happen, and what the quick part of doctor finds; whether nothing stands in the way."""
+    from get_tags_train.cli import tables
+    from get_tags_train.maintenance import doctor, estimate
+
+    session.console.say(_("Checking what this run needs ..."))
+    checks = [] if request.is_demo else list(doctor.run_checks(settings, quick=True))
+    if checks:
+        session.console.show([tables.checks_table(checks)])
+    session.console.show([tables.summary(settings, estimate.estimate_run(settings), request.deploy)])
+    return all(check.status != "error" for check in checks)
+
+
+def _run(session: Session, request: _Request, *, ask: bool) -> None:
+    """Run the chain and show what came of it."""
+    from get_tags_train import pipeline
+    from get_tags_train.cli import tables, wizard
+    from get_tags_train.cli.deploy_gate import DeployGate
+
+    source = complete(request.source, session.home)
+    settings = session.load_settings(request.overrides, source=source)
+    if ask:
+        wizard.remember(session.home, source)
+    on_event = session.start_log("train", reads_database=source.kind != "cached")
+    should_deploy = DeployGate(request.deploy, ask, session.console)
+    try:
+        result = pipeline.run(settings, on_event, should_deploy).as_json()
+    except TrainingInterrupted as error:
+        command = session.command_to_resume(error.data_name, deploy=bool(request.deploy))
+        error.hint = _("To resume it:\n{command}", command=command)
+        raise
+    was_evaluation_shown = ask and request.deploy is None
+    lines = [] if was_evaluation_shown else tables.evaluation_lines(result["evaluation"])
+    lines.append(tables.run_facts(result))
+    if not result["deployed"]:
+        lines.append(_("To deploy it:\n{command}", command=Command("deploy", result["model"]["name"])))
+    session.console.result(result, lines)
+    if should_deploy.was_interrupted:
+        raise typer.Exit(InterruptedByUser.exit_code)
+
+
+def _settings_of_demo(session: Session) -> Mapping[str, Mapping[str, Any]]:
+    """The settings of the example that is yet to be written."""
+    from get_tags_train.core.bootstrap import SITE_FILE
+    from get_tags_train.demo.write import SETTINGS
+
+    return {} if (session.home / SITE_FILE).exists() else SETTINGS
+
+
+def write_demo(session: Session) -> None:
+    """Write the built-in example into the session's home."""
+    from get_tags_train.demo import write
+
+    session.console.say(_("Writing the example into {home} ...", home=session.home))
+    write.write_demo(session.home)
