@@ -1,42 +1,201 @@
-"""The linear model beside the BERT on a real set: seconds, precision, and the sentence, by `get-tags train` itself.
+"""The linear baseline beside what scikit-learn gives by itself: TF-IDF + LinearSVC, and logistic regression, tuned.
 
-python benchmarks/baseline.py SET HOME --base-model DIR [--epochs N]
+python benchmarks/baseline.py SET [--train-limit N] [--test-limit N] [--only NAME ...] [--seed 1]
+python benchmarks/baseline.py synthetic [--documents 170000] [--tags 5000]
+
+SET is one of ../shared/data. All models read whole texts and train on the same documents; thresholds for F1 are fitted
+on the set's validation documents, for all in the same way, and so is the C of the logistic regression. "synthetic"
+draws documents of 480 features by Zipf's law and solves a few of the tags, for CPU seconds and memory.
 """
 
 import argparse
-import json
-import subprocess
+import resource
 import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-from real_sets import make_home
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parent / "quality"))
+
+from figures import Answers, Truth, measure
+from scipy.sparse import csc_matrix, csr_matrix, vstack
+from sets import RealSet, read
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
+
+from get_tags_train.evaluation import linear_baseline
+from get_tags_train.metrics.calibration import fit_calibration, tune_thresholds
+from get_tags_train.splits.training_set import TrainingSet
+
+METRICS = ("P@1", "P@5", "R-precision", "micro F1 tuned", "macro F1 tuned")
+TRIED_C = (10, 100, 1000)
+Scores = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Prepared data as far as the baseline reads them."""
+
+    texts: list[str]
+    labels: NDArray[np.bool_]
+
+    @property
+    def manifest(self) -> Any:
+        return SimpleNamespace(documents_kept=len(self.texts))
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        tags = [np.flatnonzero(row).astype(np.int32) for row in self.labels]
+        table = pa.table({"text": self.texts, "tags": pa.array(tags, pa.list_(pa.int32()))})
+        yield from table.to_batches(max_chunksize=1000)
+
+
+def ours(data: RealSet, rows: NDArray[np.int64], seed: int) -> tuple[Scores, str]:
+    """The product's baseline, in the time that it has beside any training."""
+    training_set = TrainingSet(data.train, data.tags, data.counts.tolist(), np.arange(len(data.tags)))
+    prepared: Any = _Data(data.texts, data.labels)
+    found = linear_baseline.fit(prepared, training_set, training_seconds=0, seed=seed, on_event=lambda event: None)
+    return found.scores([data.texts[row] for row in rows]), f"{len(found.columns):,} features, {found.passes} passes"
+
+
+def ours_by_sgd(data: RealSet, rows: NDArray[np.int64], seed: int) -> tuple[Scores, str]:
+    """The same as if the tags were too many for LinearSVC, in ten passes."""
+    linear_baseline._MOST_EXACT_COUNTS = 0
+    return ours(data, rows, seed)
+
+
+def ours_by_one_pass(data: RealSet, rows: NDArray[np.int64], seed: int) -> tuple[Scores, str]:
+    """The same in the least that it ever does."""
+    linear_baseline.MOST_PASSES = 1
+    return ours_by_sgd(data, rows, seed)
+
+
+def linear_svc(data: RealSet, rows: NDArray[np.int64], seed: int) -> tuple[Scores, str]:
+    """One LinearSVC a tag, as it comes."""
+    return _one_vs_rest(data, rows, lambda: LinearSVC(random_state=seed)), "C 1"
+
+
+def logistic(data: RealSet, rows: NDArray[np.int64], seed: int) -> tuple[Scores, str]:
+    """One logistic regression a tag, with the C that has the best R-precision on the validation documents."""
+    found = {c: _one_vs_rest(data, rows, lambda c=c: LogisticRegression(C=c, solver="liblinear")) for c in TRIED_C}
+    validation = len(data.selecting)
+
+    def quality(c: int) -> float:
+        truth = _truth(data, data.selecting)
+        scores = found[c][:validation].astype(np.float32)
+        return float(
+            measure(truth, Answers(scores, scores >= 0, scores >= 0), np.ones((1, validation)))["R-precision"][0]
+        )
+
+    best = max(TRIED_C, key=quality)
+    return found[best], f"C {best}"
+
+
+def _one_vs_rest(data: RealSet, rows: NDArray[np.int64], make: Callable[[], Any]) -> Scores:
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+    features = words.fit_transform([data.texts[row] for row in data.train])
+    others = words.transform([data.texts[row] for row in rows])
+    scores = np.empty((len(rows), len(data.tags)))
+    for tag, y in enumerate(data.labels[data.train].T):
+        scores[:, tag] = 1.0 if y.all() else make().fit(features, y).decision_function(others)
+    return scores
+
+
+MODELS = {
+    "baseline": ours,
+    "baseline, SGD": ours_by_sgd,
+    "baseline, SGD, one pass": ours_by_one_pass,
+    "TF-IDF + LinearSVC": linear_svc,
+    "TF-IDF + logistic regression, tuned": logistic,
+}
+
+
+def _truth(data: RealSet, rows: NDArray[np.int64]) -> Truth:
+    unknown = data.unknown_tags if rows is data.test else 0
+    return Truth(data.labels[rows], data.true_counts[rows], np.arange(len(rows)), data.counts, unknown)
+
+
+def measured(data: RealSet, scores: Scores) -> dict[str, float]:
+    """Rankings by the scores as they come, F1 by thresholds that the validation documents give."""
+    validation, test = scores[: len(data.selecting)], scores[len(data.selecting) :]
+    scale, shift = fit_calibration(validation, data.labels[data.selecting])
+    thresholds = tune_thresholds(scale * validation + shift)
+    predicted = scale * test + shift >= np.log(thresholds / (1 - thresholds))
+    answers = Answers(test.astype(np.float32), test >= 0, predicted)
+    found = measure(_truth(data, data.test), answers, np.ones((1, len(test))))
+    return {name: float(found[name][0]) for name in METRICS}
+
+
+def synthetic(documents: int, tags: int, seed: int) -> None:
+    """Print what the solvers take for a frequent, a middle and a rare tag, and so for all."""
+    generator = np.random.default_rng(seed)
+    drawn, most = 0, linear_baseline._MOST_COUNTS
+    parts = []
+    for first in range(0, documents, 1000):
+        rows = min(1000, documents - first)
+        words = np.unique(
+            (np.arange(rows)[:, None] << 32) + np.minimum(generator.zipf(1.15, (rows, 900)), 1 << 21), axis=None
+        )
+        bounds = np.searchsorted(words >> 32, np.arange(rows + 1))
+        values = np.full(len(words), 0.05, np.float32)
+        parts.append(csr_matrix((values, (words & 0xFFFFFFFF).astype(np.int32), bounds), (rows, (1 << 21) + 1)))
+        drawn += len(words)
+        if drawn > most:
+            break
+    features = vstack(parts, format="csr")
+    print(f"{features.shape[0]:,} documents, {features.nnz:,} counts; memory {_peak_gib():.1f} GiB", flush=True)
+    share = np.array([0.1, 0.001, 5 / documents])
+    labels = csc_matrix(generator.random((features.shape[0], len(share))) < share)
+    solvers: dict[str, Any] = {"SGD, one pass": linear_baseline._Descent(features, labels, 1, 1, seed)}
+    fewer = features[: int(features.shape[0] * linear_baseline._MOST_EXACT_COUNTS / max(features.nnz, 1))]
+    name = f"LinearSVC, {fewer.shape[0]:,} documents"
+    solvers[name] = lambda tag: LinearSVC().fit(fewer, np.asarray(labels[: fewer.shape[0], tag].toarray()).ravel())
+    for name, solve in solvers.items():
+        seconds = []
+        for tag in range(len(share)):
+            started = time.process_time()
+            solve(tag)
+            seconds.append(time.process_time() - started)
+        each = ", ".join(f"{second:.2f}" for second in seconds)
+        rare = float(np.mean(seconds[1:]))
+        print(f"{name}: CPU seconds {each}; {tags:,} tags {tags * rare:,.0f}; peak {_peak_gib():.1f} GiB", flush=True)
+
+
+def _peak_gib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def main() -> None:
-    """Train, and print what the result says of both models."""
+    """Print a table row for each model as soon as it is measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name")
-    parser.add_argument("home", type=Path)
-    parser.add_argument("--base-model", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--train-limit", type=int, default=0)
+    parser.add_argument("--test-limit", type=int, default=0)
+    parser.add_argument("--only", nargs="+", choices=list(MODELS), default=list(MODELS))
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--documents", type=int, default=170_000)
+    parser.add_argument("--tags", type=int, default=5_000)
     args = parser.parse_args()
-    make_home(args.name, args.home, args.base_model)
-    command = ["train", "--yes", "--json", "--epochs", str(args.epochs), "--home", str(args.home)]
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "get_tags_train", *command], check=True, stdout=subprocess.PIPE, encoding="utf-8"
-    )
-    trained = json.loads(done.stdout)
-    model, evaluation = trained["model"], trained["evaluation"]
-    (comparison,) = (found for found in evaluation["comparisons"] if found["rival"] == "baseline")
-    result = {
-        "set": args.name,
-        "documents": model["examples"],
-        "test_examples": evaluation["examples"],
-        "bert": {"seconds": model["seconds"], "epochs": model["epochs"], **evaluation["precision_at_k"]},
-        "linear": {**evaluation["baseline"], **comparison["rival_precision_at_k"]},
-        "sentence": comparison["sentence"],
-    }
-    print(json.dumps(result, indent=2, ensure_ascii=False))
+    if args.name == "synthetic":
+        synthetic(args.documents, args.tags, args.seed)
+        return
+    data = read(args.name, args.train_limit, args.test_limit)
+    rows = np.concatenate([data.selecting, data.test])
+    print(f"{args.name}: {len(data.train)} training documents, {len(data.test)} to test, {len(data.tags)} tags")
+    for name in (name for name in MODELS if name in args.only):
+        started = time.process_time()
+        scores, note = MODELS[name](data, rows, args.seed)
+        seconds = time.process_time() - started
+        found = measured(data, scores)
+        cells = " | ".join(f"{value:.4f}".lstrip("0") for value in found.values())
+        print(f"| {name} | {cells} | {seconds:.0f} | {note} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What would come of following the sentence: simulated retrainings whose truth is known, judged on a few examples.
+"""How good decisions by the verdict are: simulated retrainings whose truth is known, compared on a few examples.
 
 python benchmarks/decisions.py [--retrainings 200] [--examples 100] [--spread 0.03] [--seed 1]
 
@@ -13,8 +13,8 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 
-from get_tags_train.evaluation.compare import Opponent, compare
-from get_tags_train.evaluation.scorecard import Predictions
+from get_tags_train.evaluation.compare import Reference, compare
+from get_tags_train.evaluation.predictions import Predictions
 from get_tags_train.splits.eval_set import HELD_OUT, EvalSet
 
 TAGS, K, POPULATION = 60, 5, 20_000
@@ -34,12 +34,12 @@ def draw(examples: int, signals: tuple[float, float], generator: np.random.Gener
     shared = SHARED * generator.normal(size=y_true.shape)
     labels = [[NAMES[n] for n in np.flatnonzero(row)] for row in y_true]
     test_set = EvalSet.of_documents(HELD_OUT, [str(n) for n in range(examples)], labels)
-    scored = []
+    predictions = []
     for signal in signals:
         noise = shared + OWN * generator.normal(size=y_true.shape)
         y_score = (signal * y_true + noise + 0.5 * np.log(shares)).astype(np.float32)
-        scored.append(Predictions(test_set, NAMES, y_true, y_score, counts, {}))
-    return scored
+        predictions.append(Predictions.of(test_set, NAMES, y_score))
+    return predictions
 
 
 def true_precision(generator: np.random.Generator) -> np.poly1d:
@@ -66,7 +66,7 @@ def main() -> None:
         signals = (SIGNAL, SIGNAL + float(np.clip(generator.normal() * spread, -1.5, 1.5)))
         truths.append(precision_of(signals[1] - SIGNAL) - precision_of(0.0))
         live, new = draw(args.examples, signals, generator)
-        found = compare(new, nothing_seen, Opponent("live", "live", live, nothing_seen), K)
+        found = compare(new, nothing_seen, Reference("live", "live", "the live model", live, nothing_seen), K)
         assert found.difference_at_k is not None
         verdicts.append(found.verdict)
         estimates.append(found.difference_at_k[str(K)])

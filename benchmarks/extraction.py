@@ -44,7 +44,7 @@ PAGE = 500
 CHANGED_PERCENT = 2
 LONG_MEDIAN_WORDS = 2_000
 
-Figures = dict[str, float]
+Measures = dict[str, float]
 
 
 # --- what is measured on ---
@@ -124,7 +124,7 @@ def make_base_model(folder: Path) -> None:
 # --- the parts ---
 
 
-def run_limit(folder: Path) -> Figures:
+def run_limit(folder: Path) -> Measures:
     """Seconds of the encoder alone, over clean texts in memory."""
     import pyarrow as pa
 
@@ -178,33 +178,37 @@ def run_naive(folder: Path) -> dict[str, float]:
     return {"seconds": time.perf_counter() - started, "peak_mb": peak}
 
 
-def get_tags(*arguments: str) -> tuple[str, Figures]:
-    """What the command printed, its seconds as a person waits for it, and the peak of its memory."""
+def get_tags(*arguments: str) -> tuple[str, Measures]:
+    """What the command printed, its seconds as a person waits for it and of the processor, and its peak of memory."""
     started = time.perf_counter()
     command = [sys.executable, "-P", "-m", "get_tags_train", *arguments]
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
-        figures = {"seconds": time.perf_counter() - started, "peak_mb": usage.ru_maxrss / 1024}
+        measures = {
+            "seconds": time.perf_counter() - started,
+            "cpu_s": usage.ru_utime + usage.ru_stime,
+            "peak_mb": usage.ru_maxrss / 1024,
+        }
         out.seek(0)
         said = out.read().decode()
     if status:
         sys.exit(said)
-    return said, figures
+    return said, measures
 
 
-def run_extract(home: Path, *flags: str) -> Figures:
+def run_extract(home: Path, *flags: str) -> Measures:
     """get-tags extract in a home, its parts as the manifest has them; what it made is removed again."""
-    out, figures = get_tags("extract", "--yes", "--json", "--home", str(home), *flags)
+    out, measures = get_tags("extract", "--yes", "--json", "--home", str(home), *flags)
     data = json.loads(out)["data"]
     manifest = json.loads((Path(data["path"]) / "manifest.json").read_text(encoding="utf-8"))
     expected = home / "checksum"
     if expected.exists() and expected.read_text() != data["checksum"]:
         sys.exit(f"{home.name}: the checksum is not that of a full extraction")
     get_tags("data", "remove", data["name"], "--yes", "--home", str(home))
-    figures |= {f"{part}_s": seconds for part, seconds in manifest["seconds"].items()}
-    figures["documents_a_second"] = data["documents_read"] / figures["seconds"]
-    return figures | {"taken": manifest["taken_from_earlier"]}
+    measures |= {f"{part}_s": seconds for part, seconds in manifest["seconds"].items()}
+    measures["documents_a_second"] = data["documents_read"] / measures["seconds"]
+    return measures | {"reused": manifest["taken_from_earlier"]}
 
 
 def make_home(folder: Path, name: str, url: str) -> Path:
@@ -216,12 +220,12 @@ def make_home(folder: Path, name: str, url: str) -> Path:
     return home
 
 
-def prepare(folder: Path, documents: int, parts: list[str], servers: ExitStack) -> dict[str, Callable[[], Figures]]:
+def make_runs(folder: Path, documents: int, parts: list[str], servers: ExitStack) -> dict[str, Callable[[], Measures]]:
     """Make what the parts need; returns what runs each of them."""
     scale = make(folder / "scale.db", lambda path: load_scale(f"sqlite:///{path}", documents))
     make(folder / "bert", make_base_model)
     ours = make_home(folder, OURS, f"sqlite:///{scale}")
-    runs: dict[str, Callable[[], Figures]] = {
+    runs: dict[str, Callable[[], Measures]] = {
         LIMIT: lambda: in_new_process(LIMIT, folder),
         NAIVE: lambda: in_new_process(NAIVE, folder),
         OURS: lambda: run_extract(ours),
@@ -264,11 +268,11 @@ def make_again(folder: Path, scale: Path) -> Path:
     return home
 
 
-def in_new_process(part: str, folder: Path) -> Figures:
+def in_new_process(part: str, folder: Path) -> Measures:
     """Run a part of this file in a process of its own."""
     done = subprocess.run([sys.executable, __file__, "--part", part, str(folder)], check=True, stdout=subprocess.PIPE)
-    figures: Figures = json.loads(done.stdout)
-    return figures
+    measures: Measures = json.loads(done.stdout)
+    return measures
 
 
 def main() -> None:
@@ -287,9 +291,9 @@ def main() -> None:
         return
     folder = args.folder / str(args.documents)
     folder.mkdir(parents=True, exist_ok=True)
-    results: dict[str, list[Figures]] = {part: [] for part in args.parts}
+    results: dict[str, list[Measures]] = {part: [] for part in args.parts}
     with ExitStack() as servers:
-        runs = prepare(folder, args.documents, args.parts, servers)
+        runs = make_runs(folder, args.documents, args.parts, servers)
         for _ in range(args.runs):
             for part, run in runs.items():
                 results[part].append(run())

@@ -5,8 +5,8 @@
 threshold: for shingles of 1 to 5 words, how alike texts with a tenth of their words changed are, and real neighbours.
 planted: 200 leaks among legal texts (40 each: exact, re-cased, re-spaced, re-accented, 10% of words changed), and
 3,000 clean examples of the same kind. scale: 1,000 examples against all documents of the extraction benchmark, with 200
-leaks planted, and held-out documents there, their twins counted by plain Python. alternatives: the same planted set
-with datasketch and rensa, where they are installed. Wants the data that lie beside the checkout in shared/.
+leaks planted, and held-out documents there, their near-duplicates counted by plain Python. alternatives: the same
+planted set with datasketch and rensa, where they are installed. Wants the data that lie beside the checkout in shared/.
 """
 
 import argparse
@@ -30,6 +30,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from get_tags_train.core.arrow import with_first_row
 from get_tags_train.core.csv import write_csv
 from get_tags_train.data.near_duplicates import SIMILAR, Finder, find_near_duplicates, group_documents
 from get_tags_train.data.prepared import PreparedData
@@ -103,6 +104,10 @@ class Texts:
             yield pa.record_batch(
                 [ids, pa.array(rows), pa.array([text_hash(t) for t in rows])], names=["id", "text", "text_hash"]
             )
+
+    def numbered_batches(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """500 at a time, each with the row of its first text."""
+        return with_first_row(self.batches())
 
 
 def read_samples(texts: Sequence[str]) -> Samples:
@@ -208,7 +213,7 @@ def other_acts() -> tuple[list[str], list[str]]:
 
 
 def same_acts() -> tuple[list[str], list[str]]:
-    """Documents and 3,000 clean examples of the same acts and codes, split by chance: many have real twins."""
+    """Documents and 3,000 clean examples of the same acts and codes, split at random: many are nearly equal."""
     rng = random.Random(2)
     texts = [*legal_documents(rng), *read_set("law_articles_ro")]
     rng.shuffle(texts)
@@ -252,8 +257,10 @@ def run_scale(args: argparse.Namespace) -> None:
         timed("choosing what is held out, the first time", 1, lambda: hold_out(Path(home), data, 0.02, nobody))
         timed("finding it again", 1, lambda: hold_out(Path(home), data, 0.02, nobody))
         held = hold_out(Path(home), data, 0.02, nobody)
-    kept = held.selecting | held.reported
-    print(f"held out: {held.selecting.sum()} + {held.reported.sum()}, {held.twins.sum()} twins left out")
+    kept = held.validation | held.test
+    print(
+        f"held out: {held.validation.sum()} + {held.test.sum()}, {held.near_duplicates.sum()} near-duplicates left out"
+    )
     if args.check:
         some = [word_shingles(text, 2) for text in texts_at(data, kept)]
         in_training = sum(
@@ -279,6 +286,10 @@ class Beginning:
             if left <= 0:
                 return
 
+    def numbered_batches(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """The same, each with the row of its first document."""
+        return with_first_row(self.batches())
+
 
 def most_memory(job: Callable[[], object]) -> int:
     """Bytes of Python and numpy at their highest."""
@@ -300,15 +311,15 @@ def run_real(_: argparse.Namespace) -> None:
         data.name = name  # type: ignore[attr-defined]
         with tempfile.TemporaryDirectory() as home, suppress(FileNotFoundError):
             held = hold_out(Path(home), data, 0.1, np.zeros(len(texts), bool))  # type: ignore[arg-type]
-        kept = held.selecting | held.reported
+        kept = held.validation | held.test
         sets = [word_shingles(text, 2) for text in texts]
         some, others = ([sets[n] for n in np.flatnonzero(mask)] for mask in (kept, ~held.left_out))
-        chance = np.zeros(len(texts), bool)
-        chance[np.random.default_rng(0).choice(len(texts), int(kept.sum()), replace=False)] = True
-        plain = [[sets[n] for n in np.flatnonzero(mask)] for mask in (chance, ~chance)]
+        at_random = np.zeros(len(texts), bool)
+        at_random[np.random.default_rng(0).choice(len(texts), int(kept.sum()), replace=False)] = True
+        plain = [[sets[n] for n in np.flatnonzero(mask)] for mask in (at_random, ~at_random)]
         print(
-            f"{name}: {kept.sum()} of {len(texts):,} held out, {held.twins.sum()} twins left out; near-duplicates in "
-            f"training {len(list(similar_pairs(some, others, SIMILAR)))}, by plain chance "
+            f"{name}: {kept.sum()} of {len(texts):,} held out, {held.near_duplicates.sum()} near-duplicates "
+            f"left out; such pairs in training {len(list(similar_pairs(some, others, SIMILAR)))}, at random "
             f"{len({n for n, _, _ in similar_pairs(*plain, SIMILAR)})} documents would have one",
             flush=True,
         )
@@ -341,12 +352,11 @@ def run_alternatives(_: argparse.Namespace) -> None:
 def by_ours(documents: list[str], examples: list[str]) -> dict[int, set[int]]:
     """The documents that are like each example."""
     found = defaultdict(set)
-    finder, first = Finder(shingle(examples)), 0
-    for batch in Texts(documents).batches():
+    finder = Finder(shingle(examples))
+    for first, batch in Texts(documents).numbered_batches():
         here = finder.find(shingle(batch.column("text")))
         for document, example in zip(here.documents.tolist(), here.examples.tolist(), strict=True):
             found[example].add(first + document)
-        first += len(batch)
     return found
 
 

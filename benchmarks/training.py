@@ -6,7 +6,7 @@ FOLDER is a BERT with its vocabulary, such as all-MiniLM-L6-v2. Each part runs i
 other, over the same documents of made-up words, whose lengths are log-normal around the median (in tokens, before the
 cut at 512). Every training takes one epoch of 16 documents a step:
 
-`ours`      the learner of get-tags, as `get-tags train` drives it
+`ours`      the training step of get-tags, as `get-tags train` drives it
 `example`   transformers' Trainer as its run_classification example: padded to the maximum, fp32
 `trainer`   Trainer well set up: grouped by length, padded to the longest of a batch, bf16
 `simple`    simpletransformers' MultiLabelClassificationModel, where that is installed
@@ -95,7 +95,7 @@ def load(folder: str, **config: Any) -> Any:
 
 
 def train_ours(folder: str, texts: list[str]) -> dict[str, float]:
-    """The learner over the batches of one epoch, and its share of the matrix limit."""
+    """The training step over the batches of one epoch, and its share of the matrix limit."""
     import pyarrow as pa
 
     from get_tags_train.core.config import load_settings
@@ -125,14 +125,14 @@ def train_ours(folder: str, texts: list[str]) -> dict[str, float]:
         context_length=CONTEXT,
     )
     model = load_for_tags(folder, examples, training)
-    learner = TrainingStep(model, documents, training, ProcessGroup("cpu"), "cpu")
-    course = Schedule(rows, rows[:0], documents.lengths, training, BATCH, 5)
+    training_step = TrainingStep(model, documents, training, ProcessGroup("cpu"), "cpu")
+    schedule = Schedule(rows, rows[:0], documents.lengths, training, BATCH, 5)
     before = matrix_limit()
     computed = 0
     with prepared_device("cpu", deterministic=False):
         started = clock()
-        for number, batch in enumerate(course.batches(0)):
-            computed += learner.step(number, batch, course.rate(number)).computed_tokens
+        for number, batch in enumerate(schedule.batches(0)):
+            computed += training_step.step(number, batch, schedule.learning_rate_share(number)).computed_tokens
     seconds, tokens = clock() - started, int(documents.lengths.sum())
     limit = (before + matrix_limit()) / 2
     share = useful_flops(model.config, documents.lengths.astype(float)) / seconds / limit

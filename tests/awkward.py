@@ -268,6 +268,7 @@ def make_home(home: Path, small_home: Path) -> None:
     import numpy as np
     import torch
     from databases import silent
+    from table_files import write_sheet
 
     from get_tags_train.core.files import write_json
     from get_tags_train.demo import write
@@ -291,9 +292,14 @@ def make_home(home: Path, small_home: Path) -> None:
         '[deploy]\nlive_dir = "_live"\n',
         "in.txt": "Textul documentului\n",
         "in.csv": CSV_TEXT.replace("a;b", "a").replace("b|c", "b"),
+        "in.tsv": "id\ttext\n1\tUn text\n2\tAltul\n",
+        "in.json": '[{"id": 1, "text": "unu"},\n"doi",\n{"text": "trei", "title": null}]\n',
         "in.jsonl": '{"id": 1, "text": "unu"}\n"doi"\n{"text": "trei", "title": null}\n',
     }.items():
         (home / name).write_text(text, encoding="utf-8")
+    for name, row in {"ids.xlsx": ["1"], "test_samples.xlsx": ["Un text", "a|b"], "in.xlsx": ["Un text", "1"]}.items():
+        header = {"ids.xlsx": ["id"], "test_samples.xlsx": ["text", "labels"], "in.xlsx": ["text", "id"]}[name]
+        write_sheet(home / name, [header, row, [7.0, "b"][: len(row)]])
     write_json(home / LAST_SOURCE, {"kind": "ids", "ids_path": str(home / "ids.csv"), "data_name": None})
     write_json(home / write.LIST_FILE, {"seed": 1, "files": []})
     write_json(home / PARTIAL / "plan.json", {"kind": "database", "database": "sqlite:///demo.db"})
@@ -315,8 +321,8 @@ def make_home(home: Path, small_home: Path) -> None:
     )
     deploy(home / OLDER, home / "_live", keep_versions=2, on_event=silent)
     for live in (None, home / OLDER):
-        rivals = evaluate.Rivals(live=live)
-        found = evaluate.evaluate(home / MODEL, test_set, top_k=2, device="cpu", on_event=silent, rivals=rivals)
+        references = evaluate.References(live=live)
+        found = evaluate.evaluate(home / MODEL, test_set, top_k=2, device="cpu", on_event=silent, references=references)
         report.record(home / MODEL, found, silent)
     deploy(home / MODEL, home / "_live", keep_versions=2, on_event=silent)
 
@@ -386,8 +392,10 @@ def targets() -> list[Target]:
         Target("get-tags.toml", lambda home: load_settings(home, environ={})),
         *(
             Target(name, lambda home, name=name: [*Texts.of_file(home / name)])
-            for name in ("in.txt", "in.csv", "in.jsonl")
+            for name in ("in.txt", "in.csv", "in.tsv", "in.xlsx", "in.json", "in.jsonl")
         ),
+        Target("ids.xlsx", lambda home: input_files.read_ids(home / "ids.xlsx")),
+        Target("test_samples.xlsx", lambda home: test_samples.Samples.read(home / "test_samples.xlsx")),
         *(
             Target(name, commands(["predict", "--file", f"HOME/{name}", "--out", "HOME/out.csv"]), why="predict")
             for name in ("in.txt", "in.csv", "in.jsonl")

@@ -13,7 +13,7 @@ from get_tags_train.core.home import data_dir, data_names, unfinished
 from get_tags_train.data.prepared import MANIFEST, PreparedData
 from get_tags_train.data.shards import shard_paths
 
-# Forks a process for each line it reads, so that starting Python and loading libraries is done once. Pieces are small
+# Forks a process for each line it reads, so that starting Python and loading libraries is done once. Shards are small
 # there, so that a run can be killed in many places.
 _FORKS = """
 import os, signal, sys, time
@@ -22,7 +22,7 @@ from get_tags_train.data import database, extract, read, reuse, source
 from get_tags_train.text import encoder
 from get_tags_train.core.config import load_settings
 from get_tags_train.text.tokenizer import load_tokenizer
-read.PIECE_DOCUMENTS = 40
+read.SHARD_DOCUMENTS = 40
 settings = load_settings(Path(sys.argv[1]), environ={})
 load_tokenizer(settings.base_model)
 for kill_after_seconds in sys.stdin:
@@ -69,33 +69,33 @@ def extractions(home: Path) -> Iterator[Extractions]:
 def kill_extractions(home: Path, kills: int, rng: random.Random) -> dict[str, int]:
     """Extract again and again, each time killed, until so many were; a last one ends undisturbed.
 
-    Asserts that every complete tags_vX is whole and the same, and that no piece is ever lost. Returns how many were
+    Asserts that every complete tags_vX is whole and the same, and that no shard is ever lost. Returns how many were
     killed, how many ended before their kill, and how many went on with another's work.
     """
     counts = {"killed": 0, "ended": 0, "continued": 0}
     with extractions(home) as started:
         code, longest = started.run()
         assert code == 0
-        checksums, pieces = {_take_away(home)}, 0
+        checksums, shards = {_take_away(home)}, 0
         while counts["killed"] < kills:
             code, _ = started.run(rng.uniform(0, longest))
             assert code in {0, -signal.SIGKILL}
             counts["ended" if code == 0 else "killed"] += 1
-            counts["continued"] += pieces > 0
+            counts["continued"] += shards > 0
             if data_names(home):  # a kill may come between the last rename and the end
                 checksums.add(_take_away(home))
-                pieces = 0
+                shards = 0
                 continue
-            had, pieces = pieces, _pieces(home)
-            assert pieces >= had, "what was read once stays"
+            had, shards = shards, _count_shards(home)
+            assert shards >= had, "what was read once stays"
         assert started.run()[0] == 0
     assert len({*checksums, _take_away(home)}) == 1
     assert not list(unfinished(data_dir(home)))
     return counts
 
 
-def _pieces(home: Path) -> int:
-    """How many pieces the unfinished extraction of a home has; once it lacks only its name, more than any other."""
+def _count_shards(home: Path) -> int:
+    """How many shards the unfinished extraction of a home has; once it lacks only its name, more than any other."""
     partial = next(unfinished(data_dir(home)), None)
     if partial and (partial / MANIFEST).exists():
         return sys.maxsize

@@ -1,11 +1,19 @@
 """Awkward files against everything that reads one: a few of each here, thousands in benchmarks/awkward.py."""
 
+import contextlib
+import random
+import zipfile
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("fcntl", reason="needs signals and permissions as Linux has them")
 import awkward
+from table_files import write_sheet
+
+from get_tags_train.core.errors import InputError
+from get_tags_train.core.excel import workbook_rows
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +34,21 @@ def test_no_awkward_file_gives_a_traceback(home: Path, target: awkward.Target) -
     ]
     assert not defects
     assert not awkward.strays(home.parent, home)
+
+
+def test_awkward_parts_of_a_workbook_are_read_or_told_as_damage(tmp_path: Path) -> None:
+    """Inside the archive, whose checksums are made to agree: a damaged archive alone is never opened."""
+    good = write_sheet(tmp_path / "good.xlsx", [["text", "labels"], ["unu", 7], ["doi", date(2026, 5, 1)]])
+    with zipfile.ZipFile(good) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    for number in range(60):
+        chance = random.Random(number)
+        changed = dict(parts)
+        name = chance.choice(sorted(parts))
+        changed[name] = awkward.awkward(parts[name], chance)
+        path = tmp_path / "x.xlsx"
+        with zipfile.ZipFile(path, "w") as archive:
+            for part, raw in changed.items():
+                archive.writestr(part, raw)
+        with contextlib.suppress(InputError):
+            list(workbook_rows(path, "x.xlsx"))

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 import get_tags_train
 from get_tags_train.cli.main import app
-from get_tags_train.core.csv import as_cell, of_cell, read_columns, write_csv
+from get_tags_train.core.csv import as_cell, of_cell, write_csv
 from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.tables import read_columns
 from get_tags_train.model import training_record
 from get_tags_train.model.tagger import TagModel, TagScore
 from get_tags_train.serving.predict import TextPrediction, lines

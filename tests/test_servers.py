@@ -20,7 +20,7 @@ from databases import Proxy, fill, mariadb, postgresql, read, settings_for, sile
 from killing import kill_extractions
 from sqlalchemy import CHAR, BigInteger, Numeric, String, Uuid, create_engine, text
 
-from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import Event, Notice
 from get_tags_train.core.settings import Settings, Source
 from get_tags_train.data.database import open_engine
@@ -60,8 +60,8 @@ def settings(url: str, tmp_path: Path, demo_tokenizer_folder: Path) -> Settings:
 def opened(settings: Settings, **queries: str) -> DocumentSource:
     database = settings.database
     queries = {"documents_query": database.documents_query, "tags_query": database.tags_query, **queries}
-    with as_user_errors(settings):
-        return DocumentSource(open_engine(settings), **queries)
+    with as_user_errors(settings.database):
+        return DocumentSource(open_engine(settings.database, settings.home), **queries)
 
 
 def test_texts_and_tags_come_as_they_are(settings: Settings) -> None:
@@ -109,6 +109,27 @@ def test_ids_of_every_type(settings: Settings, ids: list[Any], id_type: Any) -> 
     parsed, unusable = source.parse_ids([str(i).upper() if "-4" in str(i) else str(i) for i in ids])
     assert unusable == []
     assert len(read(source, parsed.ids.to_pylist())) == 3
+
+
+@pytest.mark.parametrize("column", ["id", "text", "title"])
+def test_two_columns_of_one_name_are_refused_by_it(settings: Settings, column: str) -> None:
+    fill(settings.database.url, DOCUMENTS, PAIRS)
+    query = f"SELECT id, title, text, '1' AS {column} FROM documents"
+    with pytest.raises(InputError) as caught:
+        opened(settings, documents_query=query)
+    assert caught.value.message == f"[database] documents_query has two columns {column}."
+
+
+def test_ids_beyond_64_bits_are_refused_with_what_to_cast(settings: Settings) -> None:
+    ids = [decimal.Decimal(1), decimal.Decimal("9" * 30)]
+    fill(settings.database.url, [(i, None, "x") for i in ids], [], id_type=Numeric(38, 0))
+    with pytest.raises(InputError, match=r"not all integers of 64 bits: 9{30}") as caught:
+        opened(settings).read_ids()
+    assert "CAST(... AS varchar(50)) AS id" in caught.value.hint
+    as_text = "SELECT CAST(id AS char(50)) AS id, title, text FROM documents"
+    tags = "SELECT CAST(document_id AS char(50)) AS id, 'a' AS tag FROM document_tags"
+    listed = opened(settings, documents_query=as_text, tags_query=tags).read_ids().ids.to_pylist()
+    assert [i.strip() for i in listed] == ["1", "9" * 30]
 
 
 def test_ids_that_differ_in_case_stay_distinct(settings: Settings) -> None:
@@ -168,8 +189,8 @@ def test_a_query_that_is_wrong_is_told_in_words(settings: Settings) -> None:
 @pytest.mark.parametrize("url", ["mariadb"], indirect=True)
 def test_a_wrong_password_is_told_in_words(url: str, tmp_path: Path) -> None:
     settings = settings_for(tmp_path, url=url.replace("geheim", "falsch"))
-    with pytest.raises(GetTagsError, match="Access denied") as caught, as_user_errors(settings):
-        open_engine(settings).connect()
+    with pytest.raises(GetTagsError, match="Access denied") as caught, as_user_errors(settings.database):
+        open_engine(settings.database, settings.home).connect()
     assert "GET_TAGS_DATABASE_PASSWORD" in caught.value.hint
     assert "falsch" not in caught.value.message + caught.value.hint
 
@@ -177,11 +198,11 @@ def test_a_wrong_password_is_told_in_words(url: str, tmp_path: Path) -> None:
 @on_our_own_servers
 def test_the_database_is_opened_for_reading(settings: Settings) -> None:
     fill(settings.database.url, DOCUMENTS[:1], PAIRS[:1])
-    engine = open_engine(settings)
+    engine = open_engine(settings.database, settings.home)
     for _ in range(2):  # a connection of the pool stays so
         with (
             pytest.raises(GetTagsError, match=r"(?i)read.only"),
-            as_user_errors(settings),
+            as_user_errors(settings.database),
             engine.connect() as connection,
         ):
             connection.execute(text("DELETE FROM documents"))
@@ -191,12 +212,12 @@ def test_the_database_is_opened_for_reading(settings: Settings) -> None:
 @on_our_own_servers
 def test_a_query_that_takes_too_long_is_ended(settings: Settings) -> None:
     hasty = settings.model_copy(update={"database": settings.database.model_copy(update={"timeout_seconds": 1})})
-    engine = open_engine(hasty)
+    engine = open_engine(hasty.database, hasty.home)
     query = "SELECT pg_sleep(20)" if engine.dialect.name == "postgresql" else "SELECT SLEEP(20) FROM (SELECT 1) q"
     started = time.monotonic()
     with (
         pytest.raises(GetTagsError, match="takes too long") as caught,
-        as_user_errors(hasty),
+        as_user_errors(hasty.database),
         engine.connect() as connection,
     ):
         connection.execute(text(query))
@@ -260,9 +281,9 @@ def test_a_server_that_stays_away(settings: Settings, proxy: Proxy) -> None:
     fill(settings.database.url, DOCUMENTS, PAIRS)
     gone = through(proxy, settings, retry_seconds=2)
     heard: list[tuple[str, float]] = []
-    with as_user_errors(gone):
+    with as_user_errors(gone.database):
         source = DocumentSource(
-            open_engine(gone),
+            open_engine(gone.database, gone.home),
             gone.database.documents_query,
             gone.database.tags_query,
             retry_seconds=gone.database.retry_seconds,
@@ -282,7 +303,9 @@ def test_waiting_for_a_server_can_be_ended(settings: Settings, proxy: Proxy) -> 
     fill(settings.database.url, DOCUMENTS, PAIRS)
     gone, database = through(proxy, settings), settings.database
     queries = database.documents_query, database.tags_query
-    source = DocumentSource(open_engine(gone), *queries, retry_seconds=60, on_retry=lambda *_: paused.set())
+    source = DocumentSource(
+        open_engine(gone.database, gone.home), *queries, retry_seconds=60, on_retry=lambda *_: paused.set()
+    )
     paused = threading.Event()
     proxy.close()
 

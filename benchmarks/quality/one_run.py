@@ -172,8 +172,8 @@ def read_from(input_ids: NDArray[np.int32], start: int, context_length: int) -> 
     return np.concatenate([input_ids[:1], body, input_ids[-1:]])
 
 
-class _Learner(TrainingStep):
-    """The product's learner with what a variant changes."""
+class _VariantStep(TrainingStep):
+    """The product's training step with what a variant changes."""
 
     def change(self, variant: Variant) -> None:
         """Take over the variant's rates."""
@@ -186,8 +186,8 @@ class _Learner(TrainingStep):
         if variant.pooler_rate is None and variant.layer_decay == 1 and variant.embedding_rate is None:
             return
         layers = self._model.config.num_hidden_layers
-        groups, rates, names = [], [], []
-        for name, parameter in self._named.items():
+        groups = []
+        for name, parameter in self._model.named_parameters():
             rate = self._training.learning_rate
             if "word_embeddings" in name and variant.embedding_rate:
                 rate = variant.embedding_rate
@@ -199,11 +199,8 @@ class _Learner(TrainingStep):
                 layer = re.search(r"\.layer\.(\d+)\.", name)
                 rate *= variant.layer_decay ** (layers - 1 - int(layer[1]) if layer else layers)
             decay = self._training.weight_decay * (parameter.ndim > 1)
-            groups.append({"params": [parameter], "weight_decay": decay})
-            rates.append(rate)
-            names.append(name)
+            groups.append({"params": [(name, parameter)], "weight_decay": decay, "peak_lr": rate})
         self._optimizer = torch.optim.AdamW(groups, fused=True)
-        self._peak_rates, self._names = rates, names
 
     def average(self) -> None:
         """Count the weights of now into their moving average."""
@@ -245,7 +242,7 @@ class _Learner(TrainingStep):
 
 
 def _ours(plan: Plan, data: RealSet, name: str, seed: int) -> tuple[NDArray[np.float32], dict[str, Any]]:
-    """The product's learner over the product's course, best epoch by the selecting documents."""
+    """The product's training step over the product's schedule, best epoch by the selecting documents."""
     variant = VARIANTS[name]
     training = _settings(plan, variant, seed)
     if variant.reduced:
@@ -268,32 +265,32 @@ def _ours(plan: Plan, data: RealSet, name: str, seed: int) -> tuple[NDArray[np.f
         documents.mask_token_id = load_tokenizer(plan.base_model).mask_token_id
     if variant.head_penalty:
         fit_head(model, documents, data.train, variant.head_penalty)
-    learner = _Learner(model, documents, training, ProcessGroup("cpu"), "cpu")
-    learner.change(variant)
-    course = Schedule(data.train, data.selecting, documents.lengths, training, int(training.batch_size), 5)
-    epochs, best, ended = list[list[float]](), (-1.0, learner.best_weights()), 0.0
+    training_step = _VariantStep(model, documents, training, ProcessGroup("cpu"), "cpu")
+    training_step.change(variant)
+    schedule = Schedule(data.train, data.selecting, documents.lengths, training, int(training.batch_size), 5)
+    epochs, best, ended = list[list[float]](), (-1.0, training_step.best_weights()), 0.0
     with prepared_device("cpu", deterministic=False):
-        for number, rows in enumerate(course.batches(0)):
+        for number, rows in enumerate(schedule.batches(0)):
             documents.chance = np.random.default_rng([seed, number])
-            learner.step(number, rows, course.rate(number))
+            training_step.step(number, rows, schedule.learning_rate_share(number))
             documents.chance = None
-            learner.average()
-            if (number + 1) % course.steps_per_epoch == 0:
+            training_step.average()
+            if (number + 1) % schedule.steps_per_epoch == 0:
                 ended = time.process_time()
-                weights = learner.best_weights()
-                scored = learner.score(data.selecting, weights)
+                weights = training_step.best_weights()
+                scored = training_step.score(data.selecting, weights)
                 precision = precision_at_k(data.labels[data.selecting], scored, 5)
                 epochs.append([round(p, 4) for p in precision])
                 if sum(precision) >= best[0]:
                     best = (sum(precision), weights)
     logits = np.zeros((len(data.texts), len(data.tags)), np.float32)
     other = np.concatenate([data.selecting, data.test])
-    logits[other] = learner.score(other, best[1])
+    logits[other] = training_step.score(other, best[1])
     if variant.pooled:
         whole = np.zeros_like(logits)
-        whole[other] = learner.score_whole(other, best[1])
+        whole[other] = training_step.score_whole(other, best[1])
         _write(plan, data, f"{name}, pooled", seed, whole, {"seconds": 0})
-    return logits, {"epochs": epochs, "ended": ended, "tokens": course.tokens}
+    return logits, {"epochs": epochs, "ended": ended, "tokens": schedule.tokens}
 
 
 def _linear(data: RealSet, seed: int) -> tuple[NDArray[np.float32], dict[str, Any]]:

@@ -8,7 +8,7 @@ import torch
 from starts import append_mean_layer, attend_evenly, attend_evenly_by_half, keep_layers, pass_through_pooler
 from torch.nn.functional import log_softmax, logsigmoid
 
-from get_tags_train.training.step import LOSSES, Loss, bce, zlpr
+from get_tags_train.training.losses import LOSSES, Loss, bce, zlpr
 
 
 @dataclass(frozen=True)

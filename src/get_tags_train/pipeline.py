@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from get_tags_train.data.prepared import PreparedData
     from get_tags_train.evaluation.linear_baseline import LinearBaseline
+    from get_tags_train.model.metadata import ModelMetadata
     from get_tags_train.splits.eval_set import EvalSet
     from get_tags_train.splits.held_out import HeldOut
     from get_tags_train.splits.test_samples import Samples
@@ -82,7 +83,7 @@ class _Split:
 
     @property
     def untrained(self) -> "NDArray[np.bool_]":
-        return self.left_out | self.held_out.selecting
+        return self.left_out | self.held_out.validation
 
 
 @keep_awake("a model is being made")
@@ -95,6 +96,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     from get_tags_train.deployment.api_switch import ApiSwitch
     from get_tags_train.evaluation import evaluate, report
     from get_tags_train.maintenance.retention import keep_newest
+    from get_tags_train.model.metadata import own_metadata
 
     started = perf_counter()
     inputs = _check_inputs(settings, on_event)
@@ -102,8 +104,10 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     split = _split(settings, data, inputs.samples, on_event)
     model_dir = _train(settings, inputs, data, split, on_event)
     report.write_pages(model_dir)
-    has_baseline = settings.evaluation.baseline
-    baseline = _train_baseline(settings.training, data, split, model_dir, on_event) if has_baseline else None
+    metadata = own_metadata(model_dir)
+    baseline = None
+    if settings.evaluation.baseline:
+        baseline = _train_baseline(settings.training, data, split, metadata.seconds, on_event)
     evaluation = evaluate.evaluate(
         model_dir,
         inputs.test_set,
@@ -111,11 +115,11 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
         top_k=settings.evaluation.top_k,
         device=inputs.device,
         on_event=on_event,
-        rivals=evaluate.Rivals(evaluate.find_live(model_dir, settings.live_dir), baseline),
+        references=evaluate.References(evaluate.find_live(model_dir, settings.live_dir), baseline),
     )
     report.record(model_dir, evaluation, on_event)
     seconds = round(perf_counter() - started, 3)
-    result = RunResult(data_result, _describe_model(model_dir), evaluation.as_json(), False, None, seconds)
+    result = RunResult(data_result, _describe_model(model_dir, metadata), evaluation.as_json(), False, None, seconds)
     if should_deploy(result):
         keep_versions, api = settings.deploy.keep_versions, ApiSwitch.of(settings.deploy, token=settings.serve.token)
         live = deploy.deploy(model_dir, settings.live_dir, keep_versions=keep_versions, on_event=on_event, api=api)
@@ -125,11 +129,11 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
 
 
 def assist(settings: Settings) -> None:
-    """Train along with the main process of several, which torchrun or `accelerate launch` has started."""
+    """Train along with the main process of several, which torchrun has started."""
     from get_tags_train.model.device import choose_device
-    from get_tags_train.training.train import assist as train_along
+    from get_tags_train.training.train import train_as_worker
 
-    train_along(settings.home, choose_device(settings.training.device))
+    train_as_worker(settings.home, choose_device(settings.training.device))
 
 
 def _check_inputs(settings: Settings, on_event: OnEvent) -> _Inputs:
@@ -178,7 +182,7 @@ def _train(settings: Settings, inputs: _Inputs, data: "PreparedData", split: _Sp
     """The folder of the trained model."""
     from get_tags_train.training.train import train
 
-    validation = split.held_out.selecting
+    validation = split.held_out.validation
     try:
         return train(
             settings,
@@ -187,23 +191,23 @@ def _train(settings: Settings, inputs: _Inputs, data: "PreparedData", split: _Sp
             tokenizer=inputs.tokenizer,
             device=inputs.device,
             on_event=on_event,
-            selecting=validation if validation.any() else None,
+            validation=validation if validation.any() else None,
         )
     except KeyboardInterrupt:
         raise TrainingInterrupted(_("The training was interrupted."), data.name) from None
 
 
 def _train_baseline(
-    training: TrainingSettings, data: "PreparedData", split: _Split, model_dir: Path, on_event: OnEvent
+    training: TrainingSettings, data: "PreparedData", split: _Split, training_seconds: float, on_event: OnEvent
 ) -> "LinearBaseline":
     """The linear baseline, trained on the model's documents in a share of its time."""
     from get_tags_train.evaluation import linear_baseline
-    from get_tags_train.model.metadata import own_metadata
     from get_tags_train.splits.training_set import choose_training_set
 
     training_set = choose_training_set(data, split.untrained, training.min_tag_count)
-    seconds = own_metadata(model_dir).seconds
-    return linear_baseline.fit(data, training_set, training_seconds=seconds, seed=training.seed, on_event=on_event)
+    return linear_baseline.fit(
+        data, training_set, training_seconds=training_seconds, seed=training.seed, on_event=on_event
+    )
 
 
 def _held_out_sets(data: "PreparedData", held_out: "HeldOut") -> "dict[str, EvalSet]":
@@ -212,17 +216,14 @@ def _held_out_sets(data: "PreparedData", held_out: "HeldOut") -> "dict[str, Eval
     from get_tags_train.splits.held_out import newest_of, texts_and_labels
 
     sets = {}
-    if held_out.reported.any():
-        sets["held_out"] = EvalSet.of_documents(HELD_OUT, *texts_and_labels(data, held_out.reported))
-    if (newest := newest_of(data, held_out.reported)) is not None:
+    if held_out.test.any():
+        sets["held_out"] = EvalSet.of_documents(HELD_OUT, *texts_and_labels(data, held_out.test))
+    if (newest := newest_of(data, held_out.test)) is not None:
         sets["newest"] = EvalSet.of_documents(NEWEST, *texts_and_labels(data, newest))
     return sets
 
 
-def _describe_model(model_dir: Path) -> ModelResult:
-    from get_tags_train.model.metadata import own_metadata
-
-    metadata = own_metadata(model_dir)
+def _describe_model(model_dir: Path, metadata: "ModelMetadata") -> ModelResult:
     return ModelResult(
         name=model_dir.name,
         path=str(model_dir),

@@ -8,6 +8,7 @@ import pytest
 
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.home import (
+    check_home,
     data_dir,
     data_names,
     find_data,
@@ -39,6 +40,15 @@ def make_live(live_dir: Path, name: str) -> Path:
     folder.mkdir(parents=True)
     (live_dir / "current").write_text(name + "\n", encoding="utf-8")
     return folder
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names there are Unicode")
+def test_a_home_whose_name_is_not_utf8_is_refused_by_its_bytes(tmp_path: Path) -> None:
+    check_home(tmp_path / "casă")
+    with pytest.raises(InputError) as caught:
+        check_home(tmp_path / os.fsdecode(b"cas\xe3"))
+    assert caught.value.message == f"The path of the home is not UTF-8: {tmp_path}/cas\\xe3."
+    assert "GET_TAGS_HOME" in caught.value.hint
 
 
 def test_the_first_version_of_a_home_is_1(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Finishing: the home's tags_map.csv merges, renames and drops tags, and is part of what the data are made of."""
+"""Assembling: the home's tags_map.csv merges, renames and drops tags, and is part of what the data are made of."""
 
 import sqlite3
 from pathlib import Path

@@ -33,15 +33,15 @@ def test_the_pairs_are_those_that_comparing_all_finds(texts: list[str], examples
     assert set(zip(found.documents.tolist(), found.examples.tolist(), strict=True)) == pairs_by_hand(texts, examples)
 
 
-def test_counting_in_small_parts_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counting_a_few_texts_at_once_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [changed(text, every) for text in texts_of(6) for every in (8, 10, 20)]
     whole = Finder(shingle(texts)).find(shingle(texts))
-    monkeypatch.setattr(near_duplicates, "_MOST_HITS", 10)
+    monkeypatch.setattr(near_duplicates, "_TEXTS_AT_ONCE", 2)
     parts = Finder(shingle(texts)).find(shingle(texts))
     assert all((one == other).all() for one, other in zip(whole, parts, strict=True))
 
 
-def test_twins_among_documents_with_their_similarity(tmp_path: Path) -> None:
+def test_near_duplicates_among_documents_with_their_similarity(tmp_path: Path) -> None:
     texts = texts_of(5)
     data = prepared(tmp_path / "tags_v1", [(n, text, ["a"]) for n, text in enumerate([*texts, changed(texts[1])])])
     found = find_near_duplicates(shingle([texts[1].upper(), "nimic din toate acestea"]), data)
@@ -51,7 +51,7 @@ def test_twins_among_documents_with_their_similarity(tmp_path: Path) -> None:
     assert found.similarity.tolist() == pytest.approx([1, 32 / 48])
 
 
-def test_no_examples_have_no_twins(tmp_path: Path) -> None:
+def test_no_examples_have_no_near_duplicates(tmp_path: Path) -> None:
     data = prepared(tmp_path / "tags_v1", [(1, "unu doi", ["a"])])
     assert not len(find_near_duplicates(shingle([]), data).documents)
     assert not len(find_near_duplicates(shingle(["!"]), data).documents)

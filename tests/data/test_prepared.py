@@ -17,6 +17,7 @@ from transformers import AutoTokenizer
 
 from get_tags_train.core.arrow import list_column, list_rows
 from get_tags_train.core.errors import GetTagsError, InputError
+from get_tags_train.data import read
 from get_tags_train.data.extract import extract
 from get_tags_train.data.prepared import FORMAT, DocumentDigests, PreparedData, document_schema
 
@@ -86,11 +87,40 @@ def test_documents_are_read_back(original: Path) -> None:
     data.verify()
 
 
-def test_datasets_opens_the_files(original: Path) -> None:
-    opened = datasets.Dataset.from_file(str(original / "documents-00000.arrow"))
+def test_datasets_opens_the_folder(original: Path) -> None:
+    opened = datasets.load_from_disk(str(original))
+    assert isinstance(opened, datasets.Dataset)
     assert opened.column_names == ["id", "text", "source_hash", "text_hash", "tags", "date", "input_ids"]
-    assert opened["id"][:] == [3, 7]
-    assert opened[1]["tags"] == [1, 2]
+    assert opened.num_rows == 2
+    assert opened.features["tags"] == datasets.List(datasets.Value("int32"))
+    (batch,) = PreparedData(original).batches()
+    assert [opened[0], opened[1]] == batch.to_pylist()
+
+
+def test_datasets_opens_all_shards_in_stored_order(
+    tmp_path: Path, demo_tokenizer_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read, "SHARD_DOCUMENTS", 2)
+    documents = [(n, None, f"Textul al {n}-lea") for n in range(1, 6)]
+    fill(f"sqlite:///{tmp_path / 'test.db'}", documents, [(n, f"t{n}") for n in range(1, 6)])
+    settings = settings_for(tmp_path, training={"base_model": str(demo_tokenizer_folder)}, database={"page_size": 1})
+    data = PreparedData(Path(extract(settings, silent).path))
+    assert len(data.document_paths) == 3
+    opened = datasets.load_from_disk(str(data.folder))
+    assert opened["id"][:] == [1, 2, 3, 4, 5]
+    assert [[data.tags[tag] for tag in row] for row in opened["tags"]] == [[f"t{n}"] for n in range(1, 6)]
+    data.verify()
+
+
+def test_data_made_before_datasets_opened_them_are_read(folder: Path, original: Path) -> None:
+    added = {"dataset_info.json", "state.json"}
+    for name in added:
+        (folder / name).unlink()
+    kept = {name: entry for name, entry in PreparedData(original).manifest.files.items() if name not in added}
+    edit_json(folder / "manifest.json", lambda manifest: {**manifest, "files": kept})
+    data = PreparedData(folder)
+    data.verify()
+    assert [i for batch in data.batches() for i in batch.column("id").to_pylist()] == [3, 7]
 
 
 def test_the_manifest_lists_every_file(original: Path) -> None:

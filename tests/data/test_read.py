@@ -130,7 +130,13 @@ def test_text_is_stored_clean_with_its_title(home: Home) -> None:
 def test_only_the_data_are_left(home: Home) -> None:
     result = home.extract()
     assert names_in(data_dir(home.folder)) == ["tags_v1"]
-    assert names_in(Path(result.path)) == ["documents-00000.arrow", "manifest.json", "tags.json"]
+    assert names_in(Path(result.path)) == [
+        "dataset_info.json",
+        "documents-00000.arrow",
+        "manifest.json",
+        "state.json",
+        "tags.json",
+    ]
 
 
 def test_documents_that_nothing_is_left_of(home: Home) -> None:
@@ -150,15 +156,15 @@ def test_null_and_repeated_ids_are_told(home: Home) -> None:
 
 
 def test_the_checksum_depends_on_nothing_but_the_documents(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reuse, "find_earlier", lambda *_: None)
+    monkeypatch.setattr(reuse, "find_reusable", lambda *_: None)
     checksums = {home.extract().checksum}
-    for page_size, piece_documents in [(1, 5000), (2, 3), (500, 1), (3, 4)]:
-        monkeypatch.setattr(read, "PIECE_DOCUMENTS", piece_documents)
+    for page_size, shard_documents in [(1, 5000), (2, 3), (500, 1), (3, 4)]:
+        monkeypatch.setattr(read, "SHARD_DOCUMENTS", shard_documents)
         result = home.extract(database={"page_size": page_size})
         checksums.add(result.checksum)
         assert ids_of(result) == [1, 7, 9]
         assert PreparedData(Path(result.path)).manifest.conflicting_duplicates == 1
-    monkeypatch.setattr(read, "PIECE_SECONDS", 0.0)
+    monkeypatch.setattr(read, "SHARD_SECONDS", 0.0)
     checksums.add(
         home.extract(list(reversed(DOCUMENTS)), list(reversed(list(TAGS))), database={"page_size": 2}).checksum
     )
@@ -177,57 +183,57 @@ def test_whatever_changes_a_document_changes_the_checksum(home: Home) -> None:
     assert len(checksums) == 5
 
 
-# --- what an earlier extraction has already ---
+# --- unchanged documents are reused ---
 
 
-def taken(result: DataResult) -> int:
+def reused(result: DataResult) -> int:
     return PreparedData(Path(result.path)).manifest.taken_from_earlier
 
 
-@pytest.mark.parametrize("piece_documents", [2, 5000])
-def test_what_has_not_changed_is_taken_from_the_newest_data(
-    home: Home, monkeypatch: pytest.MonkeyPatch, piece_documents: int
+@pytest.mark.parametrize("shard_documents", [2, 5000])
+def test_what_has_not_changed_is_reused_from_the_newest_data(
+    home: Home, monkeypatch: pytest.MonkeyPatch, shard_documents: int
 ) -> None:
-    monkeypatch.setattr(read, "PIECE_DOCUMENTS", piece_documents)
+    monkeypatch.setattr(read, "SHARD_DOCUMENTS", shard_documents)
     home.extract()
     changed: Documents = [*DOCUMENTS[1:], (9, "Titlu", "Contractul de vânzare"), (10, None, "Un text nou")]
     tags = [*TAGS[1:], (9, "vânzări"), (10, "legi")]
     second = home.extract(changed, tags)
     # 1 and 7 are as they were; 2 and 8 were joined into them, and have other white space.
-    assert taken(second) == 2
-    assert "are taken from tags_v1" in home.notices()
+    assert reused(second) == 2
+    assert "Unchanged documents are reused from tags_v1" in home.notices()
     assert ids_of(second) == [1, 7, 9, 10]
-    monkeypatch.setattr(reuse, "find_earlier", lambda *_: None)
+    monkeypatch.setattr(reuse, "find_reusable", lambda *_: None)
     full = home.extract(changed, tags)
-    assert (taken(full), full.checksum) == (0, second.checksum)
+    assert (reused(full), full.checksum) == (0, second.checksum)
     assert rows(full) == rows(second)
 
 
 def test_documents_are_found_in_any_order_and_under_other_ids(home: Home) -> None:
     home.extract()
-    assert taken(home.extract_ids([9, 7, 1])) == 3
+    assert reused(home.extract_ids([9, 7, 1])) == 3
     renumbered = [(i + 100, title, text) for i, title, text in DOCUMENTS if i is not None]
-    assert taken(home.extract(renumbered, [(i + 100, tag) for i, tag in TAGS])) == 3
+    assert reused(home.extract(renumbered, [(i + 100, tag) for i, tag in TAGS])) == 3
 
 
-def test_nothing_is_taken_from_damaged_data(home: Home) -> None:
+def test_nothing_is_reused_from_damaged_data(home: Home) -> None:
     first = home.extract()
     path = Path(first.path) / "documents-00000.arrow"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(bytes(content))
     second = home.extract()
-    assert (taken(second), second.checksum) == (0, first.checksum)
-    assert "Nothing is taken from tags_v1: " in home.notices()
+    assert (reused(second), second.checksum) == (0, first.checksum)
+    assert "Nothing is reused from tags_v1: " in home.notices()
 
 
-def test_nothing_is_taken_from_data_of_another_tokenizer(home: Home, demo_home: Path) -> None:
+def test_nothing_is_reused_from_data_of_another_tokenizer(home: Home, demo_home: Path) -> None:
     home.extract()
     other = json.loads((home.base_model / "tokenizer.json").read_text(encoding="utf-8"))
     other["normalizer"] = {"type": "Lowercase"}
     home.base_model = Path(shutil.copytree(home.base_model, home.folder / "other"))
     (home.base_model / "tokenizer.json").write_text(json.dumps(other), encoding="utf-8")
-    assert taken(home.extract()) == 0
+    assert reused(home.extract()) == 0
 
 
 # --- ids of a file ---
@@ -278,7 +284,7 @@ def stop_after(events: int) -> Any:
 
 
 def test_a_run_stopped_anywhere_is_continued(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read, "PIECE_DOCUMENTS", 2)
+    monkeypatch.setattr(read, "SHARD_DOCUMENTS", 2)
     whole = home.extract(database={"page_size": 1})
     events = len(home.events)
     for at in range(2, events - 2):
@@ -294,7 +300,7 @@ def test_a_run_stopped_anywhere_is_continued(home: Home, monkeypatch: pytest.Mon
         assert result.checksum == whole.checksum
         assert result.resumed == bool(partial)
         assert not [name for name in names_in(data_dir(home.folder)) if not re.fullmatch(r"tags_v\d+", name)]
-        assert names_in(Path(result.path))[-2:] == ["manifest.json", "tags.json"]
+        assert names_in(Path(result.path))[-3:] == ["manifest.json", "state.json", "tags.json"]
 
 
 def test_another_plan_is_not_continued(home: Home) -> None:
@@ -310,7 +316,7 @@ def test_another_plan_is_not_continued(home: Home) -> None:
 
 
 def test_a_failing_database_leaves_the_work_to_continue(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read, "PIECE_DOCUMENTS", 2)
+    monkeypatch.setattr(read, "SHARD_DOCUMENTS", 2)
     whole = home.extract()
     original, calls = read.DocumentSource.page, []
 
@@ -335,12 +341,12 @@ def test_an_older_tools_files_are_left_alone(home: Home) -> None:
     assert names_in(data_dir(home.folder)) == ["tags_v7_old.pkl", "tags_v8"]
 
 
-# The command itself, its pieces small and its database slow enough to be killed in the middle.
+# The command itself, its shards small and its database slow enough to be killed in the middle.
 SLOW_COMMAND = """
 import sys, time
 from get_tags_train.cli import main
 from get_tags_train.data import read
-read.PIECE_DOCUMENTS = 40
+read.SHARD_DOCUMENTS = 40
 page = read.DocumentSource.page
 def slow(self, ids):
     time.sleep(0.01)
@@ -409,7 +415,9 @@ def test_a_killed_command_is_continued(small_demo: Path, demo_checksum: str) -> 
     assert result["checksum"] == demo_checksum
     assert names_in(data_dir(small_demo)) == ["tags_v1"]
     assert not [
-        name for name in names_in(Path(result["path"])) if not re.match(r"documents-|manifest|tags\.json", name)
+        name
+        for name in names_in(Path(result["path"]))
+        if not re.match(r"documents-|manifest|dataset_info|state|tags\.json", name)
     ]
     PreparedData(Path(result["path"])).verify()
     assert sorted(name for name in names_in(small_demo)) == sorted(

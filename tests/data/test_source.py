@@ -4,14 +4,16 @@ import re
 import sqlite3
 import uuid
 from collections.abc import Iterator
-from datetime import date, datetime
+from contextlib import closing
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from databases import Documents, Tags, fill, read, tag_number
-from sqlalchemy import Engine, String, Uuid, create_engine, event
+from sqlalchemy import Engine, String, create_engine, event
 from sqlalchemy.dialects.mssql.pyodbc import dialect as mssql_dialect
 from sqlalchemy.types import TypeEngine
 
@@ -19,17 +21,8 @@ from get_tags_train.core.config import load_settings
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.settings import DatabaseSettings
 from get_tags_train.data import source
-from get_tags_train.data.source import (
-    DECLARED_TYPES,
-    TAGS_UNREADABLE,
-    TOO_LONG,
-    UNDECODABLE,
-    DocumentSource,
-    RawDocument,
-    pages,
-    parse_date,
-    sql_server_id_type,
-)
+from get_tags_train.data.queries import DECLARED_TYPES
+from get_tags_train.data.source import TAGS_UNREADABLE, TOO_LONG, UNDECODABLE, DocumentSource, RawDocument
 
 DOCUMENTS: Documents = [
     (3, "Titlu", "al treilea"),
@@ -112,11 +105,6 @@ def test_of_a_repeated_id_the_first_row_is_taken(database: Database) -> None:
     assert read(source, [1]) == [RawDocument(1, "a", "unu", ["t"])]
 
 
-def test_pages_cut_the_list() -> None:
-    assert list(pages(pa.array([1, 2, 3, 4, 5]), 2)) == [[1, 2], [3, 4], [5]]
-    assert list(pages(pa.array([], pa.int64()), 2)) == []
-
-
 def test_ids_of_a_file_keep_its_order(database: Database) -> None:
     listed, unusable = database.source().parse_ids(["20", "3", "007", "-1", "x", "3", "1.5", "9" * 30, "+1"])
     assert listed.ids.to_pylist() == [20, 3, 7, -1, 1]
@@ -193,6 +181,41 @@ def test_ids_of_two_kinds(database: Database) -> None:
     assert "CAST" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("cell", "kind"), [("x'6162'", "bytes"), ("1.5", "float"), ("CAST(name AS BLOB)", "bytes"), ("2e0", "float")]
+)
+def test_a_tag_that_is_no_text_is_refused_by_the_name_of_its_column(database: Database, cell: str, kind: str) -> None:
+    query = f"SELECT document_id AS id, {cell} AS tag FROM document_tags JOIN tags ON tags.id = tag_id"
+    with pytest.raises(GetTagsError, match=f"The column tag of tags_query holds {kind}, not text"):
+        database.source(tags_query=query).page([3])
+
+
+def test_a_tag_that_is_an_integer_is_its_digits(database: Database) -> None:
+    query = "SELECT document_id AS id, 2024 AS tag FROM document_tags JOIN tags ON tags.id = tag_id WHERE name = 'a'"
+    assert read(database.source(tags_query=query), [3])[0].tags == ["2024"]
+
+
+@pytest.mark.parametrize("column", ["title", "text"])
+def test_a_text_that_is_bytes_is_refused_by_the_name_of_its_column(database: Database, column: str) -> None:
+    other = "text" if column == "title" else "title"
+    query = f"SELECT id, {other}, CAST(text AS BLOB) AS {column} FROM documents"
+    with pytest.raises(GetTagsError, match=f"The column {column} of documents_query holds bytes, not text"):
+        database.source(documents_query=query).page([3])
+
+
+def test_ids_with_a_fraction_match_nothing_else(tmp_path: Path) -> None:
+    sqlite3.register_converter("numeric38", lambda raw: Decimal(raw.decode()))
+    path = tmp_path / "test.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE documents (id numeric38, text TEXT)")
+        connection.executemany("INSERT INTO documents VALUES (?, 'x')", [["1"], ["1.50"]])
+    engine = create_engine(f"sqlite:///{path}", connect_args={"detect_types": sqlite3.PARSE_DECLTYPES})
+    source = DocumentSource(engine, "SELECT id, text FROM documents", "SELECT id, text AS tag FROM documents")
+    with pytest.raises(InputError, match=r"not all integers of 64 bits: 1\.5"):
+        source.read_ids()
+    engine.dispose()
+
+
 def test_no_documents_at_all(database: Database) -> None:
     with pytest.raises(InputError, match="returns no documents"):
         database.source([], [])
@@ -219,26 +242,6 @@ def test_a_date_is_optional(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (datetime(2026, 11, 24, 14, 3), date(2026, 11, 24)),
-        (date(2026, 11, 24), date(2026, 11, 24)),
-        ("2026-11-24T14:03:00Z", date(2026, 11, 24)),
-        ("24.11.2026", date(2026, 11, 24)),
-        ("4/1/2026 10:00", date(2026, 1, 4)),
-        ("2026-02-30", None),
-        ("20261124", None),
-        ("24.11.20261", None),
-        ("nedatat", None),
-        (None, None),
-        (20261124, None),
-    ],
-)
-def test_what_is_a_date(value: object, expected: date | None) -> None:
-    assert parse_date(value) == expected
-
-
-@pytest.mark.parametrize(
     ("queries", "message"),
     [
         (
@@ -260,6 +263,43 @@ def test_a_missing_column_is_named(database: Database, queries: dict[str, str], 
         database.source(**queries)
     assert caught.value.message == message
     assert "SELECT ... AS" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("queries", "said"),
+    [
+        ({"documents_query": "SELECT id, title AS text, text FROM documents"}, "documents_query has two columns text"),
+        ({"documents_query": "SELECT id, title AS TEXT, text FROM documents"}, "documents_query has two columns text"),
+        ({"documents_query": "SELECT a.*, b.id FROM documents a, documents b"}, "documents_query has two columns id"),
+        ({"documents_query": "SELECT *, 'x' AS title FROM documents"}, "documents_query has two columns title"),
+        (
+            {"documents_query": "SELECT id, text, '' AS date, '' AS date FROM documents"},
+            "documents_query has two columns date",
+        ),
+        (
+            {"documents_query": "SELECT id, text, title AS tags, '' AS tags FROM documents", "tags_query": ""},
+            "documents_query has two columns tags",
+        ),
+        (
+            {"tags_query": "SELECT document_id AS id, name AS tag, id FROM document_tags JOIN tags ON id = tag_id"},
+            "tags_query has two columns id",
+        ),
+        (
+            {"tags_query": "SELECT document_id AS id, name AS tag, 1 AS tag FROM document_tags, tags"},
+            "tags_query has two columns tag",
+        ),
+    ],
+)
+def test_two_columns_of_one_name_are_refused_by_it(database: Database, queries: dict[str, str], said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        database.source(**queries)
+    assert caught.value.message == f"[database] {said}."
+    assert f"SELECT ... AS other_{said.split()[-1]}" in caught.value.hint
+
+
+def test_two_columns_of_one_name_that_are_not_read_do_no_harm(database: Database) -> None:
+    source = database.source(documents_query="SELECT id, text, 1 AS extra, 2 AS extra, 'x' AS \"t:1\" FROM documents")
+    assert read(source, [3]) == [RawDocument(3, None, "al treilea", ["b", "a"])]
 
 
 @pytest.mark.parametrize(
@@ -320,32 +360,6 @@ def test_a_lookup_without_an_index_is_slower_than_a_scan(database: Database) -> 
     assert lookups["documents_query"].by_id > 2 * lookups["documents_query"].by_scan
     alone = database.source([(1, "a", "x")], [], documents_query=TAGS_COLUMN, tags_query="")
     assert set(alone.time_lookups([1])) == {"documents_query"}
-
-
-@pytest.mark.system
-@pytest.mark.parametrize(
-    ("declared", "type_name", "is_max"),
-    [
-        ("varchar(20)", "SQL_VARCHAR", False),
-        ("char(8)", "SQL_VARCHAR", False),
-        ("varchar(max)", "SQL_VARCHAR", True),
-        ("nvarchar(50)", "SQL_WVARCHAR", False),
-        ("nchar(5)", "SQL_WVARCHAR", False),
-        ("sysname", "SQL_WVARCHAR", True),
-    ],
-)
-def test_sql_server_gets_ids_as_their_columns_type(declared: str, type_name: str, is_max: bool) -> None:
-    import pyodbc
-
-    impl = sql_server_id_type(declared).sql.dialect_impl(mssql_dialect())
-    odbc_type = getattr(pyodbc, type_name)
-    assert impl.get_dbapi_type(pyodbc) == ((odbc_type, 0, 0) if is_max else odbc_type)
-
-
-def test_sql_server_gets_guids_as_guids() -> None:
-    kind = sql_server_id_type("uniqueidentifier")
-    assert isinstance(kind.sql, Uuid)
-    assert kind.to_database(GUIDS[0]) == uuid.UUID(GUIDS[0])
 
 
 def test_sql_server_is_asked_for_the_type_of_the_ids() -> None:

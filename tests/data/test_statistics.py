@@ -1,4 +1,4 @@
-"""Figures over prepared data, against numbers worked by hand and against plain Python."""
+"""Statistics of prepared data and what differs between two, against numbers worked by hand and plain Python."""
 
 import json
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ Documents = Mapping[int | str, tuple[str, set[str]]]
 
 
 class Writer:
-    """Writes documents as a complete tags_vX, in two files, with some real manifest's facts."""
+    """Writes documents as a complete tags_vX, in two files, with the rest of some real manifest."""
 
     def __init__(self, manifest: dict[str, Any]) -> None:
         self.manifest = manifest
@@ -79,23 +79,23 @@ def lengths(*numbers: int) -> list[list[int]]:
     return [[9] * number for number in numbers]
 
 
-def test_figures_worked_by_hand(write: Writer, tmp_path: Path) -> None:
+def test_statistics_worked_by_hand(write: Writer, tmp_path: Path) -> None:
     tags: list[set[str]] = [{"a"}, {"a", "b"}, {"a", "b", "c"}, {"a"}, {"a"}]
     documents = {n: (f"text {n}", names) for n, names in enumerate(tags)}
-    figures = compute_statistics(write(tmp_path / "tags_v1", documents, lengths(3, 64, 65, 511, 512)))
-    assert figures.tags_by_documents == {"1": 1, "2-9": 2, "10-99": 0, "100-999": 0, "1000 or more": 0}
-    assert figures.most_frequent_tags == [
+    found = compute_statistics(write(tmp_path / "tags_v1", documents, lengths(3, 64, 65, 511, 512)))
+    assert found.tags_by_documents == {"1": 1, "2-9": 2, "10-99": 0, "100-999": 0, "1000 or more": 0}
+    assert found.most_frequent_tags == [
         {"tag": "a", "documents": 5},
         {"tag": "b", "documents": 2},
         {"tag": "c", "documents": 1},
     ]
     # Nearest rank among 1 1 1 2 3: the 1st, 2nd, 3rd, 4th and 5th.
-    assert figures.tags_per_document == Spread(1.6, {"5": 1, "25": 1, "50": 1, "75": 2, "95": 3})
-    assert figures.tokens_per_document == Spread(231.0, {"5": 3, "25": 64, "50": 65, "75": 511, "95": 512})
-    assert figures.documents_by_tokens == {
+    assert found.tags_per_document == Spread(1.6, {"5": 1, "25": 1, "50": 1, "75": 2, "95": 3})
+    assert found.tokens_per_document == Spread(231.0, {"5": 3, "25": 64, "50": 65, "75": 511, "95": 512})
+    assert found.documents_by_tokens == {
         "1-64": 2, "65-128": 1, "129-192": 0, "193-256": 0, "257-320": 0, "321-384": 0, "385-448": 0, "449-512": 2,
     }  # fmt: skip
-    assert (figures.cut, figures.cut_share) == (1, 0.2)
+    assert (found.cut, found.cut_share) == (1, 0.2)
 
 
 def test_the_steps_of_the_tag_histogram(write: Writer, tmp_path: Path) -> None:
@@ -120,22 +120,22 @@ def test_unknown_tokens(write: Writer, tmp_path: Path, unknown_id: int | None, r
 
 def test_a_shorter_context_is_cut_at_its_own_length(write: Writer, tmp_path: Path) -> None:
     documents = {n: (str(n), {"a"}) for n in range(3)}
-    figures = compute_statistics(write(tmp_path / "tags_v1", documents, lengths(100, 99, 2), context_length=100))
-    assert figures.documents_by_tokens == {"1-64": 1, "65-100": 2}
-    assert figures.cut == 1
+    found = compute_statistics(write(tmp_path / "tags_v1", documents, lengths(100, 99, 2), context_length=100))
+    assert found.documents_by_tokens == {"1-64": 1, "65-100": 2}
+    assert found.cut == 1
 
 
 def test_real_data(small_home: Path) -> None:
     data = PreparedData(data_dir(small_home) / "tags_v1")
     tags = [len(row) for batch in data.batches() for row in batch.column("tags").to_pylist()]
     tokens = [len(row) for batch in data.batches() for row in batch.column("input_ids").to_pylist()]
-    figures = compute_statistics(data)
-    assert sum(figures.tags_by_documents.values()) == data.manifest.tags
-    assert sum(figures.documents_by_tokens.values()) == data.manifest.documents_kept
-    assert figures.tags_per_document.mean == round(float(np.mean(tags)), 2)
-    for percent, value in figures.tokens_per_document.percentiles.items():
+    found = compute_statistics(data)
+    assert sum(found.tags_by_documents.values()) == data.manifest.tags
+    assert sum(found.documents_by_tokens.values()) == data.manifest.documents_kept
+    assert found.tags_per_document.mean == round(float(np.mean(tags)), 2)
+    for percent, value in found.tokens_per_document.percentiles.items():
         assert value == np.percentile(tokens, int(percent), method="inverted_cdf")
-    assert figures.unknown_token_rate is not None
+    assert found.unknown_token_rate is not None
 
 
 def shown(difference: Difference) -> dict[str, list[Any]]:

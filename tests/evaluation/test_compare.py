@@ -5,8 +5,8 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from get_tags_train.evaluation.compare import FEWEST, Comparison, Opponent, compare
-from get_tags_train.evaluation.scorecard import Predictions
+from get_tags_train.evaluation.compare import FEWEST, Comparison, Reference, compare
+from get_tags_train.evaluation.predictions import Predictions
 from get_tags_train.evaluation.tag_changes import TagChanges, deploy_concerns, tag_changes
 from get_tags_train.splits.eval_set import HELD_OUT, EvalSet
 
@@ -15,7 +15,7 @@ TAGS = ["a", "b"]
 UNSEEN = np.zeros(EXAMPLES, bool)
 
 
-def scored(right: int, groups: np.ndarray | None = None) -> Predictions:
+def predictions(right: int, groups: np.ndarray | None = None) -> Predictions:
     """A model that puts the one true tag, a, first for the first `right` of the examples."""
     examples = EvalSet.of_documents(HELD_OUT, [f"text {n}" for n in range(EXAMPLES)], [["a"]] * EXAMPLES)
     examples = replace(examples, groups=np.arange(EXAMPLES) if groups is None else groups)
@@ -23,10 +23,14 @@ def scored(right: int, groups: np.ndarray | None = None) -> Predictions:
     return Predictions.of(examples, TAGS, y_score)
 
 
+def live(own: Predictions, seen: np.ndarray | None) -> Reference:
+    return Reference("live", "old", "the live model old", own, seen)
+
+
 def against(
-    own: int, other: int, seen: np.ndarray | None = UNSEEN, rival_seen: np.ndarray | None = UNSEEN
+    own: int, other: int, seen: np.ndarray | None = UNSEEN, live_seen: np.ndarray | None = UNSEEN
 ) -> Comparison:
-    return compare(scored(own), seen, Opponent("live", "old", scored(other), rival_seen), 1)
+    return compare(predictions(own), seen, live(predictions(other), live_seen), 1)
 
 
 def test_better_worse_and_not_distinguishable() -> None:
@@ -56,22 +60,22 @@ def test_where_nothing_can_be_told_it_says_how_many_examples_would() -> None:
 
 def test_near_duplicates_make_it_harder_to_tell() -> None:
     groups = np.arange(EXAMPLES) // 20
-    alone = compare(scored(90), UNSEEN, Opponent("live", "old", scored(75), UNSEEN), 1)
-    grouped = compare(scored(90, groups), UNSEEN, Opponent("live", "old", scored(75, groups), UNSEEN), 1)
+    alone = compare(predictions(90), UNSEEN, live(predictions(75), UNSEEN), 1)
+    grouped = compare(predictions(90, groups), UNSEEN, live(predictions(75, groups), UNSEEN), 1)
     assert (alone.verdict, grouped.verdict) == ("better", "not distinguishable")
 
 
 def test_only_what_neither_was_trained_on_counts() -> None:
-    seen, rival_seen = UNSEEN.copy(), UNSEEN.copy()
-    seen[:10], rival_seen[5:30] = True, True
-    found = against(90, 70, seen, rival_seen)
+    seen, live_seen = UNSEEN.copy(), UNSEEN.copy()
+    seen[:10], live_seen[5:30] = True, True
+    found = against(90, 70, seen, live_seen)
     assert (found.examples, found.trained_on) == (70, 30)
     assert found.difference_at_k == {"1": pytest.approx((60 - 40) / 70, abs=1e-6)}
 
 
-def test_a_live_model_that_knows_its_test_set_by_heart_is_refused() -> None:
-    by_heart = np.ones(EXAMPLES, bool)
-    found = against(60, 100, rival_seen=by_heart)
+def test_a_live_model_that_was_trained_on_its_test_set_is_refused() -> None:
+    everything = np.ones(EXAMPLES, bool)
+    found = against(60, 100, live_seen=everything)
     assert found.verdict == "no fair comparison"
     assert found.sentence == (
         "No fair comparison with the live model old: of 100 examples one of the two was trained on 100; none is left, "
@@ -81,9 +85,9 @@ def test_a_live_model_that_knows_its_test_set_by_heart_is_refused() -> None:
 
 
 def test_a_live_model_that_does_not_say_what_it_was_trained_on_is_refused() -> None:
-    assert against(60, 100, rival_seen=None).sentence == (
-        "No fair comparison with the live model old: it keeps no record of what it was trained on, so it may know "
-        "these examples by heart."
+    assert against(60, 100, live_seen=None).sentence == (
+        "No fair comparison with the live model old: it keeps no record of what it was trained on, so it may have seen "
+        "these examples."
     )
     assert "the new one keeps no record" in against(60, 100, seen=None).sentence
 
@@ -109,10 +113,14 @@ def test_what_speaks_against_a_deployment() -> None:
     assert deploy_concerns({"comparisons": [better], "tag_changes": nothing, "held_out": None}) == []
     assert deploy_concerns({"comparisons": [better], "held_out": {"comparisons": [worse]}}) == [worse["sentence"]]
     lost = deploy_concerns({"comparisons": [], "tag_changes": {"came": [], "gone": ["taxe"], "renamed": []}})
-    assert lost == ["A tag that the live model names would come no more: taxe."]
+    assert lost == ["The new model no longer predicts: taxe."]
 
 
 def test_a_linear_model_that_is_better_does_not_speak_against_a_deployment() -> None:
-    linear = asdict(compare(scored(70), UNSEEN, Opponent("baseline", "linear", scored(90), UNSEEN), 1))
+    linear = asdict(
+        compare(
+            predictions(70), UNSEEN, Reference("baseline", "linear", "the linear baseline", predictions(90), UNSEEN), 1
+        )
+    )
     assert linear["verdict"] == "worse"
     assert deploy_concerns({"comparisons": [linear]}) == []

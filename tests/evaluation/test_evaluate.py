@@ -1,4 +1,4 @@
-"""Evaluation: figures worked by hand, on scores made by hand; and what of it stays with the model."""
+"""Evaluation: metrics worked by hand, on scores made by hand; and what of it stays with the model."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from get_tags_train.core.files import read_json
 from get_tags_train.data.extract import extract
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.evaluation import evaluate as stage
-from get_tags_train.evaluation.evaluate import Evaluation, Rivals, evaluate, find_live
+from get_tags_train.evaluation.evaluate import Evaluation, References, evaluate, find_live
 from get_tags_train.evaluation.report import record
 from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.splits.eval_set import EvalSet
@@ -212,7 +212,7 @@ def test_the_table_of_tags_by_hand(tmp_path: Path, folder: Path) -> None:
     assert rows["x"] == {"support": 2, "precision": None, "recall": 0.0, "f1": 0.0, "named": 0}
 
 
-def test_f1_and_tags_never_named_by_hand(tmp_path: Path, folder: Path) -> None:
+def test_f1_and_tags_never_predicted_by_hand(tmp_path: Path, folder: Path) -> None:
     found = scored(tmp_path, folder, top_k=1)
     assert found.micro_f1 == pytest.approx(2 * 3 / (6 + 7), abs=1e-6)  # 3 right of 6 predicted and 7 true ones
     assert found.macro_f1 == pytest.approx((0.5 + 1 + 0 + 0) / 4)  # a, b, and the unknown x and y
@@ -234,7 +234,7 @@ def test_the_live_model_is_scored_on_the_same_examples(tmp_path: Path, small_mod
     live = Path(shutil.copytree(small_model, tmp_path / "live"))
     for folder in (live, new := Path(shutil.copytree(small_model, tmp_path / "new"))):
         np.save(folder / "trained_texts.npy", np.zeros(0, np.uint64))
-    found = evaluate(new, real_set(demo_home), top_k=2, device="cpu", on_event=silent, rivals=Rivals(live))
+    found = evaluate(new, real_set(demo_home), top_k=2, device="cpu", on_event=silent, references=References(live))
     (comparison,) = found.comparisons
     assert (comparison.examples, comparison.verdict) == (120, "not distinguishable")
     assert comparison.rival_precision_at_k == found.precision_at_k
@@ -249,7 +249,7 @@ def test_a_live_model_that_was_trained_on_the_test_set_is_refused(
     by_heart = [int.from_bytes(text_hash(text)[:8], "little") for text in test_set.texts]
     np.save(live / "trained_texts.npy", np.sort(np.array(by_heart, np.uint64)))
     np.save(new / "trained_texts.npy", np.zeros(0, np.uint64))
-    found = evaluate(new, test_set, top_k=2, device="cpu", on_event=silent, rivals=Rivals(live))
+    found = evaluate(new, test_set, top_k=2, device="cpu", on_event=silent, references=References(live))
     assert found.comparisons[0].verdict == "no fair comparison"
     events: list[Event] = []
     own = evaluate(live, test_set, top_k=2, device="cpu", on_event=events.append)
@@ -271,7 +271,7 @@ def test_a_live_model_that_knows_the_test_set_by_heart_is_refused(
     none, tokenizer = np.zeros(data.manifest.documents_kept, bool), load_tokenizer(base_model)
     live = train(settings, data, none, tokenizer=tokenizer, device="cpu", on_event=silent)
     known = replace(test_set, texts=test_set.texts[:60], raw_texts=texts, labels=labels, groups=test_set.groups[:60])
-    found = evaluate(small_model, known, top_k=1, device="cpu", on_event=silent, rivals=Rivals(live))
+    found = evaluate(small_model, known, top_k=1, device="cpu", on_event=silent, references=References(live))
     (comparison,) = found.comparisons
     assert comparison.rival_precision_at_k["1"] > 0.9 > found.precision_at_k["1"]  # it would win by far
     assert comparison.verdict == "no fair comparison"
@@ -285,7 +285,7 @@ def test_a_live_model_of_another_tool_is_refused(tmp_path: Path, small_model: Pa
     np.save(new / "trained_texts.npy", np.zeros(0, np.uint64))
     live = find_live(new, live_dir)
     assert live == live_dir / "get_tags"
-    found = evaluate(new, real_set(demo_home), top_k=2, device="cpu", on_event=silent, rivals=Rivals(live))
+    found = evaluate(new, real_set(demo_home), top_k=2, device="cpu", on_event=silent, references=References(live))
     assert found.comparisons[0].sentence.startswith("No fair comparison with the live model get_tags: it keeps no rec")
     assert found.tag_changes is not None
     assert found.tag_changes.gone == []
@@ -298,7 +298,7 @@ def test_a_live_model_that_does_not_load_does_not_spoil_the_evaluation(
     (live / "model.safetensors").write_bytes(b"torn")
     events: list[Event] = []
     found = evaluate(
-        small_model, real_set(demo_home), top_k=1, device="cpu", on_event=events.append, rivals=Rivals(live)
+        small_model, real_set(demo_home), top_k=1, device="cpu", on_event=events.append, references=References(live)
     )
     assert found.comparisons == []
     assert any("no comparison with the live model" in e.message for e in events if isinstance(e, Notice))

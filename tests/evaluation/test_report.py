@@ -16,7 +16,7 @@ from get_tags_train.core.events import Event, Notice
 from get_tags_train.core.files import read_json, write_json
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.evaluation import charts, report
-from get_tags_train.evaluation.evaluate import Evaluation, Rivals, evaluate
+from get_tags_train.evaluation.evaluate import Evaluation, References, evaluate
 from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.model.training_record import write_training_record
 from get_tags_train.splits.eval_set import HELD_OUT, EvalSet
@@ -48,12 +48,18 @@ def model(tmp_path: Path, small_home: Path, small_model: Path) -> Path:
     return folder
 
 
-def scored(model: Path, **rivals: Any) -> Evaluation:
+def scored(model: Path, **references: Any) -> Evaluation:
     tags = [entry["tag"] for entry in read_json(model / METADATA_FILE)["tags"]][:3]
     texts = [f"{EVIL} numărul {n}" for n in range(30)]
     test_set = EvalSet.of_documents(HELD_OUT, texts, [[tags[n % 3], EVIL] for n in range(30)])
     return evaluate(
-        model, test_set, top_k=3, device="cpu", on_event=silent, rivals=Rivals(**rivals), further={"held_out": test_set}
+        model,
+        test_set,
+        top_k=3,
+        device="cpu",
+        on_event=silent,
+        references=References(**references),
+        further={"held_out": test_set},
     )
 
 
@@ -105,7 +111,7 @@ def test_the_page_speaks_of_the_live_model(model: Path, tmp_path: Path) -> None:
     assert "live model" in page
 
 
-def test_a_model_that_was_not_scored_yet_has_its_pages(model: Path) -> None:
+def test_a_model_that_was_not_evaluated_yet_has_its_pages(model: Path) -> None:
     report.write_pages(model)
     page = (model / "report.html").read_text(encoding="utf-8")
     assert "Documents by their tokens" in page
@@ -162,15 +168,15 @@ def test_only_the_newest_evaluation_keeps_what_is_long(model: Path) -> None:
     assert not {"worst_examples", "tags"} & (first.keys() | first["held_out"].keys())
 
 
-def test_a_set_that_has_judged_many_models_is_said_to(model: Path) -> None:
+def test_many_evaluations_on_one_test_set_are_warned_of(model: Path) -> None:
     found, events = scored(model), list[Event]()
-    for n in range(report.MANY_JUDGED):
+    for n in range(report.MANY_EVALUATED):
         other = model.with_name(f"other-{n}")
         other.mkdir()
         write_json(other / "get_tags.json", {"evaluations": [{"samples_sha256": found.samples_sha256}]})
     report.record(model, found, events.append)
     (notice,) = [event for event in events if isinstance(event, Notice)]
-    assert f"have judged {report.MANY_JUDGED + 1} models" in notice.message
+    assert f"{report.MANY_EVALUATED + 1} models were evaluated on these" in notice.message
 
 
 def test_names_of_lines_do_not_lie_on_each_other() -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import f1_score, label_ranking_average_precision_score, ndcg_score, precision_score
 
+from get_tags_train.metrics import ranking
 from get_tags_train.metrics.ranking import (
     average_precision,
     best_precision,
@@ -38,6 +39,30 @@ def test_ties_go_by_column() -> None:
 
 def test_no_more_than_all_columns_are_ranked() -> None:
     assert rank(scores([[0.1, 0.2]]), 5).tolist() == [[1, 0]]
+
+
+@st.composite
+def rankings(draw: st.DrawFn) -> tuple[np.ndarray, int]:
+    """Scores with many ties, infinities and NaN, up to all columns alike, and a k."""
+    shape = draw(st.tuples(st.integers(0, 5), st.integers(0, 12)))
+    values = st.sampled_from([0.0, -0.0, 0.25, 0.5, np.float32(0.1), -np.inf, np.inf, np.nan])
+    return draw(hnp.arrays(np.float32, shape, elements=values)), draw(st.integers(1, 14))
+
+
+@given(rankings())
+def test_the_first_k_are_those_of_a_full_stable_sort(case: tuple[np.ndarray, int]) -> None:
+    y_score, k = case
+    assert rank(y_score, k).tolist() == np.argsort(-y_score, axis=1, kind="stable")[:, :k].tolist()
+
+
+def test_batches_of_rows_do_not_change_the_ranking(monkeypatch: pytest.MonkeyPatch) -> None:
+    y_true, y_score = np.random.default_rng(4).random((2, 50, 30)).astype(np.float32)
+    y_score = y_score.round(1)
+    counts = (y_true < 0.2).sum(axis=1) + 1
+    whole = (rank(y_score, 7), average_precision(y_true < 0.2, y_score, counts))
+    monkeypatch.setattr(ranking, "_CELLS_AT_ONCE", 100)  # three rows at once
+    assert np.array_equal(rank(y_score, 7), whole[0])
+    assert np.array_equal(average_precision(y_true < 0.2, y_score, counts), whole[1])
 
 
 def test_precision_by_hand() -> None:
@@ -149,7 +174,7 @@ def test_ndcg_and_average_precision_equal_scikit_learns() -> None:
     assert average_precision(y_true, y_score, counts).mean() == pytest.approx(expected)
 
 
-def test_f1_equals_scikit_learns_and_is_0_for_a_tag_that_nobody_names() -> None:
+def test_f1_equals_scikit_learns_and_is_0_for_a_tag_that_is_never_predicted() -> None:
     generator = np.random.default_rng(3)
     y_true, y_pred = generator.random((30, 6)) < 0.3, generator.random((30, 6)) < 0.3
     y_true[:, 5] = y_pred[:, 5] = False

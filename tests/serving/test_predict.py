@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from databases import silent
+from openpyxl import load_workbook
 
+from get_tags_train.core.errors import InputError
 from get_tags_train.core.events import Event, Notice, StageProgress
 from get_tags_train.model import tagger as model_module
 from get_tags_train.model.tagger import TagModel, TagScore, batches_by_length
-from get_tags_train.serving.predict import TextPrediction, lines, predict_texts
+from get_tags_train.serving.predict import TextPrediction, file_format, lines, predict_texts, write_predictions
 from get_tags_train.serving.text_files import Texts
 
 NAMED = [TextPrediction("a", [TagScore("drept; civil", 0.9), TagScore('"șomaj"', 0.25)]), TextPrediction("b", [])]
@@ -106,6 +108,31 @@ def test_json_lines_have_an_object_for_each_text() -> None:
 def test_json_is_one_list() -> None:
     assert [len(entry["tags"]) for entry in json.loads("".join(lines(NAMED, "json")))] == [2, 0]
     assert json.loads("".join(lines(NAMED[:1], "json")))[0]["tags"][1] == {"tag": '"șomaj"', "score": 0.25}
+
+
+def test_a_workbook_has_a_row_for_each_tag_and_no_formula(tmp_path: Path) -> None:
+    results = [TextPrediction("00001", [TagScore("=1+1", 0.9), TagScore("TVA", 0.25)]), TextPrediction("b", [])]
+    write_predictions(tmp_path / "x.xlsx", results, "xlsx")
+    header, *rows = load_workbook(tmp_path / "x.xlsx").active.iter_rows()
+    assert [cell.value for cell in header] == ["id", "tag", "score"]
+    assert [[cell.value for cell in row] for row in rows] == [
+        ["00001", "=1+1", 0.9], ["00001", "TVA", 0.25], ["b", None, None],
+    ]  # fmt: skip
+    assert [cell.data_type for cell in rows[0]] == ["s", "s", "n"]
+
+
+def test_what_is_written_goes_by_the_ending(tmp_path: Path) -> None:
+    for name, start in {"x.csv": b"\xef\xbb\xbfid,tag", "x.jsonl": b'{"id"', "x.json": b"[{", "x.xlsx": b"PK"}.items():
+        path = tmp_path / name
+        write_predictions(path, NAMED, file_format(path))
+        assert path.read_bytes().startswith(start)
+    assert file_format(Path("x.dat"), "jsonl") == "jsonl"
+
+
+@pytest.mark.parametrize("name", ["x.tsv", "x.txt", "x.xls", "x.docx"])
+def test_an_ending_that_says_nothing_of_what_to_write_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=f"{name} has the ending"):
+        file_format(Path(name))
 
 
 def test_lines_for_people() -> None:

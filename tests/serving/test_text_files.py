@@ -2,14 +2,17 @@
 
 import json
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from table_files import FORMS, Form, write_sheet, write_table
 
 from get_tags_train.core.csv import write_csv
 from get_tags_train.core.errors import InputError
+from get_tags_train.core.excel import write_workbook
 from get_tags_train.serving.text_files import Text, Texts
 
 LETTERS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x00"), min_size=1, max_size=30)
@@ -94,3 +97,108 @@ def test_whatever_is_written_is_read_again(written: list[str]) -> None:
         assert [text.text for text in Texts.of_file(path)] == written
         path = write(Path(folder) / "a.jsonl", "".join(json.dumps({"text": text}) + "\n" for text in written))
         assert [text.text for text in Texts.of_file(path)] == written
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_texts_are_the_same_in_every_file(tmp_path: Path, form: Form) -> None:
+    rows = [["Id", "Text"], ["00012", "unu, doi; trei\npatru\tcinci"], ["=1", "sase"]]
+    texts = Texts.of_file(write_table(tmp_path / form.name, rows, form))
+    assert list(texts) == [Text(*row) for row in rows[1:]] == list(texts)
+
+
+def test_one_column_of_a_romanian_excel_may_hold_commas(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", 'text\r\nArt. 1, alin. (2)\r\n"a; b"\r\n', "cp1250")
+    assert [text.text for text in Texts.of_file(path)] == ["Art. 1, alin. (2)", "a; b"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '["unu", {"id": 7, "text": "doi"}, {"text": "trei"}]',
+        '[\n  "unu",\n  {"id": 7.0,\n   "text": "doi"},\n  {"text": "trei"}\n]\n',
+        '"unu"\n{"id": 7, "text": "doi"}\n{"text": "trei"}\n',
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_json_file_is_an_array_or_values(tmp_path: Path, content: str, encoding: str) -> None:
+    texts = Texts.of_file(write(tmp_path / "a.json", content, encoding))
+    assert list(texts) == [Text("1", "unu"), Text("7", "doi"), Text("3", "trei")]
+
+
+@pytest.mark.parametrize(("name", "ending"), [("a.tsv", ".tsv"), ("a.tab", ".tab")])
+def test_a_tsv_file_is_a_table(tmp_path: Path, name: str, ending: str) -> None:
+    texts = Texts.of_file(write(tmp_path / name, "id\ttext\n7\tunu, doi; trei\n"))
+    assert list(texts) == [Text("7", "unu, doi; trei")]
+
+
+@pytest.mark.parametrize("name", ["a.docx", "a.pdf", "a.xls", "a.ods", "a.xlsb", "a.parquet", "a.zip", "a.odt"])
+def test_a_file_of_another_kind_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    assert f"{name} has the ending .{name[2:]}, and such files are not read" in refused(write(tmp_path / name, "x"))
+    assert list(Texts.of_file(tmp_path / name, format="txt")) == [Text("1", "x")]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a", "a.md", "a.html"])
+def test_a_text_of_another_name_is_one_text(tmp_path: Path, name: str) -> None:
+    assert list(Texts.of_file(write(tmp_path / name, "unu\ndoi"))) == [Text("1", "unu\ndoi")]
+
+
+def test_what_a_file_holds_and_what_it_is_called_must_agree(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"PK\x03\x04...")
+    assert "is no text file but a Word or Excel file" in refused(tmp_path / "a.txt")
+    assert "is no Excel workbook" in refused(write(tmp_path / "a.xlsx", "text\nunu\n"))
+    assert "--input-format csv" in refused(write_sheet(tmp_path / "b.xlsx", [["text"], ["unu"]]), format="csv")
+
+
+@pytest.mark.parametrize("half", ['{"id": "a\\ud83d", "text": "un\\ud83du"}', '{"id": "a", "text": "un\\ude00u"}'])
+def test_half_an_emoji_is_left_out_of_texts_and_ids(tmp_path: Path, half: str) -> None:
+    assert list(Texts.of_file(write(tmp_path / "a.jsonl", half))) == [Text("a", "unu")]
+    assert list(Texts.of_file(write(tmp_path / "a.json", f"[{half}]"))) == [Text("a", "unu")]
+
+
+@pytest.mark.parametrize("own", ["true", "1.5", "[1]", '{"a": 1}', "NaN"])
+def test_an_id_that_is_no_text_or_whole_number_is_refused(tmp_path: Path, own: str) -> None:
+    assert "line 1: id is no text or whole number" in refused(
+        write(tmp_path / "a.jsonl", f'{{"id": {own}, "text": "x"}}')
+    )
+
+
+@pytest.mark.parametrize(("own", "read"), [("null", ""), ("7.0", "7"), ("7", "7"), ('"07"', "07")])
+def test_an_id_is_a_text_or_a_whole_number(tmp_path: Path, own: str, read: str) -> None:
+    assert list(Texts.of_file(write(tmp_path / "a.jsonl", f'{{"id": {own}, "text": "x"}}'))) == [Text(read, "x")]
+
+
+def test_the_column_called_text_is_the_text(tmp_path: Path) -> None:
+    rows = "document,content,text\n7,alta,unu\n"
+    assert [text.text for text in Texts.of_file(write(tmp_path / "a.csv", rows))] == ["unu"]
+    several = refused(write(tmp_path / "b.csv", "document,content\n7,unu\n"))
+    assert "several columns that may be the text: document, content" in several
+    assert "several columns" in refused(write(tmp_path / "a.jsonl", '{"document": "7", "content": "unu"}'))
+    assert "two columns called corp" in refused(write(tmp_path / "c.csv", "corp,corp\na,b\n"), columns=["corp"])
+
+
+def test_an_error_of_excel_in_a_text_is_named_by_its_row(tmp_path: Path) -> None:
+    path = write_sheet(tmp_path / "a.xlsx", [["text", "x"], ["unu", "#N/A"], ["#REF!", "y"]])
+    assert "line 3: Excel's error #REF!" in refused(path)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx", "a.json", "a.jsonl"])
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, name: str) -> None:
+    """600 texts of 20,000 letters are 24 MB."""
+    path, text = tmp_path / name, "ț" * 20_000
+    rows = ((f"{n}", f"{n} {text}") for n in range(600))
+    if name == "a.csv":
+        write_csv(path, [("id", "text"), *rows])
+    elif name == "a.xlsx":
+        write_workbook(path, ("id", "text"), rows)
+    else:
+        objects = (json.dumps({"id": own, "text": text}) for own, text in rows)
+        path.write_text("\n".join(objects) if name == "a.jsonl" else f"[{','.join(objects)}]", encoding="utf-8")
+    tracemalloc.start()
+    try:
+        texts = Texts.of_file(path)
+        assert sum(len(text.text) for text in texts) >= 12_000_000
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(texts) == 600
+    assert peak < 15_000_000

@@ -54,8 +54,13 @@ def similar_pairs(rows: list[Document], some: NDArray[np.bool_], others: NDArray
 
 def test_the_share_is_held_out_in_two_halves(tmp_path: Path) -> None:
     found = held(tmp_path, data_of(tmp_path, documents(200)))
-    assert (found.selecting.sum(), found.reported.sum(), found.reserved.sum(), found.twins.sum()) == (10, 10, 0, 0)
-    assert not (found.selecting & found.reported).any()
+    assert (found.validation.sum(), found.test.sum(), found.reserved.sum(), found.near_duplicates.sum()) == (
+        10,
+        10,
+        0,
+        0,
+    )
+    assert not (found.validation & found.test).any()
     assert found.left_out.sum() == 20
     assert len(lines(tmp_path)) == 21
 
@@ -81,7 +86,7 @@ def test_what_was_held_out_stays_so_when_documents_come_and_go(tmp_path: Path) -
     still = {i for i in ids_of(first, before.left_out) if int(i) > 20}
     assert still <= ids_of(grown, after.left_out)
     assert after.left_out.sum() == 28  # a tenth of 280
-    assert {i for i in ids_of(first, before.selecting) if int(i) > 20} <= ids_of(grown, after.selecting)
+    assert {i for i in ids_of(first, before.validation) if int(i) > 20} <= ids_of(grown, after.validation)
     assert len(lines(tmp_path)) == 1 + 20 + 28 - len(still)
     again = held(tmp_path, first)
     assert before.left_out.sum() <= again.left_out.sum()
@@ -92,10 +97,10 @@ def test_whole_groups_are_held_out_and_no_twin_is_trained_on(tmp_path: Path) -> 
     rows = documents(100)
     rows += [(1000 + i, changed(text), tags) for i, text, tags in rows[:60]]
     found = held(tmp_path, data_of(tmp_path, rows), 0.2)
-    kept = found.selecting | found.reported
+    kept = found.validation | found.test
     assert 28 <= kept.sum() <= 32
     assert similar_pairs(rows, kept, ~found.left_out) == 0
-    assert similar_pairs(rows, found.selecting, found.reported) == 0
+    assert similar_pairs(rows, found.validation, found.test) == 0
     assert similar_pairs(rows, kept, kept) > kept.sum()  # whole groups, not single documents
 
 
@@ -109,25 +114,25 @@ def test_a_large_family_is_not_held_out(tmp_path: Path) -> None:
 def test_a_new_twin_of_a_held_out_document_is_left_out(tmp_path: Path) -> None:
     rows = documents(200)
     first = data_of(tmp_path, rows)
-    chosen = int(np.flatnonzero(held(tmp_path, first).reported)[0])
+    chosen = int(np.flatnonzero(held(tmp_path, first).test)[0])
     new = (1001, changed(rows[chosen][1]).upper(), ["tag 0"])
     with_both = data_of(tmp_path, [*rows, new], "tags_v2")
-    assert ids_of(with_both, held(tmp_path, with_both).twins) == {"1001"}
+    assert ids_of(with_both, held(tmp_path, with_both).near_duplicates) == {"1001"}
     without_it = data_of(tmp_path, [*rows[:chosen], *rows[chosen + 1 :], new], "tags_v3")
-    assert ids_of(without_it, held(tmp_path, without_it).twins) == {"1001"}
+    assert ids_of(without_it, held(tmp_path, without_it).near_duplicates) == {"1001"}
 
 
 def test_a_held_out_document_whose_text_changes_is_known_by_both(tmp_path: Path) -> None:
     rows = documents(200)
     first = data_of(tmp_path, rows)
-    chosen = int(np.flatnonzero(held(tmp_path, first).reported)[0])
+    chosen = int(np.flatnonzero(held(tmp_path, first).test)[0])
     old_text, new_text = rows[chosen][1], texts_of(1, seed=7)[0]
     later = [*rows, (1001, changed(old_text), ["tag 0"]), (1002, changed(new_text), ["tag 0"])]
     later[chosen] = (rows[chosen][0], new_text, ["tag 0"])
     data = data_of(tmp_path, later, "tags_v2")
     found = held(tmp_path, data)
-    assert found.reported[chosen]
-    assert ids_of(data, found.twins) == {"1001", "1002"}
+    assert found.test[chosen]
+    assert ids_of(data, found.near_duplicates) == {"1001", "1002"}
 
 
 def test_test_samples_are_neither_chosen_nor_scored(tmp_path: Path) -> None:
@@ -137,8 +142,8 @@ def test_test_samples_are_neither_chosen_nor_scored(tmp_path: Path) -> None:
     taken[np.flatnonzero(first.left_out)[:4]] = True
     taken[0] = True
     found = held(tmp_path, data, taken=taken)
-    assert not ((found.selecting | found.reported) & taken).any()
-    assert (found.selecting | found.reported).sum() == 20
+    assert not ((found.validation | found.test) & taken).any()
+    assert (found.validation | found.test).sum() == 20
     assert found.reserved.sum() == 4
 
 
@@ -149,7 +154,7 @@ def test_none_are_chosen_when_it_is_off_but_those_of_before_stay_out(tmp_path: P
     before = held(tmp_path, data)
     off = held(tmp_path, data, 0)
     assert (off.left_out == before.left_out).all()
-    assert not (off.selecting | off.reported).any()
+    assert not (off.validation | off.test).any()
 
 
 def test_reserved_documents_are_for_nothing_else(tmp_path: Path) -> None:
@@ -158,19 +163,19 @@ def test_reserved_documents_are_for_nothing_else(tmp_path: Path) -> None:
     assert sorted(held_out_in(tmp_path, data).values()) == ["reserve"] * 7
     found = held(tmp_path, data)
     assert found.reserved.sum() == 7
-    assert not (found.reserved & (found.selecting | found.reported)).any()
+    assert not (found.reserved & (found.validation | found.test)).any()
 
 
 def test_the_newest_are_those_of_the_newest_tenth_of_all(tmp_path: Path) -> None:
     dates = {n: date(2026, 1, 1) + timedelta(days=n) for n in range(1, 401)}  # the last 99 have no date
     data = prepared(tmp_path / "tags_v1", documents(499), dates=dates)
-    reported = nobody(data)
-    reported[340:420] = True
-    newest = newest_of(data, reported)
+    test = nobody(data)
+    test[340:420] = True
+    newest = newest_of(data, test)
     assert newest is not None
     assert ids_of(data, newest) == {str(n) for n in range(361, 401)}
-    reported[361:] = False
-    assert newest_of(data, reported) is None  # too few
+    test[361:] = False
+    assert newest_of(data, test) is None  # too few
 
 
 def test_without_dates_none_are_the_newest(tmp_path: Path) -> None:

@@ -65,8 +65,8 @@ def test_examples_come_from_the_held_out_documents_that_do_not_select(tmp_path: 
     data = PreparedData(home / "tags_v1")
     found = hold_out(home, data, 0.1, np.zeros(200, bool))
     before = (home / "held_out.csv").read_bytes()
-    reported = {str(place) for place in np.flatnonzero(found.reported)}
-    assert {p.document_id for p in proposed(home, 10, 0)} == reported
+    test_documents = {str(place) for place in np.flatnonzero(found.test)}
+    assert {p.document_id for p in proposed(home, 10, 0)} == test_documents
     assert (home / "held_out.csv").read_bytes() == before
 
 
@@ -120,7 +120,7 @@ def test_added_documents_are_leaks_by_id_and_stay_held_out(tmp_path: Path) -> No
     assert leaks == []  # they are not trained on, so there is nothing to warn of
     found = hold_out(home, data, 0.1, leaked)
     assert found.reserved.sum() == 5
-    assert found.reported.sum() == 10
+    assert found.test.sum() == 10
 
 
 def test_a_document_longer_than_a_cell_of_excel_is_cut_between_words(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Clean text: HTML, spelling and spacing leave no trace, and what is no HTML stays."""
 
 import re
+import time
+import tracemalloc
 import unicodedata
 
 import pytest
@@ -14,7 +16,8 @@ PIECES = [
     "<p>", "</p>", "<b>", "</b>", "<br/>", "<td>", "</td>", "<script>", "</script>", "<style>", "<title>",
     "<head>", "<template>", "<textarea>", "<!--", "-->", "<!doctype", "<", ">", "&", "amp;", "&amp;", "&AMP;",
     "&lt;", "&gt;", "&#60;", "&#38;", "#x26;", "&nbsp;", "&#x1f;", "&#0;", "&#xD800;", "&notit;", "&icirc;",
-    "<![CDATA[", "]]>", "<y>", "a", "B", "5", "p", "ş", "Ţ", "ș", "s\u0327", "\u0327", "\u0326", "\u0301",
+    "<![CDATA[", "]]>", "<y>", "</y>", "<?xml", "?>", "<![if", "<p class=\"", "<noscript>", "<svg>",
+    "a", "B", "5", "p", "ş", "Ţ", "ș", "s\u0327", "\u0327", "\u0326", "\u0301",
     "\u0958", "'", "\"", "=", "/", " ", "\n", "\r\n", "\t", "\x0c", "\x1c", "\x85", "\xa0", "\x00", "\xad",
     "\u200b", "\u2028", "\ud800",
 ]  # fmt: skip
@@ -82,6 +85,80 @@ def test_clean_text_has_no_known_markup(text: str) -> None:
 )
 def test_html_goes_and_its_text_stays(text: str, clean: str) -> None:
     assert clean_text(text) == clean
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("Eticheta <style> lipsea.\nArt. 2 Prezenta lege", "Eticheta lipsea.\nArt. 2 Prezenta lege"),
+        ("Eticheta <script> lipsea.\nArt. 2", "Eticheta lipsea.\nArt. 2"),
+        ("<p>Semnul <!-- începe un comentariu.</p><p>Art. 2</p>", "Semnul începe un comentariu.\nArt. 2"),
+        ("<p>unu<template>doi</p>", "unu\ndoi"),
+        ("<p>unu <noscript>doi", "unu\ndoi"),
+        ("<p>În <head> se scrie titlul.</p><p>Art. 2 </head></p>", "În se scrie titlul.\nArt. 2"),
+        ("<head>Art. 1", "Art. 1"),
+        ("<p><![CDATA[Art. 1 Legea]]></p>", "Art. 1 Legea"),
+        ("<p><![CDATA[Art. 1 Legea</p>", "Art. 1 Legea"),
+        ("<p>unu]]> doi --> trei</p>", "unu]]> doi --> trei"),
+        ("<p>Art. 1</p><a href='act.html>Art. 2</a><p>Art. 3</p>", "Art. 1\nArt. 2\nArt. 3"),
+        ('<p>Art. 1 <a href="act.html\nArt. 2', 'Art. 1 <a href="act.html\nArt. 2'),
+        ("<p>Art. 1 <!atenție\nArt. 2", "Art. 1 <!atenție\nArt. 2"),
+        ("<p>Vezi <!DOCTYPE\nArt. 2", "Vezi <!DOCTYPE\nArt. 2"),
+        ("<p>unu<!-->doi<!--->trei</p>", "unudoitrei"),
+        ("<p>q ≤ 420 MJ/mp<br>420 &lt;q ≤ 840 sau > 12 m<br>doi</p>", "q ≤ 420 MJ/mp\n420 <q ≤ 840 sau > 12 m\ndoi"),
+        ("<p>a<b, c> d; if (a<x && q>r); <ion@x.ro></p>", "a<b, c> d; if (a<x && q>r); <ion@x.ro>"),
+    ],
+)
+def test_what_is_never_closed_takes_no_text_with_it(text: str, clean: str) -> None:
+    assert clean_text(text) == clean
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("<!--[if gte mso 9]><xml><w:x>9</w:x></xml><![endif]--><p>Word</p>", "Word"),
+        ("<style>p > b {} /* <p> */</style><p>unu</p>", "unu"),
+        ("<script>if (a < b) document.write('<p>nu</p>')</script>unu", "unu"),
+        ("<p>unu<STYLE type='text/css'>x</Style >doi</p>", "unudoi"),
+        ("<TD NOWRAP>unu</TD><td align = right >doi</td><hr noshade /><p class=MsoNormal/>trei", "unu doi\ntrei"),
+        ("<p\nclass='x'\n>unu</p\n>doi<a href=x title='a > b'>c</a>", "unu\ndoic"),
+        ("<?xml version='1.0'?><html lang='ro'><head><meta x><title>T</title></head><p>corp", "corp"),
+        ("<p>art.&nbsp5 &copy 2020 &#00000351;i &#x000219;i &#99999999999;</p>", "art. 5 © 2020 și și &#99999999999;"),
+        ("<p>" + "&#" + "9" * 5000 + ";</p>", "&#" + "9" * 5000 + ";"),
+    ],
+)
+def test_html_as_browsers_read_it(text: str, clean: str) -> None:
+    assert clean_text(text) == clean
+
+
+FONTS = "".join(f'<p><font color="#{number:06x}">Art. {number}' for number in range(8000))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (FONTS, 16_000),
+        ("<div>" * 100_000 + "Art. 1", 2),
+        ("<b>" * 40_000 + "Art. 1" + "</i>" * 40_000, 2),
+        ("<a " * 40_000 + "<p>Art. 1", 40_002),
+        ("<style>" * 30_000 + "Art. 1", 2),
+        ("<!--" * 30_000 + "<p>Art. 1", 2),
+        ("<table><td>" * 30_000 + "Art. 1", 2),
+        ('<p title="' * 30_000 + "Art. 1", 30_002),
+        ("<p>" + "&amp;" * 50_000 + "lt;Art. 1", 2),
+    ],
+    ids=["fonts", "divs", "misnested", "unclosed", "styles", "comments", "tables", "quotes", "ampersands"],
+)
+def test_time_and_memory_grow_with_the_text_alone(text: str, words: int) -> None:
+    tracemalloc.start()
+    started = time.process_time()
+    clean = clean_text(text)
+    seconds, peak = time.process_time() - started, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "Art. 1" in clean
+    assert len(clean.split()) == words
+    assert seconds < 20
+    assert peak < 100 * len(text)  # a parser's tree of the first took 40,000 bytes a character
 
 
 @pytest.mark.parametrize(

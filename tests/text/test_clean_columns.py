@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from get_tags_train.text.clean import EVERYDAY, clean_documents, clean_text, join_title, text_hash, text_hashes
+from get_tags_train.text.clean import clean_text, join_title, text_hash
+from get_tags_train.text.clean_columns import EVERYDAY, clean_documents, text_hashes
 
 AWKWARD = [
     "ș", "ş", "Ţ", "s\u0327", "a", "b", "a\u0306", "\u0301", "<p>", "</p>", "<", "&amp;", "&", " ", "  ", "\n", "\r\n",

@@ -1,6 +1,7 @@
 """Checkpoints: written whole, found again, and never mistaken for another run's."""
 
 import errno
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from safetensors import SafetensorError
 from get_tags_train.training.checkpoints import Checkpoints, Progress
 
 WEIGHTS = {"layer.weight": torch.arange(12.0).reshape(3, 4)}
-MOMENTS = {"exp_avg.layer.weight": torch.full((3, 4), 0.1), "exp_avg_sq.layer.weight": torch.full((3, 4), 0.2)}
+OPTIMIZER_STATE = {"exp_avg.layer.weight": torch.full((3, 4), 0.1), "exp_avg_sq.layer.weight": torch.full((3, 4), 0.2)}
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 def save(folder: Path, *steps: int, run: str = "ours") -> None:
     checkpoints = Checkpoints(folder, run, keep=2)
     for step in steps:
-        checkpoints.save(Progress(step=step), {"layer.weight": WEIGHTS["layer.weight"] + step}, MOMENTS)
+        checkpoints.save(Progress(step=step), {"layer.weight": WEIGHTS["layer.weight"] + step}, OPTIMIZER_STATE)
 
 
 def newest_step(folder: Path, run: str = "ours") -> int | None:
@@ -31,14 +32,14 @@ def newest_step(folder: Path, run: str = "ours") -> int | None:
 
 def test_all_comes_back_as_it_was(folder: Path) -> None:
     progress = Progress(7, ({"epoch": 1, "loss": 0.1 + 0.2, "precision_at_k": [0.5]},), 1, 1 / 3, 10, 12, 1.5, 64, 16)
-    Checkpoints(folder, "ours", keep=2).save(progress, WEIGHTS, MOMENTS)
+    Checkpoints(folder, "ours", keep=2).save(progress, WEIGHTS, OPTIMIZER_STATE)
     found = Checkpoints(folder, "ours", keep=2).newest()
     assert found is not None
     assert found.progress == progress
     assert {name: tensor.tolist() for name, tensor in found.weights.items()} == {
         name: tensor.tolist() for name, tensor in WEIGHTS.items()
     }
-    assert all(torch.equal(found.moments[name], tensor) for name, tensor in MOMENTS.items())
+    assert all(torch.equal(found.optimizer_state[name], tensor) for name, tensor in OPTIMIZER_STATE.items())
 
 
 def test_there_is_none_at_first(folder: Path) -> None:
@@ -98,7 +99,7 @@ def test_the_best_epochs_weights_stay_until_a_better_ones_are_safe(folder: Path)
     for epoch in (1, 2):
         checkpoints.keep_best(epoch, WEIGHTS)
     assert checkpoints.best_path(1).exists()
-    checkpoints.save(Progress(step=9, best_epoch=2), WEIGHTS, MOMENTS)
+    checkpoints.save(Progress(step=9, best_epoch=2), WEIGHTS, OPTIMIZER_STATE)
     assert not checkpoints.best_path(1).exists()
     assert checkpoints.best_path(2).exists()
 
@@ -116,3 +117,35 @@ def test_a_full_disk_leaves_the_one_before(folder: Path, monkeypatch: pytest.Mon
     assert caught.value.errno == errno.ENOSPC
     assert newest_step(folder) == 5
     assert [path.name for path in folder.iterdir()] == ["checkpoint-000000005"]
+
+
+def test_an_old_one_that_cannot_be_removed_does_not_fail_the_next(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(folder, 5, 6)
+
+    def held_open(path: Path) -> None:
+        if path.name == "checkpoint-000000005":
+            raise PermissionError(13, "in use", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("get_tags_train.training.checkpoints.remove_folder", held_open)
+        save(folder, 7)
+    assert newest_step(folder) == 7
+    save(folder, 8)
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-000000007", "checkpoint-000000008"]
+
+
+def test_one_of_an_earlier_version_is_read(folder: Path) -> None:
+    """Its state.json has other names than the code."""
+    save(folder, 5)
+    path = folder / "checkpoint-000000005" / "state.json"
+    state = json.loads(path.read_text(encoding="utf-8"))
+    state["progress"] = {
+        "step": 5, "epochs": [], "best_epoch": 0, "loss_sum": 1.5, "useful_tokens": 9, "computed_tokens": 10,
+        "seconds": 0.5, "physical_tokens": 1024, "batch_size": 16,
+    }  # fmt: skip
+    path.write_text(json.dumps(state), encoding="utf-8")
+    found = Checkpoints(folder, "ours").newest()
+    assert found is not None
+    assert found.progress == Progress(5, (), 0, 1.5, 9, 10, 0.5, 1024, 16)

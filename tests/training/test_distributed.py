@@ -60,13 +60,13 @@ def start(home: Path, rank: int, port: int) -> "subprocess.Popen[str]":
 def test_two_processes_make_the_model_that_one_makes(home: Path) -> None:
     port = free_port()
     processes = [start(home, rank, port) for rank in (0, 1)]
-    (out, err), (assistant_out, assistant_err) = [process.communicate(timeout=110) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], err + assistant_err
+    (out, err), (worker_out, worker_err) = [process.communicate(timeout=110) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], err + worker_err
     (name,) = model_names(home)
     assert json.loads(out)["model"]["name"] == name
     assert [path.name for path in models_dir(home).iterdir()] == [name]
-    assert assistant_out == ""
-    assert not any(said in assistant_err for said in ("Training", "epoch", "Error"))
+    assert worker_out == ""
+    assert not any(said in worker_err for said in ("Training", "epoch", "Error"))
 
     data = PreparedData(data_dir(home) / "tags_v1")
     settings = settings_for(home, training={"base_model": str(home / "bert"), **TRAINING})
@@ -82,3 +82,17 @@ def test_two_processes_make_the_model_that_one_makes(home: Path) -> None:
     assert [epoch["loss"] for epoch in facts["epochs"]] == pytest.approx(
         [epoch["loss"] for epoch in facts_alone["epochs"]], rel=1e-3
     )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="torch has no gloo for more than one process everywhere on Windows")
+def test_a_worker_that_does_not_see_the_data_ends_all(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = Path(shutil.copytree(home, tmp_path_factory.mktemp("other") / "home"))
+    shutil.rmtree(data_dir(other))
+    port = free_port()
+    processes = [start(home, 0, port), start(other, 1, port)]
+    (_, err), (_, worker_err) = [process.communicate(timeout=110) for process in processes]
+    assert [process.returncode for process in processes] == [1, 2], err + worker_err
+    assert "Process 1 cannot train along" in err
+    assert "one folder that all of them see" in " ".join(err.split())
+    assert "tags_v1" in worker_err
+    assert model_names(home) == []

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from get_tags_train.core.settings import TrainingSettings
-from get_tags_train.training.step import LOSSES, bce, zlpr
+from get_tags_train.training.losses import LOSSES, bce, zlpr
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.0], [0.0, 0.0, 0.0]])
 LABELS = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])

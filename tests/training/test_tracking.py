@@ -1,6 +1,8 @@
 """TensorBoard and MLflow: off, or said to be absent before anything is started."""
 
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -25,23 +27,28 @@ def test_a_package_that_is_absent_is_named(report_to: str, monkeypatch: pytest.M
 
 
 def test_figures_and_scores_reach_the_tracker_and_the_listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    logged: list[tuple[dict[str, float], int]] = []
+    logged: list[tuple[str, float, int]] = []
     ended = []
 
-    class Tracker:
-        def __init__(self, name: str, folder: Path, **options: int) -> None:
-            assert (name, folder, options) == ("m", tmp_path, {"purge_step": 6})
+    class SummaryWriter:
+        def __init__(self, folder: Path, purge_step: int) -> None:
+            assert (folder, purge_step) == (tmp_path / "m", 6)
 
-        def start(self) -> None:
-            pass
+        def __enter__(self) -> "SummaryWriter":
+            return self
 
-        def log(self, values: dict[str, float], step: int) -> None:
-            logged.append((values, step))
-
-        def finish(self) -> None:
+        def __exit__(self, *_: object) -> None:
             ended.append(True)
 
-    monkeypatch.setattr(tracking, "TensorBoardTracker", Tracker)
+        def add_scalar(self, key: str, value: float, step: int) -> None:
+            logged.append((key, value, step))
+
+        def flush(self) -> None:
+            pass
+
+    module = ModuleType("torch.utils.tensorboard")
+    module.SummaryWriter = SummaryWriter  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
     monkeypatch.setattr(tracking, "find_spec", lambda package: True)
     events = [
         StageProgress("train", 5),
@@ -53,5 +60,5 @@ def test_figures_and_scores_reach_the_tracker_and_the_listener(tmp_path: Path, m
         for event in events:
             on_event(event)
     assert heard == events
-    assert logged == [({"loss": 0.5}, 6), ({"epoch_loss": 0.4, "precision_at_1": 0.9}, 6)]
+    assert logged == [("loss", 0.5, 6), ("epoch_loss", 0.4, 6), ("precision_at_1", 0.9, 6)]
     assert ended == [True]

@@ -63,7 +63,7 @@ class Home:
         data: PreparedData,
         left_out: Any = None,
         on_event: Callable[[Event], None] | None = None,
-        selecting: Any = None,
+        validation: Any = None,
         **training: Any,
     ) -> Path:
         settings = self.settings(**training)
@@ -76,7 +76,7 @@ class Home:
             tokenizer=load_tokenizer(settings.base_model),
             device="cpu",
             on_event=on_event or self.events.append,
-            selecting=selecting,
+            validation=validation,
         )
 
     def names(self) -> list[str]:
@@ -186,7 +186,7 @@ def test_memory_that_is_short_from_the_third_step_on(
     assert facts["steps"] == 2 * -(-facts["examples"] // 16)
     assert facts["settings"]["batch_size"] == 16
     assert facts["tokens_at_once"] <= 3 * 48
-    assert any("Memory held" in event.message for event in home.events if isinstance(event, Notice))
+    assert any("Memory was short" in event.message for event in home.events if isinstance(event, Notice))
 
 
 # --- what is trained on ---
@@ -210,7 +210,7 @@ def test_left_out_documents_and_rare_tags(prepared: PreparedData, home: Home) ->
 
 
 def test_nothing_left_to_train_on(prepared: PreparedData, home: Home) -> None:
-    with pytest.raises(InputError, match="no tag is on 1000 documents or more") as caught:
+    with pytest.raises(InputError, match="every tag has fewer than 1000 documents") as caught:
         home.train(prepared, min_tag_count=1000)
     assert "min_tag_count" in caught.value.hint
     with pytest.raises(InputError):
@@ -405,7 +405,7 @@ def test_asked_to_stop_it_finishes_the_step_and_saves(
         if isinstance(event, StageProgress) and event.done == 2:
             os.kill(os.getpid(), number)
 
-    with pytest.raises(TrainingInterrupted, match="saved as of step 3 of 8") as caught:
+    with pytest.raises(TrainingInterrupted, match="saved at step 3 of 8") as caught:
         home.train(prepared, on_event=ask)
     assert caught.value.data_name == "tags_v1"
     assert signal.getsignal(number) is before
@@ -476,14 +476,56 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_the_training(
     assert weights(folder) == weights(trained[0])
 
 
-# --- documents that select ---
+# --- validation documents ---
+
+
+def test_a_full_disk_at_the_best_epoch_does_not_end_the_training(
+    prepared: PreparedData, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validation = np.zeros(prepared.manifest.documents_kept, bool)
+    validation[::3] = True
+    scores = iter([[0.5], [0.6], [0.4]])
+    monkeypatch.setattr(TrainingStep, "validate", lambda self, rows, top_k: next(scores))
+    keep_best = Checkpoints.keep_best
+
+    def full(self: Checkpoints, epoch: int, state: Any) -> None:
+        if epoch == 2:
+            raise OSError(28, "No space left on device")
+        keep_best(self, epoch, state)
+
+    monkeypatch.setattr(Checkpoints, "keep_best", full)
+    facts = read_json(home.train(prepared, validation=validation, epochs=3, context_length=16) / METADATA_FILE)
+    assert facts["best_epoch"] == 1
+    told = "".join(event.message for event in home.events if isinstance(event, Notice))
+    assert "The weights of epoch 2 could not be written (No space left on device)" in told
+
+
+def test_an_epoch_is_saved_before_it_is_validated(
+    prepared: PreparedData, tmp_path: Path, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validation = np.zeros(prepared.manifest.documents_kept, bool)
+    validation[::3] = True
+    options = {"validation": validation, "context_length": 16}
+    undisturbed = Home(tmp_path / "other", home.base_model).train(prepared, **options)
+
+    def killed(*_: Any) -> None:
+        raise Stop
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainingStep, "validate", killed)
+        with pytest.raises(Stop):
+            home.train(prepared, **options)
+    folder = home.train(prepared, **options)
+    assert weights(folder) == weights(undisturbed)
+    epochs, as_undisturbed = (read_json(each / METADATA_FILE)["epochs"] for each in (folder, undisturbed))
+    assert epochs == as_undisturbed
 
 
 def test_the_epoch_that_scores_best_becomes_the_model(
     prepared: PreparedData, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    selecting = np.zeros(prepared.manifest.documents_kept, bool)
-    selecting[::3] = True
+    validation = np.zeros(prepared.manifest.documents_kept, bool)
+    validation[::3] = True
     scores = iter([[0.5, 0.4], [0.6, 0.5], [0.6, 0.3]])
     monkeypatch.setattr(TrainingStep, "validate", lambda self, rows, top_k: next(scores))
     kept: list[dict[str, torch.Tensor]] = []
@@ -494,10 +536,10 @@ def test_the_epoch_that_scores_best_becomes_the_model(
         keep_best(self, epoch, state)
 
     monkeypatch.setattr(Checkpoints, "keep_best", watched)
-    folder = home.train(prepared, selecting=selecting, epochs=3, context_length=16)
+    folder = home.train(prepared, validation=validation, epochs=3, context_length=16)
     facts = read_json(folder / METADATA_FILE)
-    assert (facts["best_epoch"], facts["selecting"], facts["left_out"]) == (2, selecting.sum(), selecting.sum())
-    assert facts["examples"] <= (~selecting).sum()
+    assert (facts["best_epoch"], facts["selecting"], facts["left_out"]) == (2, validation.sum(), validation.sum())
+    assert facts["examples"] <= (~validation).sum()
     assert [epoch["precision_at_k"] for epoch in facts["epochs"]] == [[0.5, 0.4], [0.6, 0.5], [0.6, 0.3]]
     told = [event for event in home.events if isinstance(event, EpochFinished)]
     assert [(event.epoch, event.precision_at_k) for event in told] == [
@@ -514,22 +556,22 @@ def test_the_epoch_that_scores_best_becomes_the_model(
     assert not list(folder.glob("**/*best*"))
 
 
-def test_documents_that_select_are_scored_and_not_trained_on(prepared: PreparedData, home: Home) -> None:
-    selecting = np.zeros(prepared.manifest.documents_kept, bool)
-    selecting[:20] = True
-    facts = read_json(home.train(prepared, selecting=selecting, epochs=1) / METADATA_FILE)
+def test_validation_documents_are_scored_and_not_trained_on(prepared: PreparedData, home: Home) -> None:
+    validation = np.zeros(prepared.manifest.documents_kept, bool)
+    validation[:20] = True
+    facts = read_json(home.train(prepared, validation=validation, epochs=1) / METADATA_FILE)
     assert facts["examples"] <= prepared.manifest.documents_kept - 20
     assert len(facts["epochs"][0]["precision_at_k"]) == 5
     assert facts["best_epoch"] == 1
 
 
-def test_scores_are_calibrated_by_the_documents_that_select(prepared: PreparedData, home: Home) -> None:
+def test_scores_are_calibrated_by_the_validation_documents(prepared: PreparedData, home: Home) -> None:
     """They say these documents' tags better than they did before the last layer was mapped."""
-    selecting = np.zeros(prepared.manifest.documents_kept, bool)
-    selecting[::3] = True
-    folder = home.train(prepared, selecting=selecting, epochs=1, head_learning_rate=0.05)
+    validation = np.zeros(prepared.manifest.documents_kept, bool)
+    validation[::3] = True
+    folder = home.train(prepared, validation=validation, epochs=1, head_learning_rate=0.05)
     facts, model = read_json(folder / METADATA_FILE), TagModel(folder)
-    texts, tags = texts_and_labels(prepared, selecting)
+    texts, tags = texts_and_labels(prepared, validation)
     logits = torch.logit(torch.from_numpy(model.scores(texts)).double())
     labels = torch.tensor([[float(tag in own) for tag in model.tags] for own in tags], dtype=torch.float64)
     scale, shift = (torch.tensor([entry[key] for entry in facts["tags"]]) for key in ("scale", "shift"))
@@ -539,9 +581,9 @@ def test_scores_are_calibrated_by_the_documents_that_select(prepared: PreparedDa
 
 
 def test_killed_after_the_best_epoch_it_is_still_the_model(prepared: PreparedData, tmp_path: Path, home: Home) -> None:
-    selecting = np.zeros(prepared.manifest.documents_kept, bool)
-    selecting[::2] = True
-    options = {"selecting": selecting, "epochs": 3, "learning_rate": 1e-4, "head_learning_rate": 1e-2}
+    validation = np.zeros(prepared.manifest.documents_kept, bool)
+    validation[::2] = True
+    options = {"validation": validation, "epochs": 3, "learning_rate": 1e-4, "head_learning_rate": 1e-2}
     other = Home(tmp_path / "other", home.base_model)
     undisturbed = other.train(prepared, **options)
     interrupted_at(home, prepared, 5, Stop, **options)
@@ -556,25 +598,25 @@ def test_a_loss_that_is_no_number_ends_the_training(prepared: PreparedData, home
     tensors = safetensors.torch.load_file(broken / "model.safetensors")
     tensors["embeddings.LayerNorm.bias"][0] = float("nan")
     safetensors.torch.save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(GetTagsError, match="The loss became nan at step 1: training has come apart") as caught:
+    with pytest.raises(GetTagsError, match="The loss became nan at step 1: training diverged") as caught:
         home.train(prepared, base_model=str(broken))
     assert "learning_rate" in caught.value.hint
-    assert "Nothing had been saved yet" in caught.value.hint
+    assert "No checkpoint was saved yet" in caught.value.hint
     assert home.names()[0].endswith(".partial")
 
 
-def test_coming_apart_later_leaves_the_last_good_state(
+def test_diverging_later_leaves_the_last_good_state(
     trained: tuple[Path, Home], prepared: PreparedData, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = TrainingStep.step
 
-    def come_apart(self: TrainingStep, number: int, *more: Any) -> StepResult:
-        taken = step(self, number, *more)
-        return taken._replace(norm=float("nan")) if number == 6 else taken
+    def diverge(self: TrainingStep, number: int, *more: Any) -> StepResult:
+        result = step(self, number, *more)
+        return result._replace(gradient_norm=float("nan")) if number == 6 else result
 
     with monkeypatch.context() as patched:
-        patched.setattr(TrainingStep, "step", come_apart)
+        patched.setattr(TrainingStep, "step", diverge)
         with pytest.raises(GetTagsError, match="The gradient became nan at step 7") as caught:
             home.train(prepared)
-    assert "The state of step 4, before it, is kept" in caught.value.hint
+    assert "The checkpoint of step 4 is kept" in caught.value.hint
     assert weights(home.train(prepared)) == weights(trained[0])

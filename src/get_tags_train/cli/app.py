@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from get_tags_train.cli.help import translate, usage_error_message
 from get_tags_train.cli.session import Session
 from get_tags_train.core.errors import GetTagsError, InputError, InterruptedByUser
+from get_tags_train.core.home import check_home
 from get_tags_train.core.i18n import Command, _, set_command_style
 
 _Function = TypeVar("_Function", bound=Callable[..., None])
@@ -42,6 +43,7 @@ def _shared(
     """What every command takes; returns the session it works in."""
     session: Session = ctx.obj
     session.use(home, config, as_json=json_)
+    check_home(session.home)
     return session
 
 

@@ -67,12 +67,21 @@ def data_lines(data: Mapping[str, Any]) -> list[Line]:
 
 
 def _figures_lines(figures: Mapping[str, Any], context_length: int) -> list[Line]:
-    rate = figures["unknown_token_rate"]
+    rate, removed = figures["unknown_token_rate"], figures["removed"]
     lengths = {
         _("Cut at {context_length} tokens", context_length=context_length): _(
             "{documents}, {share:.1%}", documents=documents(figures["cut"]), share=figures["cut_share"]
         ),
         _("Unknown tokens"): _("these data do not say") if rate is None else number(rate, ".2%"),
+        _("Removed by cleaning"): _("these data do not say")
+        if removed is None
+        else _(
+            "{share:.1%} of the characters, markup included (95% of the documents lose at most {most:.1%}; "
+            "far more: {documents})",
+            share=removed["share"],
+            most=removed["percentiles"]["95"],
+            documents=documents(removed["lost_much"]),
+        ),
     }
     spreads = [(_("tags"), figures["tags_per_document"]), (_("tokens"), figures["tokens_per_document"])]
     percents = spreads[0][1]["percentiles"]

@@ -26,7 +26,7 @@ def deploy(session: Session, model: ModelArgument = None, yes: YesOption = False
     from get_tags_train.evaluation import against_live
 
     on_event = session.start_log("deploy")
-    evaluation = against_live.against_live(settings, folder, on_event)
+    evaluation = against_live.evaluate_against_live(settings, folder, on_event)
     if evaluation is not None:
         _compare(session, evaluation, folder.name, yes=yes)
     keep_versions, api = settings.deploy.keep_versions, ApiSwitch.of(settings.deploy, token=settings.serve.token)

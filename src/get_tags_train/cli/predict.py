@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from get_tags_train.serving.predict import TextPrediction
     from get_tags_train.serving.text_files import Format, Texts
 
-OutputFormat = Literal["csv", "jsonl"]
+OutputFormat = Literal["csv", "xlsx", "jsonl", "json"]
 
 predict_app = App()
 
@@ -30,13 +30,13 @@ def predict(
     session: Session,
     text: Annotated[str | None, typer.Argument(help="The text; without it --file or standard input.")] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", help="A .txt (one document), .csv or .jsonl file (one a row).")
+        Path | None, typer.Option("--file", help="A .txt (one document), .csv, .xlsx or .jsonl file (one a row).")
     ] = None,
     column: Annotated[
         list[str] | None, typer.Option("--column", help="The column with the text; several are joined, title first.")
     ] = None,
     input_format: Annotated[
-        Literal["txt", "csv", "jsonl"] | None,
+        Literal["txt", "csv", "xlsx", "json", "jsonl"] | None,
         typer.Option("--input-format", help="What is read, where the file's ending does not say."),
     ] = None,
     model: Annotated[str, typer.Option("--model", help="A name under _models, a folder, or live.")] = "live",
@@ -48,7 +48,9 @@ def predict(
         OutputFormat | None,
         typer.Option("--format", help="What is written; default: lines for people, or what --out ends in."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write a .csv or .jsonl file instead of printing.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write a .csv, .xlsx, .jsonl or .json file instead of printing.")
+    ] = None,
     device: DeviceOption = None,
 ) -> None:
     """Predict tags for a text or a file of texts; default: with the live model."""
@@ -56,10 +58,15 @@ def predict(
 
     settings = session.load_settings(flag_overrides(training={"device": device}))
     folder = find_model(settings.home, settings.live_dir, model)
+
+    from get_tags_train.serving.predict import file_format, predict_texts, write_predictions
+
+    out_format = None if out is None else file_format(out, output_format)
+    if out is None and output_format == "xlsx":
+        raise InputError(_("A workbook cannot be printed."), _("Name a file for it: --out FILE.xlsx."))
     with _texts(text, file, input_format, column or []) as texts:
         from get_tags_train.model.device import choose_device, choose_precision
         from get_tags_train.model.tagger import TagModel
-        from get_tags_train.serving.predict import predict_texts
 
         on_device = choose_device(settings.training.device)
         precision = choose_precision(settings.training.precision, on_device)
@@ -67,8 +74,10 @@ def predict(
         # Whoever may only read a home may ask its model.
         on_event = ignored if len(texts) == 1 else session.start_log("predict", is_needed=False)
         predictions = predict_texts(loaded, texts, top_n=top_n, min_score=min_score, on_event=on_event)
-        if out is not None:
-            _write_file(session, predictions, out, output_format, documents=len(texts))
+        if out is not None and out_format is not None:
+            write_predictions(out.expanduser(), predictions, out_format)
+            said = _n("{count:,} document: {out}", "{count:,} documents: {out}", len(texts), out=out)
+            session.console.result({"documents": len(texts), "out": str(out)}, [said])
         else:
             _print(session, predictions, output_format, is_one=len(texts) == 1)
 
@@ -88,27 +97,10 @@ def _texts(text: str | None, file: Path | None, input_format: "Format | None", c
         raise InputError(_("There is no text."), _("Give it as an argument, with --file, or through standard input."))
     else:
         with TemporaryDirectory(prefix="get-tags-") as folder:
-            path = Path(folder) / "stdin"
+            path = Path(folder) / f"stdin.{input_format or 'txt'}"
             with path.open("wb") as stream:
                 shutil.copyfileobj(sys.stdin.buffer, stream)
             yield Texts.of_file(path, name=_("Standard input"), format=input_format, columns=columns)
-
-
-def _write_file(
-    session: Session,
-    predictions: "Iterable[TextPrediction]",
-    out: Path,
-    output_format: OutputFormat | None,
-    *,
-    documents: int,
-) -> None:
-    from get_tags_train.core.files import write_chunks
-    from get_tags_train.serving.predict import lines
-
-    form = output_format or ("jsonl" if out.suffix.lower() == ".jsonl" else "csv")
-    write_chunks(out.expanduser(), lines(predictions, form), for_excel=form == "csv")
-    said = _n("{count:,} document: {out}", "{count:,} documents: {out}", documents, out=out)
-    session.console.result({"documents": documents, "out": str(out)}, [said])
 
 
 def _print(
@@ -125,4 +117,5 @@ def _print(
         rows = [[tag, number(score, ".4f")] for tag, score in prediction.tags]
         session.console.result(None, [Listing([_("Tag"), _("Score")], rows)])
     else:
+        assert output_format != "xlsx"  # refused before
         session.console.write(lines(predictions, output_format or "lines"))

@@ -79,7 +79,7 @@ class Session:
         if self.settings is not None:
             from get_tags_train.data.database import secrets_of
 
-            secrets = [self.settings.serve.token, *secrets_of(self.settings, ask_keyring=reads_database)]
+            secrets = [self.settings.serve.token, *secrets_of(self.settings.database, ask_keyring=reads_database)]
             self.secrets = tuple(filter(None, secrets))  # an empty one would be found between all letters
         with nullcontext() if is_needed else suppress(GetTagsError):
             self.log_path = start_log(self.home, command, self.secrets)

@@ -67,7 +67,7 @@ def train(
         evaluation={"top_k": top_k},
     )
     settings = session.load_settings(flags)  # wrong flags and settings are found before anything is asked or written
-    if distributed.is_assistant():
+    if distributed.is_worker():
         pipeline.assist(settings)
         return
     request = _Request(flags, source_of_flags(source, ids, data), deploy, demo)

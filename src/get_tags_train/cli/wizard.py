@@ -199,8 +199,8 @@ def _with_file(settings: Settings, source: Source) -> Source:
 
 
 def _ask_ids(home: Path) -> Path:
-    tell(_("A CSV file with one column, the ids of the documents; Tab completes a name."))
-    offered = [remembered(home).ids_path, home / "ids.csv"]
+    tell(_("A CSV or Excel file with one column, the ids of the documents; Tab completes a name."))
+    offered = [remembered(home).ids_path, home / "ids.csv", home / "ids.xlsx"]
     default = next((str(path) for path in offered if path and path.is_file()), "")
     return type_path(_("File with the ids of the documents:"), default, _problem_of_ids)
 

@@ -1,72 +1,95 @@
-"""CSV as people's Excel writes it: any of three delimiters, UTF-8 or cp1250, with or without a header."""
+"""CSV as people's Excel writes it, read as a stream and written so that Excel opens it right."""
 
-import codecs
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from get_tags_train.core.encoding import MAX_CELL_CHARACTERS, find_encoding, text_lines
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.files import atomic_write
 from get_tags_train.core.i18n import _
 
-DELIMITERS = (",", ";", "\t")
-_MAX_BYTES = 1 << 30
-# A cell, or a line, that is longer is no text but a file of something else, or one whose quotes do not close.
-MOST_CELL_CHARACTERS = 1 << 26
-_SHOWN_ROWS = 3
+_DELIMITERS = (",", ";", "\t")
+# No text has these two characters: they stand for no delimiter at all, and for the end of a file.
+_ONE_COLUMN, _END = "\U0010ffff", "\U0010fffe"
+_SEP_LINE = re.compile(r'"?sep=([^\w\r\n"]?)"?[,;\t ]*[\r\n]*', re.IGNORECASE)
 _FORMULA, _NUMBER = re.compile(r"[=+\-@\t\r]"), re.compile(r"[+-]?\d+([.,]\d+)?")
+# How exports keep Excel from making a number of 00001.
+_EXACT = re.compile(r'="(.*)"', re.DOTALL)
 
-csv.field_size_limit(MOST_CELL_CHARACTERS)
+csv.field_size_limit(MAX_CELL_CHARACTERS)
 
 
 class Row(NamedTuple):
-    """The cells of one record and the line of the file that it begins on."""
+    """The cells of one record, and the line of the file that it begins on."""
 
     line: int
     cells: list[str]
 
 
-def read_columns(path: Path, columns: Sequence[str]) -> list[Row]:
-    """The cells of these columns of a file of ours, whatever Excel made of its delimiter and its order.
+class Dialect(NamedTuple):
+    """How a CSV file is written: its codec, what stands between cells, and whether its first line says so."""
 
-    Raises InputError naming the column that is missing, or the line that is too short.
+    encoding: str
+    delimiter: str
+    has_sep_line: bool
+
+
+def find_dialect(path: Path, columns: Collection[str], *, width: int, name: str, if_missing: str = "") -> Dialect:
+    """How a CSV file is written, found once.
+
+    The first line `sep=;` says the delimiter, as does the ending .tsv. Else it is the one that gives a header with most
+    of these columns (lower case), and none in a header of one column; without a header, the one that gives rows of
+    `width` cells. width 0: there is a header. Raises InputError.
     """
-    text = read_text(path)
-    tables = [records(text, delimiter) for delimiter in DELIMITERS]
-    rows = max(tables, key=lambda table: len(set(columns) & set(table[0].cells if table else ())))
-    header = [cell.strip() for cell in rows[0].cells] if rows else []
-    if missing := [column for column in columns if column not in header]:
-        raise InputError(
-            _("{path} has no column {missing}.", path=path, missing=missing[0]),
-            _("It should have the columns {columns}; see its backups.", columns=", ".join(columns)),
-        )
-    places = [header.index(column) for column in columns]
-    if short := [row for row in rows if len(row.cells) <= max(places)]:
-        raise InputError(
-            _("{path}, line {line}: cells are missing.", path=path, line=short[0].line),
-            _("Mend that line, or remove it."),
-        )
-    return [Row(row.line, [of_cell(row.cells[place]) for place in places]) for row in rows[1:]]
+    encoding = find_encoding(path, name, if_missing)
+    sep_line = _SEP_LINE.fullmatch(next(text_lines(path, encoding, name), ""))
+
+    def rows(delimiter: str) -> Iterator[list[str]]:
+        found = csv_rows(path, Dialect(encoding, delimiter, sep_line is not None), name)
+        return (row.cells for row in found)
+
+    if sep_line and sep_line[1]:
+        delimiter = sep_line[1]
+    elif path.suffix.lower() in (".tsv", ".tab"):
+        delimiter = "\t"
+    else:
+        delimiter = _find_delimiter(rows, columns, width)
+    return Dialect(encoding, delimiter, sep_line is not None)
 
 
-def encoding_of(raw: bytes) -> str:
-    """The encoding of a text file's bytes, as decode_text reads them; for adding to them, so without the mark."""
-    if raw.startswith(codecs.BOM_UTF16_LE):
-        return "utf-16-le"
-    if raw.startswith(codecs.BOM_UTF16_BE):
-        return "utf-16-be"
+def csv_rows(path: Path, dialect: Dialect, name: str) -> Iterator[Row]:
+    """The records of a CSV file, blank ones too. Raises InputError where quotes do not close."""
+    lines = text_lines(path, dialect.encoding, name)
+    if dialect.has_sep_line:
+        next(lines)
+    before = int(dialect.has_sep_line)
+    reader = csv.reader(chain(lines, [_END]), delimiter=dialect.delimiter)
+    line = 1
     try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return "cp1250"
-    return "utf-8"
+        for cells in reader:
+            if cells == [_END]:
+                return
+            if cells and cells[-1].endswith(_END):
+                raise InputError(
+                    _("{name}, line {line}: the quotes that open there never close.", name=name, line=before + line),
+                    _("Check the quotes of that record."),
+                )
+            yield Row(before + line, [of_cell(cell) for cell in cells])
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(
+            _("{name}, line {line}: {reason}.", name=name, line=before + line, reason=error),
+            _("Check the quotes of that record."),
+        ) from error
 
 
 def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
-    """Write a CSV file that Excel opens with its letters right (UTF-8 with BOM), whole or not at all."""
+    """Write a CSV file that Excel opens with its letters right (UTF-8 with its mark), whole or not at all."""
     with atomic_write(path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
         csv.writer(text).writerows(map(as_cell, row) for row in rows)
@@ -74,10 +97,10 @@ def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
         text.detach()
 
 
-def as_lines(rows: Iterable[Iterable[object]]) -> str:
+def csv_text(rows: Iterable[Iterable[object]], delimiter: str = ",", line_end: str = "\r\n") -> str:
     """Rows as write_csv writes them."""
     written = io.StringIO(newline="")
-    csv.writer(written).writerows(map(as_cell, row) for row in rows)
+    csv.writer(written, delimiter=delimiter, lineterminator=line_end).writerows(map(as_cell, row) for row in rows)
     return written.getvalue()
 
 
@@ -88,82 +111,64 @@ def as_cell(value: object) -> str:
 
 
 def of_cell(cell: str) -> str:
-    """The value of a cell that as_cell has written."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell, 1) else cell
+    """The value of a cell as as_cell has written it, or of ="00001"."""
+    if cell.startswith("'") and _FORMULA.match(cell, 1):
+        return cell[1:]
+    exact = _EXACT.fullmatch(cell)
+    return exact[1].replace('""', '"') if exact else cell
 
 
-def read_text(path: Path, if_missing: str = "") -> str:
-    """A text file in UTF-8, UTF-16 or cp1250, at most 1 GB. Raises InputError, with the hint `if_missing`."""
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise InputError(_("{path} is larger than 1 GB.", path=path), _("Check that it is the file you mean."))
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        hint = if_missing or _("Check its name and folder.")
-        raise InputError(_("There is no file {path}.", path=path), hint) from None
-    except OSError as error:
-        raise InputError(
-            _("{path} cannot be read: {reason}.", path=path, reason=error.strerror), _("Check the path and its rights.")
-        ) from error
-    return decode_text(raw, str(path))
-
-
-def decode_text(raw: bytes, name: str) -> str:
-    """Bytes as UTF-8, UTF-16 with its mark, or cp1250; `name` is what the message calls them. Raises InputError."""
-    is_utf16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    for encoding in ["utf-16"] if is_utf16 else ["utf-8-sig", "cp1250"]:
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise InputError(
-        _("{name} is not text in UTF-8 or cp1250.", name=name), _("Save it as UTF-8; in Excel: CSV UTF-8.")
-    )
-
-
-def records(text: str, delimiter: str) -> list[Row]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    rows, line = [], 1
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                rows.append(Row(line, cells))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(
-            _("The record that begins on line {line} cannot be read: {reason}.", line=line, reason=error),
-            _("Check its quotes."),
-        ) from error
-    return rows
-
-
-def two_columns(path: Path, text: str, names: str) -> tuple[str, list[Row]]:
-    """The delimiter that gives two columns in every row, or failing that in the most, and the rows parsed with it."""
-    parsed = []
-    for delimiter in DELIMITERS:
-        rows = [Row(r.line, _without_empty_tail(r.cells)) for r in records(text, delimiter)]
-        parsed.append((sum(len(row.cells) == 2 for row in rows) / max(len(rows), 1), delimiter, rows))
-    _fit, delimiter, rows = max(parsed, key=lambda candidate: candidate[0])
-    if bad := [row for row in rows if len(row.cells) != 2]:
-        raise InputError(
-            _("{path} should have two columns, {names}. {shown}", path=path, names=names, shown=first_rows(bad)),
-            _("Put a text that contains the delimiter in double quotes, as Excel does."),
-        )
-    return delimiter, rows
-
-
-def _without_empty_tail(cells: list[str]) -> list[str]:
-    while len(cells) > 2 and not cells[-1].strip():
+def without_empty_tail(cells: list[str], width: int = 0) -> list[str]:
+    """The cells without the empty ones at their end that stand beyond `width`; Excel leaves such columns behind."""
+    while len(cells) > width and not cells[-1].strip():
         cells = cells[:-1]
     return cells
 
 
-def first_rows(rows: list[Row]) -> str:
-    """The first few of these rows, shortened, with their lines."""
-    if not rows:
-        return _("It is empty.")
-    shown = (_("line {line}: {cells!r}", line=r.line, cells=" | ".join(r.cells)[:60]) for r in rows[:_SHOWN_ROWS])
-    more = len(rows) - _SHOWN_ROWS
-    if more > 0:
-        return _("See {shown} and {more:,} more.", shown="; ".join(shown), more=more)
-    return _("See {shown}.", shown="; ".join(shown))
+def _find_delimiter(rows: Callable[[str], Iterator[list[str]]], columns: Collection[str], width: int) -> str:
+    if width == 1:
+        return _of_one_column(rows)
+    headers = {delimiter: _first(rows(delimiter)) for delimiter in _DELIMITERS}
+    known = {mark: sum(cell.strip().lower() in columns for cell in cells) for mark, cells in headers.items()}
+    best = max(_DELIMITERS, key=lambda delimiter: (known[delimiter], len(headers[delimiter])))
+    if not width:
+        return best if len(headers[best]) > 1 else _ONE_COLUMN
+    if known[best] == width == len(without_empty_tail(headers[best])):
+        return best
+    return max(_DELIMITERS, key=lambda delimiter: _fit(rows(delimiter), width))
+
+
+def _first(rows: Iterator[list[str]]) -> list[str]:
+    try:
+        return next((cells for cells in rows if any(map(str.strip, cells))), [])
+    except InputError:  # the quotes close with another delimiter, or reading says where they do not
+        return []
+
+
+def _fit(rows: Iterator[list[str]], width: int) -> tuple[float, float]:
+    """The share of rows that have this width; and of these, negative, of a blank after the delimiter, as in prose."""
+    count = fitting = blanks = 0
+    try:
+        for cells in rows:
+            count += any(map(str.strip, cells))
+            if any(map(str.strip, cells)) and len(without_empty_tail(cells, width)) == width:
+                fitting += 1
+                blanks += any(cell.startswith(" ") for cell in cells[1:])
+    except InputError:
+        return 0.0, 0.0
+    return fitting / max(count, 1), -blanks / max(fitting, 1)
+
+
+def _of_one_column(rows: Callable[[str], Iterator[list[str]]]) -> str:
+    """The delimiter that parts any row, so that it can be told or its empty cells be left out; else none."""
+
+    def parted(delimiter: str) -> tuple[int, int]:
+        filled = several = 0
+        for cells in rows(delimiter):
+            filled += sum(map(bool, map(str.strip, cells))) > 1
+            several += len(cells) > 1
+        return filled, several
+
+    found = {delimiter: parted(delimiter) for delimiter in _DELIMITERS}
+    best = max(_DELIMITERS, key=found.__getitem__)
+    return best if found[best] > (0, 0) else _ONE_COLUMN

@@ -1,5 +1,6 @@
 """The names and places in a home folder."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,17 @@ REMOVING = ".removing"  # what is being removed, or was when somebody pulled the
 CURRENT = "current"  # the file that names what is live
 _LONGEST_NAME = 256  # bytes that a file system takes, and one more
 _VERSION = re.compile(r"tags_v(\d+)")
+
+
+def check_home(home: Path) -> None:
+    """Raise InputError where the path is no Unicode: what reads models and Arrow files cannot open such a path."""
+    try:
+        str(home).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            _("The path of the home is not UTF-8: {home}.", home=os.fsencode(home).decode(errors="backslashreplace")),
+            _("Rename the folder, or choose another with --home or GET_TAGS_HOME."),
+        ) from None
 
 
 def data_dir(home: Path) -> Path:

@@ -48,7 +48,7 @@ class Workspace(NamedTuple):
 def open_workspace(
     home: Path, parent: Path, plan: dict[str, Any], *, new_name: Callable[[], str], on_event: OnEvent
 ) -> Workspace:
-    """Continue the unfinished work in `parent` that has this plan and no running owner, else claim `new_name()`.
+    """Resume the unfinished work in `parent` that has this plan and no running owner, else claim `new_name()`.
 
     Unfinished work of another plan stays as it is, and a notice says what differs.
     """

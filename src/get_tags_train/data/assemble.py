@@ -1,251 +1,258 @@
-"""Pieces -> tags_vX: join duplicates, number tags, write the manifest. It can be repeated until it succeeds."""
+"""Shards -> tags_vX: merge duplicates, number tags, write the manifest. It can be repeated until it succeeds."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from get_tags_train.core.arrow import hashes_as_integers, list_column, write_batches
+from get_tags_train.core.arrow import hashes_as_integers, with_first_row, write_batches
 from get_tags_train.core.csv import write_csv
 from get_tags_train.core.errors import NothingToTrainOn
 from get_tags_train.core.files import file_sha256
 from get_tags_train.core.i18n import _, display_name
 from get_tags_train.core.workspace import Workspace, read_plan
-from get_tags_train.data.prepared import TAGS, DocumentDigests, Manifest, document_schema, write_manifest, write_tags
+from get_tags_train.data.duplicates import Merged, merge_duplicates
+from get_tags_train.data.ids import DocumentId
+from get_tags_train.data.prepared import (
+    DATASET_INFO,
+    DATASET_STATE,
+    TAGS,
+    DocumentDigests,
+    Manifest,
+    document_schema,
+    write_dataset_state,
+    write_manifest,
+    write_tags,
+)
+from get_tags_train.data.removed_text import RemovedText
 from get_tags_train.data.shards import read_ids, shard_batches, shard_metadata, shard_paths
-from get_tags_train.data.source import TAGS_UNREADABLE, TOO_LONG, UNDECODABLE, DocumentId
+from get_tags_train.data.source import TAGS_UNREADABLE, TOO_LONG, UNDECODABLE
 from get_tags_train.data.tag_numbering import TagNumbering
 
+_MISSING_IDS, _UNREADABLE, _BOILERPLATE = "missing_ids.csv", "unreadable.csv", "boilerplate.csv"
+_REMOVED = "much_removed.csv"
+_BESIDE_DOCUMENTS = {TAGS, DATASET_INFO, DATASET_STATE, _MISSING_IDS, _UNREADABLE, _BOILERPLATE, _REMOVED}
 _SHOWN_CHARACTERS = 100
 
 
 class _Scan(NamedTuple):
-    """What must be known of all documents at once: about 60 bytes of each.
+    """What must be known of all documents at once: about 70 bytes of each.
 
-    hashes: (documents, 2) uint64; has_text: (documents,); pairs: documents << 32 | tags, sorted, without
-    repetition; names: the tags in order of first sight; spellings: of each of these; tag_ids: the database's ids
-    of each; problems: ids of documents by what kept them, or their tags, from being read.
+    hashes: (documents, 2) uint64; has_text: (documents,); tags: (documents, tags), sparse, True where the document has
+    the tag; names: the tags, in order of first sight; spellings: of each of these; tag_ids: the database's ids of
+    each; problems: ids of documents by what kept them, or their tags, from being read; removed: what cleaning removed.
     """
 
     hashes: NDArray[np.uint64]
     has_text: NDArray[np.bool_]
-    pairs: NDArray[np.int64]
+    tags: csr_array
     names: list[str]
     spellings: dict[str, list[str]]
     tag_ids: dict[str, list[str]]
     problems: dict[str, list[DocumentId]]
-
-
-class _Joined(NamedTuple):
-    """kept and boilerplate: (documents,); pairs: of the kept documents, tags by their final number."""
-
-    kept: NDArray[np.bool_]
-    boilerplate: NDArray[np.bool_]
-    pairs: NDArray[np.int64]
-    tags: list[str]
-    counts: list[int]
-    dropped: dict[str, int]
-    conflicts: int
+    removed: RemovedText
 
 
 def assemble(workspace: Workspace) -> None:
-    """Write documents, tags and manifest beside the pieces. Raises NothingToTrainOn where no document is left."""
+    """Write documents, tags and manifest beside the shards. Raises NothingToTrainOn where no document is left."""
     folder = workspace.folder
     started = perf_counter()
-    pieces = shard_paths(folder)
-    plan = read_plan(folder)
-    scan = _scan(pieces, dict(plan.get("tags_map", [])))
-    ids, facts = read_ids(folder)
+    shards, plan = shard_paths(folder), read_plan(folder)
+    ids, listing = read_ids(folder)
+    scan = _scan(shards, dict(plan.get("tags_map", [])))
     if not len(scan.has_text):
-        shown = ", ".join([*map(str, ids[:3].to_pylist()), *facts["unusable"][:3]])
-        raise NothingToTrainOn(
-            _(
-                "None of the {count} ids is in the database: {shown}, ...",
-                count=len(ids) + len(facts["unusable"]),
-                shown=shown,
-            ),
-            _("Check that they are ids of documents_query under [database]."),
-        )
-    joined = _join(scan, plan["boilerplate_copies"])
-    if not joined.kept.any():
-        reasons = ", ".join(f"{count} {display_name(reason)}" for reason, count in joined.dropped.items() if count)
-        raise NothingToTrainOn(
-            _("None of the {count} documents can be used: {reasons}.", count=len(joined.kept), reasons=reasons),
-            _("Check tags_query and the text column of documents_query under [database]."),
-        )
-    checksum = _write_documents(folder, pieces, ids.type, joined)
-    write_tags(folder, joined.tags, joined.counts, [scan.tag_ids.get(tag, []) for tag in joined.tags])
-    missing = _missing(pieces, ids) + facts["unusable"]
-    unreadable = ((i, problem) for problem, of_problem in scan.problems.items() for i in of_problem)
-    lists: dict[str, tuple[bool, tuple[str, ...], Iterator[tuple[object, ...]]]] = {
-        "missing_ids.csv": (bool(missing), ("id",), ((i,) for i in missing)),
-        "unreadable.csv": (bool(scan.problems), ("id", "problem"), unreadable),
-        "boilerplate.csv": (bool(joined.boilerplate.any()), ("id", "text"), _beginnings(pieces, joined.boilerplate)),
-    }
-    for name, (is_wanted, header, rows) in lists.items():
-        if is_wanted:
-            write_csv(folder / name, chain([header], rows))
-    read = [shard_metadata(piece) for piece in pieces]
-    parts = dict.fromkeys(part for piece in read for part in piece["seconds"])
-    seconds = {part: sum(piece["seconds"].get(part, 0.0) for piece in read) for part in parts}
-    seconds["join"] = perf_counter() - started
-    written = sorted(p for p in folder.glob("*") if p.name in {TAGS, *lists})
-    files = {
-        path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
-        for path in [*sorted(folder.glob("documents-*.arrow")), *written]
-    }
+        raise _none_found(ids, listing["unusable"])
+    merged = merge_duplicates(scan.hashes, scan.has_text, scan.tags, plan["boilerplate_copies"])
+    dropped = _count_dropped(scan, merged)
+    if not merged.kept.any():
+        raise _none_usable(len(merged.kept), dropped)
+    counts = np.bincount(merged.tags.indices, minlength=len(scan.names))
+    by_name = sorted(np.flatnonzero(counts).tolist(), key=scan.names.__getitem__)
+    tags = [scan.names[number] for number in by_name]
+    checksum = _write_documents(shards, ids.type, tags, merged._replace(tags=merged.tags[:, by_name]))
+    write_tags(folder, tags, counts[by_name].tolist(), [scan.tag_ids.get(tag, []) for tag in tags])
+    write_dataset_state(folder, checksum)
+    missing = _missing(shards, ids) + listing["unusable"]
+    _write_lists(folder, shards, missing, scan.problems, merged.boilerplate)
+    if (lost_much := scan.removed.lost_much()).any():
+        rows = _columns(shards, lost_much, ("id", "characters", "removed"))
+        write_csv(folder / _REMOVED, chain([("id", "characters", "removed")], rows))
     manifest = Manifest(
         name=workspace.name,
         created=datetime.now().astimezone().isoformat(timespec="seconds"),
         source=plan,
-        documents_read=len(joined.kept),
-        documents_kept=int(joined.kept.sum()),
-        dropped=joined.dropped,
-        conflicting_duplicates=joined.conflicts,
+        documents_read=len(merged.kept),
+        documents_kept=int(merged.kept.sum()),
+        dropped=dropped,
+        conflicting_duplicates=merged.conflicts,
         unreadable_tags=len(scan.problems.get(TAGS_UNREADABLE, [])),
         missing_ids=len(missing),
-        null_ids=facts["nulls"],
-        repeated_ids=facts["repeated"],
-        taken_from_earlier=sum(piece["taken"] for piece in read),
-        tags=len(joined.tags),
-        respelt_tags={tag: spelt for tag in joined.tags if len(spelt := scan.spellings.get(tag, [])) > 1},
+        null_ids=listing["nulls"],
+        repeated_ids=listing["repeated"],
+        tags=len(tags),
+        respelt_tags={tag: spelt for tag in tags if len(spelt := scan.spellings.get(tag, [])) > 1},
         checksum=checksum,
         resumed=workspace.resumed,
-        seconds={part: round(spent, 3) for part, spent in seconds.items()},
-        files=files,
+        removed=scan.removed.summary(),
+        files=_files(folder),
+        **_what_shards_took(shards, started),
     )
     write_manifest(folder, manifest)
 
 
-def _scan(pieces: Sequence[Path], tags_map: Mapping[str, str]) -> _Scan:
-    """Read hashes, tags and problems of all pieces; tags are numbered as they come."""
+def _scan(shards: Sequence[Path], tags_map: Mapping[str, str]) -> _Scan:
+    """Read hashes, tags and problems of all shards; tags are numbered as they come."""
     numbering = TagNumbering(tags_map)
     problems: dict[str, list[DocumentId]] = {}
-    hashes, has_text, pairs = [np.zeros((0, 2), np.uint64)], [np.zeros(0, bool)], [np.zeros(0, np.int64)]
-    first = 0
-    for batch in shard_batches(pieces):
+    hashes, has_text = [np.zeros((0, 2), np.uint64)], [np.zeros(0, bool)]
+    # One entry for each tag of each document: which document, which tag.
+    rows, numbers = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    characters, removed = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    for first, batch in with_first_row(shard_batches(shards)):
         hashes.append(hashes_as_integers(batch.column("text_hash")))
         has_text.append(pc.greater(pc.binary_length(batch.column("text")), 0).to_numpy(zero_copy_only=False))
+        characters.append(batch.column("characters").to_numpy())
+        removed.append(batch.column("removed").to_numpy())
         unread = batch.filter(pc.is_valid(batch.column("problem")))
         for problem, document_id in zip(unread["problem"].to_pylist(), unread["id"].to_pylist(), strict=True):
             problems.setdefault(problem, []).append(document_id)
         tags = batch.column("tags")
-        numbers = numbering.numbers(tags.flatten(), batch.column("tag_ids").flatten())
-        documents = first + pc.list_parent_indices(tags).to_numpy(zero_copy_only=False).astype(np.int64)
-        pairs.append(np.unique((documents << 32 | numbers)[numbers >= 0]))
-        first += len(batch)
+        numbers.append(numbering.numbers(tags.flatten(), batch.column("tag_ids").flatten()).astype(np.int32))
+        rows.append((first + pc.list_parent_indices(tags).to_numpy(zero_copy_only=False)).astype(np.int32))
     final, tag_ids = numbering.renamed()
-    joined = np.concatenate(pairs)
-    joined = np.unique(joined >> 32 << 32 | final[joined & 0xFFFFFFFF])
+    row, number = np.concatenate(rows), np.concatenate(numbers)
+    is_tag = number >= 0  # -1 is a tag that the map drops
+    documents = sum(map(len, has_text))
     return _Scan(
         hashes=np.concatenate(hashes),
         has_text=np.concatenate(has_text),
-        pairs=joined,
+        # A tag that a document has twice is one: True and True is True.
+        tags=csr_array(
+            (np.ones(is_tag.sum(), bool), (row[is_tag], final[number[is_tag]])), shape=(documents, len(final))
+        ),
         names=numbering.names,
         spellings=numbering.spellings,
         tag_ids=tag_ids,
         problems=problems,
+        removed=RemovedText(np.concatenate(characters), np.concatenate(removed)),
     )
 
 
-def _join(scan: _Scan, boilerplate_copies: int) -> _Joined:
-    """Drop documents without text or tags, join those with equal text, number the tags by name.
-
-    Where at least `boilerplate_copies` have equal text and not all the same tags, all of them are dropped.
-    """
-    total = len(scan.has_text)
-    tag_counts = np.bincount(scan.pairs >> 32, minlength=total)
-    usable = scan.has_text & (tag_counts > 0)
-    first_of = _first_with_equal_text(scan.hashes, usable)
-    pairs = scan.pairs[usable[scan.pairs >> 32]]
-    united = np.unique(first_of[pairs >> 32] << 32 | (pairs & 0xFFFFFFFF))
-    united_counts = np.bincount(united >> 32, minlength=total)
-    differing = usable & (tag_counts != united_counts[first_of])
-    boilerplate = np.zeros(total, bool)
-    if boilerplate_copies:
-        conflicting = np.zeros(total, bool)
-        conflicting[first_of[differing]] = True
-        copies = np.bincount(first_of[usable], minlength=total)
-        boilerplate = usable & (conflicting & (copies >= boilerplate_copies))[first_of]
-    kept = (first_of == np.arange(total)) & ~boilerplate
-    united = united[kept[united >> 32]]
-    counts = np.bincount(united & 0xFFFFFFFF, minlength=len(scan.names))
-    by_name = sorted((number for number in range(len(scan.names)) if counts[number]), key=scan.names.__getitem__)
-    renumbered = np.zeros(len(scan.names), np.int64)
-    renumbered[by_name] = np.arange(len(by_name))
+def _count_dropped(scan: _Scan, merged: Merged) -> dict[str, int]:
     unread = {problem: len(scan.problems.get(problem, [])) for problem in (UNDECODABLE, TOO_LONG)}
-    return _Joined(
-        kept=kept,
-        boilerplate=boilerplate,
-        pairs=np.sort(united >> 32 << 32 | renumbered[united & 0xFFFFFFFF]),
-        tags=[scan.names[number] for number in by_name],
-        counts=[int(counts[number]) for number in by_name],
-        dropped={
-            **unread,
-            "no_text": int((~scan.has_text).sum()) - sum(unread.values()),
-            "no_tags": int((scan.has_text & (tag_counts == 0)).sum()),
-            "duplicate": int((usable & ~kept & ~boilerplate).sum()),
-            "boilerplate": int(boilerplate.sum()),
-        },
-        conflicts=len(np.unique(first_of[differing & ~boilerplate])),
-    )
+    return {
+        **unread,
+        "no_text": int((~scan.has_text).sum()) - sum(unread.values()),
+        "no_tags": int((scan.has_text & (np.diff(scan.tags.indptr) == 0)).sum()),
+        "duplicate": int(merged.duplicate.sum()),
+        "boilerplate": int(merged.boilerplate.sum()),
+    }
 
 
-def _first_with_equal_text(hashes: NDArray[np.uint64], usable: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """For each usable document the first usable one with the same hash; -1 for the others."""
-    places = np.flatnonzero(usable)
-    order = places[np.lexsort((places, hashes[places, 1], hashes[places, 0]))]
-    begins = np.ones(len(order), bool)
-    begins[1:] = (hashes[order[1:]] != hashes[order[:-1]]).any(axis=1)
-    first_of = np.full(len(usable), -1, np.int64)
-    first_of[order] = order[begins][np.cumsum(begins) - 1]
-    return first_of
+def _write_documents(shards: Sequence[Path], id_type: pa.DataType, tags: Sequence[str], merged: Merged) -> str:
+    """Write the kept documents of each shard to a file of its own; returns the checksum of all."""
+    digests, schema = DocumentDigests(tags), document_schema(id_type)
+    merged.tags.sort_indices()
+    kept_before = np.concatenate([[0], np.cumsum(merged.kept)])
 
-
-def _write_documents(folder: Path, pieces: Sequence[Path], id_type: pa.DataType, joined: _Joined) -> str:
-    """Write the kept documents of each piece to a file of its own; returns the checksum of all."""
-    digests = DocumentDigests(joined.tags)
-    schema = document_schema(id_type)
-    starts = np.searchsorted(joined.pairs, np.arange(len(joined.kept) + 1) << 32)
-    tag_numbers = (joined.pairs & 0xFFFFFFFF).astype(np.int32)
-
-    def final(piece: Path, first: int) -> Iterator[pa.RecordBatch]:
-        for batch in shard_batches([piece]):
-            kept = joined.kept[first : first + len(batch)]
-            rows = [tag_numbers[starts[n] : starts[n + 1]] for n in first + np.flatnonzero(kept)]
-            remaining = batch.filter(pa.array(kept))
-            arrays = [list_column(rows) if name == "tags" else remaining.column(name) for name in schema.names]
-            written = pa.record_batch(arrays, schema=schema)
+    def final(batches: Iterable[pa.RecordBatch], first: int) -> Iterator[pa.RecordBatch]:
+        for row, batch in with_first_row(batches, first):
+            stop = row + len(batch)
+            documents = batch.filter(pa.array(merged.kept[row:stop]))
+            own_tags = merged.tags[kept_before[row] : kept_before[stop]]
+            columns = {name: documents.column(name) for name in schema.names if name != "tags"}
+            columns["tags"] = pa.ListArray.from_arrays(
+                own_tags.indptr.astype(np.int32), own_tags.indices.astype(np.int32)
+            )
+            written = pa.record_batch([columns[name] for name in schema.names], schema=schema)
             digests.add(written)
             yield written
-            first += len(batch)
 
     first = 0
-    for number, piece in enumerate(pieces):
-        write_batches(folder / f"documents-{number:05d}.arrow", schema, final(piece, first))
-        first += sum(len(batch) for batch in shard_batches([piece]))
+    for number, shard in enumerate(shards):
+        batches = list(shard_batches([shard]))
+        write_batches(shard.with_name(f"documents-{number:05d}.arrow"), schema, final(batches, first))
+        first += sum(map(len, batches))
     return digests.hexdigest()
 
 
-def _beginnings(pieces: Sequence[Path], chosen: NDArray[np.bool_]) -> Iterator[tuple[DocumentId, str]]:
+def _write_lists(
+    folder: Path,
+    shards: Sequence[Path],
+    missing: Sequence[object],
+    problems: Mapping[str, Sequence[DocumentId]],
+    boilerplate: NDArray[np.bool_],
+) -> None:
+    """List what is not in the data: a file for each reason that there is."""
+    if missing:
+        write_csv(folder / _MISSING_IDS, [("id",), *((document_id,) for document_id in missing)])
+    if problems:
+        unread = [(document_id, problem) for problem, found in problems.items() for document_id in found]
+        write_csv(folder / _UNREADABLE, [("id", "problem"), *unread])
+    if boilerplate.any():
+        write_csv(folder / _BOILERPLATE, chain([("id", "text")], _beginnings(shards, boilerplate)))
+
+
+def _beginnings(shards: Sequence[Path], chosen: NDArray[np.bool_]) -> Iterator[tuple[DocumentId, str]]:
     """The id and the beginning of the text of the chosen documents; chosen: (documents,)."""
-    first = 0
-    for batch in shard_batches(pieces):
+    for first, batch in with_first_row(shard_batches(shards)):
         found = batch.filter(pa.array(chosen[first : first + len(batch)]))
         beginnings = pc.utf8_slice_codeunits(found.column("text"), 0, _SHOWN_CHARACTERS)
         yield from zip(found.column("id").to_pylist(), beginnings.to_pylist(), strict=True)
-        first += len(batch)
 
 
-def _missing(pieces: Sequence[Path], ids: pa.Array) -> list[DocumentId]:
-    """The ids, in their order, that no piece has a document for."""
-    read = pa.chunked_array([batch.column("id") for batch in shard_batches(pieces)], ids.type)
+def _columns(shards: Sequence[Path], chosen: NDArray[np.bool_], names: Sequence[str]) -> Iterator[tuple[object, ...]]:
+    """These columns of the chosen documents; chosen: (documents,)."""
+    for first, batch in with_first_row(shard_batches(shards)):
+        found = batch.filter(pa.array(chosen[first : first + len(batch)]))
+        yield from zip(*(found.column(name).to_pylist() for name in names), strict=True)
+
+
+def _missing(shards: Sequence[Path], ids: pa.Array) -> list[DocumentId]:
+    """The ids, in their order, that no shard has a document for."""
+    read = pa.chunked_array([batch.column("id") for batch in shard_batches(shards)], ids.type)
     missing: list[DocumentId] = ids.filter(pc.invert(pc.is_in(ids, value_set=read))).to_pylist()
     return missing
+
+
+def _files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Bytes and SHA-256 of all that is written: first the documents, in their order."""
+    documents = sorted(folder.glob("documents-*.arrow"))
+    others = sorted(path for path in folder.glob("*") if path.name in _BESIDE_DOCUMENTS)
+    return {path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)} for path in [*documents, *others]}
+
+
+def _what_shards_took(shards: Sequence[Path], started: float) -> dict[str, Any]:
+    """The manifest's seconds by part, this one included, and how many documents were reused."""
+    read = [shard_metadata(shard) for shard in shards]
+    parts = dict.fromkeys(part for shard in read for part in shard["seconds"])
+    seconds = {part: sum(shard["seconds"].get(part, 0.0) for shard in read) for part in parts}
+    seconds["join"] = perf_counter() - started
+    return {
+        "seconds": {part: round(spent, 3) for part, spent in seconds.items()},
+        "taken_from_earlier": sum(shard["taken"] for shard in read),
+    }
+
+
+def _none_found(ids: pa.Array, unusable: Sequence[str]) -> NothingToTrainOn:
+    shown = ", ".join([*map(str, ids[:3].to_pylist()), *unusable[:3]])
+    return NothingToTrainOn(
+        _("None of the {count} ids is in the database: {shown}, ...", count=len(ids) + len(unusable), shown=shown),
+        _("Check that they are ids of documents_query under [database]."),
+    )
+
+
+def _none_usable(count: int, dropped: Mapping[str, int]) -> NothingToTrainOn:
+    reasons = ", ".join(f"{number} {display_name(reason)}" for reason, number in dropped.items() if number)
+    return NothingToTrainOn(
+        _("None of the {count} documents can be used: {reasons}.", count=count, reasons=reasons),
+        _("Check tags_query and the text column of documents_query under [database]."),
+    )

@@ -1,25 +1,22 @@
 """Engines, dialects, passwords: how a database is opened, and what of it may be shown."""
 
+import os
 import re
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 import keyring
-import sqlparse
 from keyring.errors import KeyringError
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-from sqlparse.tokens import DDL, Punctuation
 
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.i18n import N_, Command, _
-from get_tags_train.core.settings import Settings
+from get_tags_train.core.settings import DatabaseSettings
 
 KEYRING_SERVICE = "get-tags"
-_CHANGING = {"INTO", "INSERT", "UPDATE", "DELETE", "EXEC", "EXECUTE"}
-
-
 # A link that dies without a word, as a VPN does, is noticed within about a minute (libpq's parameters).
 _KEEPALIVE = {"connect_timeout": 15, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 # Packages that a URL without a driver's name asks for, and what serves in their place.
@@ -37,17 +34,17 @@ _SECRET_KEYS = re.compile(r"(pwd|password|passwd|token|secret|accesskey)", re.IG
 _ODBC_PAIR = re.compile(r"\s*([^=;]+?)\s*=\s*(\{(?:[^}]|\}\})*\}|[^;]*)")
 
 
-def open_engine(settings: Settings) -> Engine:
-    """An engine for the database of the settings, for reading. Raises InputError on a URL that cannot be used."""
-    url = _with_password(_parse(settings.database.url), settings.database.password)
+def open_engine(settings: DatabaseSettings, home: Path) -> Engine:
+    """An engine that only reads; a relative SQLite path lies in the home. Raises InputError on an unusable URL."""
+    url = _with_password(_parse(settings.url), settings.password)
     options: dict[str, Any] = {}
     if url.get_backend_name() == "sqlite":
-        url = _read_only_sqlite(url, settings)
+        url = _read_only_sqlite(url, home)
     elif url.get_dialect().driver in {"psycopg", "psycopg2"}:
         options["connect_args"] = {key: value for key, value in _KEEPALIVE.items() if key not in url.query}
     elif url.get_dialect().driver == "pymysql":
-        options["connect_args"] = {"connect_timeout": 15, "read_timeout": settings.database.timeout_seconds + 30}
-    elif url.get_backend_name() == "mssql" and settings.database.snapshot_isolation:
+        options["connect_args"] = {"connect_timeout": 15, "read_timeout": settings.timeout_seconds + 30}
+    elif url.get_backend_name() == "mssql" and settings.snapshot_isolation:
         options["isolation_level"] = "SNAPSHOT"
     try:
         engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, **options)
@@ -64,7 +61,7 @@ def open_engine(settings: Settings) -> Engine:
         raise InputError(_without_library(error, url), _(_INSTALL_ODBC)) from None
     except SQLAlchemyError as error:
         raise InputError(_("[database] url cannot be used: {first_line}", first_line=first_line(error))) from None
-    _limit_sessions(engine, settings.database.timeout_seconds)
+    _limit_sessions(engine, settings.timeout_seconds)
     return engine
 
 
@@ -90,14 +87,14 @@ def describe_url(text: str) -> str:
     return f"{url.drivername}://{host}{port}/{database}"
 
 
-def secrets_of(settings: Settings, *, ask_keyring: bool = True) -> list[str]:
+def secrets_of(settings: DatabaseSettings, *, ask_keyring: bool = True) -> list[str]:
     """All that must never be shown or logged, as it is and as URLs spell it; the keyring may ask for a password."""
     try:
-        url = _parse(settings.database.url)
-        url = _with_password(url, settings.database.password) if ask_keyring else url
+        url = _parse(settings.url)
+        url = _with_password(url, settings.password) if ask_keyring else url
     except InputError:
-        return [secret for secret in (settings.database.url, settings.database.password) if secret]
-    found = [str(url.password or ""), settings.database.password]
+        return [secret for secret in (settings.url, settings.password) if secret]
+    found = [str(url.password or ""), settings.password]
     found += [str(value) for key, value in url.query.items() if _SECRET_KEYS.search(key)]
     pairs = _ODBC_PAIR.findall(str(url.query.get("odbc_connect", "")))
     found += [_unbraced(value) for key, value in pairs if _SECRET_KEYS.search(key)]
@@ -108,45 +105,6 @@ def secrets_of(settings: Settings, *, ask_keyring: bool = True) -> list[str]:
 def _unbraced(value: str) -> str:
     """An ODBC value without the braces that protect its characters."""
     return value[1:-1].replace("}}", "}") if value.startswith("{") and value.endswith("}") else value
-
-
-def checked_select(query: str, key: str) -> str:
-    """The query without comments and closing semicolon, if it is one SELECT that writes nothing.
-
-    `key` is the setting it comes from. Raises InputError.
-    """
-    plain = sqlparse.format(query, strip_comments=True)
-    statements = [s for s in sqlparse.parse(plain) if str(s).strip().strip(";").strip()]
-    hint = _("It must be one SELECT, without INTO; several statements and changes are refused.")
-    if len(statements) != 1 or statements[0].get_type() != "SELECT":
-        raise InputError(_("[database] {key} is not a single SELECT.", key=key), hint)
-    depth = 0
-    for token in statements[0].flatten():
-        depth += {"(": 1, ")": -1}.get(token.value, 0) if token.ttype is Punctuation else 0
-        if depth < 0:  # it would close the parenthesis that it is put into
-            raise InputError(_("[database] {key} closes a parenthesis that it does not open.", key=key), hint)
-        if token.ttype is DDL or (token.is_keyword and token.value.upper() in _CHANGING):
-            raise InputError(_("[database] {key} contains {word}.", key=key, word=token.value.upper()), hint)
-    return str(statements[0]).strip().rstrip(";").strip()
-
-
-def check_inside_select(query: str, key: str) -> None:
-    """Raise InputError where SQL Server would not take a checked query inside another SELECT."""
-    depth, words = 0, []
-    for token in sqlparse.parse(query)[0].flatten():
-        depth += {"(": 1, ")": -1}.get(token.value, 0) if token.ttype is Punctuation else 0
-        if depth == 0 and not token.is_whitespace:
-            words.append(" ".join(token.value.upper().split()))
-    if words[0] == "WITH":
-        hint = _("Make it a view in the database and select from that.")
-        raise InputError(
-            _("[database] {key} begins with WITH, which SQL Server does not take inside another query.", key=key), hint
-        )
-    if "ORDER BY" in words and not {"TOP", "OFFSET"} & set(words):
-        raise InputError(
-            _("[database] {key} has an ORDER BY, which SQL Server does not take inside another query.", key=key),
-            _("Leave it out: get-tags sorts by id itself."),
-        )
 
 
 def first_line(error: BaseException) -> str:
@@ -211,13 +169,13 @@ def _from_keyring(user: str, server: str) -> str:
         return ""  # no keyring on this machine
 
 
-def _read_only_sqlite(url: URL, settings: Settings) -> URL:
+def _read_only_sqlite(url: URL, home: Path) -> URL:
     if not url.database or url.database.startswith("file:"):
         return url
-    path = settings.path(url.database)
+    path = home / Path(url.database).expanduser()
     if not path.is_file():
         raise InputError(_("There is no SQLite database {path}.", path=path), _("Check url under [database]."))
-    posix = quote(path.absolute().as_posix(), safe="/:")
+    posix = quote(os.fsencode(path.absolute().as_posix()), safe="/:")
     # C:/x is /C:/x in a file URI, and a network share //server/x has an empty server of its own before it.
     root = "//" if posix.startswith("//") else "" if posix.startswith("/") else "/"
     return url.set(database=f"file:{root}{posix}?mode=ro").update_query_dict({"uri": "true"})

@@ -8,11 +8,10 @@ from time import monotonic
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
-from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.i18n import N_, Command, _
-from get_tags_train.core.settings import Settings
+from get_tags_train.core.settings import DatabaseSettings
 from get_tags_train.data.database import describe_url, first_line, secrets_of
 
 # Of what a database says; drivers quote data and statements at length.
@@ -30,6 +29,14 @@ class _Failure(NamedTuple):
 
 # The first that fits is told: servers wrap one failure into the words of another.
 _FAILURES = [
+    _Failure(
+        r"SQLITE_READONLY_(ROLLBACK|RECOVERY|CANTINIT|CANTLOCK)|SQLITE_CANTOPEN_DIRTYWAL",
+        N_("A program was stopped while it wrote to {database}; its changes are still to be completed or undone"),
+        N_(
+            "Start that program again, or open the database once with one that may write to it, such as sqlite3; "
+            "keep its files -journal and -wal until then."
+        ),
+    ),
     _Failure(
         r"can't open lib|data source name not found|IM00[23]",
         N_("The ODBC driver for {database} is not installed"),
@@ -88,7 +95,7 @@ _UNKNOWN = _Failure("", N_("The database {database} answered"), N_("To check [da
 _DEADLOCK = {"40001", "40P01", "1213"}
 _BLOCKED = {"1205", "55P03", "SQLITE_BUSY"}
 _TIMEOUT = {"HYT00", "HYT01", "57014", "1969", "3024"}
-_LONGEST_PAUSE_SECONDS = 30
+_LONGEST_PAUSE_SECONDS = 30.0
 
 
 class RetryPolicy(NamedTuple):
@@ -99,50 +106,35 @@ class RetryPolicy(NamedTuple):
     ended: Event
 
 
-def retry(read: Callable[[], _T], patience: RetryPolicy) -> _T:
+def retry(read: Callable[[], _T], policy: RetryPolicy) -> _T:
     """read(), again with growing pauses while a connection is lost, a deadlock or a timeout is in the way.
 
-    Raises GetTagsError when it still fails `patience.seconds` after it first did; 0 is for a single try, whose error
+    Raises GetTagsError when it still fails `policy.seconds` after it first did; 0 is for a single try, whose error
     is the database's own.
     """
-    if not patience.seconds:
-        return read()
-    failed_at: list[float] = []
     kept = _("What was read is kept: the same command continues it.")
-
-    def has_failed_long_enough(_: RetryCallState) -> bool:
-        failed_at.append(monotonic())
-        return failed_at[-1] - failed_at[0] >= patience.seconds
-
-    def tell(state: RetryCallState) -> None:
-        if state.outcome and (error := state.outcome.exception()):
-            patience.on_retry(transient_error(error), state.upcoming_sleep)
-
-    def pause(seconds: float) -> None:
-        if patience.ended.wait(seconds):
+    failed_at, pause = None, 1.0
+    while True:
+        try:
+            return read()
+        except DBAPIError as error:
+            reason = transient_error(error)
+            if not reason or not policy.seconds:
+                raise
+            failed_at = monotonic() if failed_at is None else failed_at
+            if monotonic() - failed_at >= policy.seconds:
+                raise GetTagsError(
+                    _(
+                        "{reason}, and {seconds:g} seconds of trying again did not help.",
+                        reason=reason,
+                        seconds=policy.seconds,
+                    ),
+                    kept,
+                ) from None
+        policy.on_retry(reason, pause)
+        if policy.ended.wait(pause):
             raise GetTagsError(_("Reading was ended."), kept)
-
-    attempts = Retrying(
-        retry=retry_if_exception(lambda error: bool(transient_error(error))),
-        wait=wait_exponential(max=_LONGEST_PAUSE_SECONDS),
-        stop=has_failed_long_enough,
-        before_sleep=tell,
-        sleep=pause,
-        reraise=True,
-    )
-    try:
-        return attempts(read)
-    except DBAPIError as error:
-        if not (trouble := transient_error(error)):
-            raise
-        raise GetTagsError(
-            _(
-                "{trouble}, and {seconds:g} seconds of trying again did not help.",
-                trouble=trouble,
-                seconds=patience.seconds,
-            ),
-            kept,
-        ) from None
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
 def transient_error(error: BaseException) -> str:
@@ -175,16 +167,17 @@ def is_undecodable(error: BaseException) -> bool:
 
 
 @contextmanager
-def as_user_errors(settings: Settings) -> Iterator[None]:
+def as_user_errors(settings: DatabaseSettings) -> Iterator[None]:
     """Raise what a database says as GetTagsError, without parameters, document text or secrets."""
     try:
         yield
     except DBAPIError as error:
         said = re.sub(r" with text '.*", "", first_line(error.orig or error))
-        failure = next((f for f in _FAILURES if re.search(f.pattern, said, re.IGNORECASE)), _UNKNOWN)
+        named = f"{said} {getattr(error.orig, 'sqlite_errorname', '')}"
+        failure = next((f for f in _FAILURES if re.search(f.pattern, named, re.IGNORECASE)), _UNKNOWN)
         for secret in secrets_of(settings):
             said = said.replace(secret, "***")
-        database = describe_url(settings.database.url)
+        database = describe_url(settings.url)
         raise GetTagsError(
             f"{_(failure.message, database=database)}: {said[:_SHOWN_CHARACTERS]}",
             _(failure.hint, drivers=_odbc_drivers(), doctor=Command("doctor")),

@@ -25,10 +25,8 @@ class Ids:
         return int(np.count_nonzero(self.chosen))
 
     def __iter__(self) -> Iterator[int | str]:
-        first = 0
-        for batch in self.data.batches():
+        for first, batch in self.data.numbered_batches():
             yield from batch.column("id").filter(pa.array(self.chosen[first : first + len(batch)])).to_pylist()
-            first += len(batch)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from get_tags_train.core.errors import InterruptedByUser
 from get_tags_train.core.events import Notice, OnEvent
@@ -43,11 +43,12 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     from get_tags_train.core.workspace import open_workspace
     from get_tags_train.data.database import open_engine
     from get_tags_train.data.database_errors import as_user_errors
+    from get_tags_train.data.ids import IdList
     from get_tags_train.data.input_files import read_ids
     from get_tags_train.data.prepared import PreparedData
     from get_tags_train.data.read import Reading, ingest
     from get_tags_train.data.reuse import find_reusable
-    from get_tags_train.data.source import DocumentSource, IdList
+    from get_tags_train.data.source import DocumentSource
     from get_tags_train.text.encoder import CleanTextEncoder
     from get_tags_train.text.tokenizer import load_tokenizer
 
@@ -56,8 +57,8 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     listed = read_ids(ids_path) if ids_path else None
     tokenizer = load_tokenizer(settings.base_model)
     plan = _plan(settings, tokenizer)
-    engine = open_engine(settings)
-    with as_user_errors(settings):
+    engine = open_engine(settings.database, home)
+    with as_user_errors(settings.database):
         source = DocumentSource(
             engine,
             settings.database.documents_query,
@@ -77,10 +78,10 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
                 on_event(
                     Notice(_("Continuing the extraction of {name} where it was interrupted.", name=workspace.name))
                 )
-            earlier = find_reusable(home, plan, on_event)
-            reading = Reading(source, list_ids, settings.database.page_size)
+            reusable = find_reusable(home, plan, on_event)
+            reading = Reading(source, list_ids, settings.database.page_size, CleanTextEncoder(tokenizer), reusable)
             try:
-                folder = ingest(workspace, reading, CleanTextEncoder(tokenizer), earlier, on_event)
+                folder = ingest(workspace, reading, on_event)
             except KeyboardInterrupt:
                 said = _("The extraction of {name} was interrupted.", name=workspace.name)
                 raise InterruptedByUser(said, _("What was read is kept: the same command continues it.")) from None
@@ -152,73 +153,84 @@ def describe(data: "PreparedData", source: str, started: float, *, resumed: bool
 
 def _report_losses(data: "PreparedData", on_event: OnEvent) -> None:
     """What people should know of the data before they train on it."""
-    manifest = data.manifest
-    if manifest.missing_ids:
-        listed = data.folder / "missing_ids.csv"
-        on_event(
-            Notice(
-                _n(
-                    "{count:,} id is not in the database; it is listed in {listed}.",
-                    "{count:,} ids are not in the database; they are listed in {listed}.",
-                    manifest.missing_ids,
-                    listed=listed,
-                ),
-                "warning",
-            )
-        )
-    unread = manifest.dropped["undecodable"] + manifest.dropped["too_long"]
-    if unread or manifest.unreadable_tags:
-        listed = data.folder / "unreadable.csv"
-        said = _(
-            "{unread:,} documents cannot be read, and the tags of {untagged:,} are no list of tags; they are listed in "
-            "{listed}.",
-            unread=unread,
-            untagged=manifest.unreadable_tags,
-            listed=listed,
-        )
-        on_event(Notice(said, "warning"))
-    if manifest.dropped["boilerplate"]:
-        listed = data.folder / "boilerplate.csv"
-        said = _n(
-            "{count:,} document shares its text with many others under different tags; it is left out, and listed in "
-            "{listed}.",
-            "{count:,} documents share their text with many others under different tags; they are left out, and listed "
-            "in {listed}.",
-            manifest.dropped["boilerplate"],
-            listed=listed,
-        )
-        on_event(Notice(said, "warning"))
-    if manifest.repeated_ids or manifest.null_ids:
-        on_event(
-            Notice(
-                _(
-                    "{repeated:,} repeated ids and {nulls:,} NULL ids were passed over.",
-                    repeated=manifest.repeated_ids,
-                    nulls=manifest.null_ids,
-                )
-            )
-        )
-    if manifest.respelt_tags:
-        some = "; ".join(" = ".join(spellings) for spellings in list(manifest.respelt_tags.values())[:3])
-        on_event(
-            Notice(
-                _n(
-                    "{count:,} tag was spelt in several ways and is now one: {some}.",
-                    "{count:,} tags were spelt in several ways and are now one each: {some}.",
-                    len(manifest.respelt_tags),
-                    some=some,
-                )
-            )
-        )
-    if manifest.conflicting_duplicates:
-        on_event(
-            Notice(
-                _n(
-                    "{count:,} text stands in several documents with different tags; these tags were united. No model "
-                    "can get all of such documents right.",
-                    "{count:,} texts stand in several documents with different tags; these tags were united. No model "
-                    "can get all of such documents right.",
-                    manifest.conflicting_duplicates,
-                )
-            )
-        )
+    manifest, dropped = data.manifest, data.manifest.dropped
+    spellings = "; ".join(" = ".join(spelt) for spelt in list(manifest.respelt_tags.values())[:3])
+    # (how many, what is said of them, how loudly)
+    losses: list[tuple[int, str, Literal["info", "warning"]]] = [
+        (
+            manifest.missing_ids,
+            _n(
+                "{count:,} id is not in the database; it is listed in {listed}.",
+                "{count:,} ids are not in the database; they are listed in {listed}.",
+                manifest.missing_ids,
+                listed=data.folder / "missing_ids.csv",
+            ),
+            "warning",
+        ),
+        (
+            dropped["undecodable"] + dropped["too_long"] + manifest.unreadable_tags,
+            _(
+                "{unread:,} documents cannot be read, and the tags of {untagged:,} are no list of tags; they are "
+                "listed in {listed}.",
+                unread=dropped["undecodable"] + dropped["too_long"],
+                untagged=manifest.unreadable_tags,
+                listed=data.folder / "unreadable.csv",
+            ),
+            "warning",
+        ),
+        (
+            dropped["boilerplate"],
+            _n(
+                "{count:,} document shares its text with many others under different tags; it is left out, and listed "
+                "in {listed}.",
+                "{count:,} documents share their text with many others under different tags; they are left out, and "
+                "listed in {listed}.",
+                dropped["boilerplate"],
+                listed=data.folder / "boilerplate.csv",
+            ),
+            "warning",
+        ),
+        (
+            manifest.removed["lost_much"] if manifest.removed else 0,
+            _n(
+                "Cleaning removed far more of {count:,} document than of most; it is listed in {listed}.",
+                "Cleaning removed far more of {count:,} documents than of most; they are listed in {listed}.",
+                manifest.removed["lost_much"] if manifest.removed else 0,
+                listed=data.folder / "much_removed.csv",
+            ),
+            "info",
+        ),
+        (
+            manifest.repeated_ids + manifest.null_ids,
+            _(
+                "{repeated:,} repeated ids and {nulls:,} NULL ids were passed over.",
+                repeated=manifest.repeated_ids,
+                nulls=manifest.null_ids,
+            ),
+            "info",
+        ),
+        (
+            len(manifest.respelt_tags),
+            _n(
+                "{count:,} tag was spelt in several ways and is now one: {some}.",
+                "{count:,} tags were spelt in several ways and are now one each: {some}.",
+                len(manifest.respelt_tags),
+                some=spellings,
+            ),
+            "info",
+        ),
+        (
+            manifest.conflicting_duplicates,
+            _n(
+                "{count:,} text stands in several documents with different tags; these tags were united. No model "
+                "can get all of such documents right.",
+                "{count:,} texts stand in several documents with different tags; these tags were united. No model "
+                "can get all of such documents right.",
+                manifest.conflicting_duplicates,
+            ),
+            "info",
+        ),
+    ]
+    for count, said, level in losses:
+        if count:
+            on_event(Notice(said, level))

@@ -1,31 +1,33 @@
-"""Near-duplicates: which documents are nearly the same as these few texts, and which are nearly the same as each other.
+"""Near-duplicates: which documents are nearly the same as these few texts, and which as each other.
 
-Two texts are near-duplicates, twins here, where at least half of all the shingles in either are in both (Jaccard
-similarity of word pairs). docs/adr/0008 says how that was chosen.
+Two texts are near-duplicates where at least half of all the shingles in either are in both (Jaccard similarity of word
+pairs). docs/adr/0008 says how that was chosen.
 """
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.text.shingles import Shingles, jaccard, mix, shingle
 
 SIMILAR = 0.5
 
-# Of each example the most common third of its shingles is not looked for: a document that is similar enough must
-# have others too, and boilerplate that everything shares would cost most of the time.
-_LOOKED_FOR = 0.65
-_FILTER_BITS = 24
-_MOST_HITS = 1 << 22  # counted at once
-# A sketch is one 16-bit number for each of 32 orders of the shingles; bands of two are compared: documents with a
-# similarity of 0.5 meet in one of the 16 with a probability of 0.99.
+# Of each example the most common third of its shingles is not indexed: a document that is similar enough must have
+# others too, and boilerplate that everything shares would cost most of the time.
+_INDEXED_SHARE = 0.65
+_TEXTS_AT_ONCE = 500  # whose shingles in common with all examples are counted together: bounds the memory
+# A sketch is one 16-bit number for each of 32 orders of the shingles. Bands of two numbers are compared: documents with
+# a similarity of 0.5 agree in one of the 16 bands with a probability of 0.99.
 _SKETCH, _BAND = 32, 2
-_SPREAD = 0x9E3779B1
+_SPREAD = 0x9E3779B1  # odd, so multiplying by it modulo 2^32 loses nothing; its upper half mixes all bits
+# Each document is compared with the next three that agree in a band, so a large group costs no more than a small one.
 _NEIGHBOURS = 3
-_MOST_COMPARED = 1 << 12
+_PAIRS_AT_ONCE = 1 << 12  # whose sketches are compared together: bounds the memory
 
 
 class NearDuplicates(NamedTuple):
@@ -40,26 +42,28 @@ class NearDuplicates(NamedTuple):
 
 
 class Finder:
-    """Finds the near-duplicates of a few thousand examples in any number of texts."""
+    """Finds the near-duplicates of a few thousand examples in any number of texts.
+
+    An inverted index says which examples have a shingle. A text that shares enough shingles with an example is a
+    candidate, and is compared with it in whole.
+    """
 
     def __init__(self, examples: Shingles) -> None:
         self._sets = examples.distinct()
         sizes = np.diff(self._sets.starts)
-        owners = self._sets.text_of
-        known, slots, counts = np.unique(self._sets.hashes, return_inverse=True, return_counts=True)
-        rare_first = np.lexsort((self._sets.hashes, counts[slots], owners))
-        kept = np.ceil(_LOOKED_FOR * sizes).astype(np.int64)
-        # Equal sets aside, similarity >= s means at least s * size shingles in common with the example.
-        self._needed = np.maximum(np.ceil(SIMILAR * sizes).astype(np.int64) - (sizes - kept), 1)
-        place = np.arange(len(owners)) - self._sets.starts[owners]
-        looked_for = rare_first[place < kept[owners]]
-        looked_for = looked_for[np.argsort(slots[looked_for], kind="stable")]
-        self._owners = owners[looked_for]
-        used, first = np.unique(slots[looked_for], return_index=True)
-        self._hashes = known[used]
-        self._begins = np.append(first, len(looked_for)).astype(np.int64)
-        self._filter = np.zeros(1 << _FILTER_BITS, bool)
-        self._filter[self._hashes >> np.uint64(64 - _FILTER_BITS)] = True
+        example_of = self._sets.text_of
+        known, columns, counts = np.unique(self._sets.hashes, return_inverse=True, return_counts=True)
+        rarest_first = np.lexsort((self._sets.hashes, counts[columns], example_of))
+        rank = np.arange(len(example_of)) - self._sets.starts[example_of]
+        kept = np.ceil(_INDEXED_SHARE * sizes).astype(np.int64)
+        indexed = rarest_first[rank < kept[example_of]]
+        # A Jaccard similarity of s wants at least s * size of the example's shingles in the text. Those that are not
+        # indexed may all be among them, so the indexed ones must make up for the rest.
+        self._required = np.maximum(np.ceil(SIMILAR * sizes).astype(np.int64) - (sizes - kept), 1)
+        used, column = np.unique(columns[indexed], return_inverse=True)
+        self._column_of = pd.Index(known[used])
+        ones = np.ones(len(indexed), np.int32)
+        self._index = csr_array((ones, (column, example_of[indexed])), shape=(len(used), len(sizes)))
 
     def find(self, texts: Shingles) -> NearDuplicates:
         """The pairs of these texts and the examples that are near-duplicates."""
@@ -72,38 +76,19 @@ class Finder:
         return NearDuplicates(columns[0].astype(np.int64), columns[1].astype(np.int64), columns[2].astype(np.float32))
 
     def _candidates(self, texts: Shingles) -> Iterator[tuple[int, int]]:
-        """Pairs with enough shingles in common, among those that are looked for, to be near-duplicates."""
-        maybe = np.flatnonzero(self._filter[texts.hashes >> np.uint64(64 - _FILTER_BITS)])
-        if not len(maybe):
-            return
-        slots = np.searchsorted(self._hashes, texts.hashes[maybe]).clip(max=len(self._hashes) - 1)
-        hits = self._hashes[slots] == texts.hashes[maybe]
-        owners = texts.text_of[maybe[hits]]
-        pairs = np.sort(owners * len(self._hashes) + slots[hits])
-        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
-        owners, slots = np.divmod(pairs, len(self._hashes))
-        lengths = self._begins[slots + 1] - self._begins[slots]
-        totals = np.concatenate([[0], np.cumsum(lengths)])
-        start = 0
-        while start < len(owners):
-            stop = max(int(np.searchsorted(totals, totals[start] + _MOST_HITS)) - 1, start + 1)
-            if stop < len(owners):  # whole texts: from the first of one to the first of another
-                whole = int(np.searchsorted(owners, owners[stop]))
-                stop = whole if whole > start else int(np.searchsorted(owners, owners[stop], "right"))
-            yield from self._enough(owners[start:stop], slots[start:stop], lengths[start:stop])
-            start = stop
-
-    def _enough(
-        self, owners: NDArray[np.int64], slots: NDArray[np.int64], lengths: NDArray[np.int64]
-    ) -> Iterator[tuple[int, int]]:
-        first, examples = int(owners[0]), len(self._needed)
-        within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        hit_examples = self._owners[np.repeat(self._begins[slots], lengths) + within]
-        counts = np.bincount(np.repeat(owners - first, lengths) * examples + hit_examples)
-        pairs = np.flatnonzero(counts)
-        pairs = pairs[counts[pairs] >= self._needed[pairs % examples]]
-        for pair in pairs.tolist():
-            yield first + pair // examples, pair % examples
+        """Pairs of a text and an example with enough indexed shingles in common to be near-duplicates."""
+        column = self._column_of.get_indexer(pd.Index(texts.hashes))
+        hits = np.flatnonzero(column >= 0)
+        # True where a text has an indexed shingle, however often; the product with the index counts those in common.
+        has = csr_array(
+            (np.ones(len(hits), bool), (texts.text_of[hits], column[hits])), shape=(len(texts), len(self._column_of))
+        ).astype(np.int32)
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            common = has[start : start + _TEXTS_AT_ONCE] @ self._index
+            common.sort_indices()
+            pairs = common.tocoo()
+            enough = pairs.data >= self._required[pairs.col]
+            yield from zip((start + pairs.row[enough]).tolist(), pairs.col[enough].tolist(), strict=True)
 
 
 def find_near_duplicates(examples: Shingles, data: PreparedData) -> NearDuplicates:
@@ -112,11 +97,9 @@ def find_near_duplicates(examples: Shingles, data: PreparedData) -> NearDuplicat
         return _none()
     finder = Finder(examples)
     found = [_none()]
-    first = 0
-    for batch in data.batches():
+    for first, batch in data.numbered_batches():
         here = finder.find(shingle(batch.column("text")))
         found.append(here._replace(documents=here.documents + first))
-        first += len(batch)
     return NearDuplicates(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
@@ -146,8 +129,8 @@ def group_documents(data: PreparedData) -> NDArray[np.int32]:
         keys.sort()
         for step in range(1, _NEIGHBOURS + 1):
             met = np.flatnonzero((keys[step:] ^ keys[:-step]) < np.uint64(1 << 32))
-            for start in range(0, len(met), _MOST_COMPARED):
-                some = met[start : start + _MOST_COMPARED]
+            for start in range(0, len(met), _PAIRS_AT_ONCE):
+                some = met[start : start + _PAIRS_AT_ONCE]
                 one, other = (keys[some + by].astype(np.uint32).astype(np.int32) for by in (0, step))
                 alike = (sketches[one] == sketches[other]).mean(axis=1) >= SIMILAR
                 _unite(groups, one[alike], other[alike])
@@ -163,8 +146,7 @@ def _sketches(data: PreparedData) -> tuple[NDArray[np.uint16], NDArray[np.bool_]
     total = data.manifest.documents_kept
     sketches, has_words = np.zeros((total, _SKETCH), np.uint16), np.zeros(total, bool)
     factors = mix(np.arange(1, 2 * _SKETCH + 1, dtype=np.uint64)).astype(np.uint32) | np.uint32(1)
-    first = 0
-    for batch in data.batches():
+    for first, batch in data.numbered_batches():
         shingles = shingle(batch.column("text"))
         filled = np.flatnonzero(np.diff(shingles.starts))
         begins, rows = shingles.starts[filled], first + filled
@@ -173,7 +155,6 @@ def _sketches(data: PreparedData) -> tuple[NDArray[np.uint16], NDArray[np.bool_]
         for order in range(_SKETCH if len(filled) else 0):
             smallest = np.minimum.reduceat((halves ^ factors[_SKETCH + order]) * factors[order], begins)
             sketches[rows, order] = (smallest * np.uint32(_SPREAD)) >> np.uint32(16)
-        first += len(batch)
     return sketches, has_words
 
 

@@ -12,15 +12,17 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from get_tags_train.core.arrow import list_rows
+from get_tags_train.core.arrow import list_rows, read_batches, with_first_row
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.files import file_sha256, read_json, write_json
 from get_tags_train.core.i18n import Command, _
-from get_tags_train.text.clean import letters
+from get_tags_train.text.clean_columns import letters
 
 FORMAT = 3
 MANIFEST = "manifest.json"
 TAGS = "tags.json"
+# What datasets.load_from_disk reads beside the Arrow files.
+DATASET_INFO, DATASET_STATE = "dataset_info.json", "state.json"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Manifest:
     """What prepared data are and where they came from; written last, so its presence means complete.
 
     `source` is the plan of the extraction: database, queries, fingerprint of the tokenizer, rules for text.
-    `seconds` are per part, `files` are bytes and SHA-256 by name, `dropped` counts documents by reason.
+    `seconds` are per part, `files` are bytes and SHA-256 by name, `dropped` counts documents by reason, `removed` is
+    how much of the texts cleaning removed (None in data that were made before it was measured).
     """
 
     name: str
@@ -57,6 +60,7 @@ class Manifest:
     seconds: dict[str, float]
     files: dict[str, dict[str, Any]]
     format: int = FORMAT
+    removed: dict[str, Any] | None = None
 
 
 class _Source(BaseModel):
@@ -146,6 +150,7 @@ class PreparedData:
                     ),
                     _("Extract the documents again."),
                 )
+            stored = {"removed": None} | stored
             manifest = _MANIFEST.validate_python({field.name: stored[field.name] for field in fields(Manifest)})
             self.manifest = replace(manifest, source=_Source.model_validate(manifest.source).model_dump())
             datetime.fromisoformat(self.manifest.created)
@@ -194,17 +199,20 @@ class PreparedData:
             )
         self._is_checked = True
 
+    def numbered_batches(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """`batches`, each with the row of its first document."""
+        return with_first_row(self.batches())
+
     def read(self, path: Path) -> list[pa.RecordBatch]:
         """The documents of one of `document_paths`, memory-mapped. Raises GetTagsError where they are not sound."""
         return list(self._read(path))
 
     def _read(self, path: Path) -> Iterator[pa.RecordBatch]:
         try:
-            with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
-                for batch in stream:
-                    if not self._is_checked:
-                        _check_batch(batch, len(self.tags))
-                    yield batch
+            for batch in read_batches(path):
+                if not self._is_checked:
+                    _check_batch(batch, len(self.tags))
+                yield batch
         except (pa.ArrowException, OSError) as error:
             raise _damaged(self.folder, _("{name} holds no sound documents", name=path.name)) from error
 
@@ -251,6 +259,27 @@ def write_tags(folder: Path, tags: Sequence[str], counts: Sequence[int], tag_ids
         for tag, count, ids in zip(tags, counts, tag_ids, strict=True)
     ]
     write_json(folder / TAGS, entries)
+
+
+def write_dataset_state(folder: Path, fingerprint: str) -> None:
+    """Make the folder one that datasets.load_from_disk opens, all documents in stored order.
+
+    The types of the columns are left to the Arrow files: each version of datasets has its own way to write them.
+    """
+    paths = sorted(folder.glob("documents-*.arrow"))
+    state: dict[str, Any] = {
+        "_data_files": [{"filename": path.name} for path in paths],
+        "_fingerprint": fingerprint[:16],
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": None,
+    }
+    write_json(folder / DATASET_STATE, state)
+    write_json(
+        folder / DATASET_INFO, {"description": f"The tags of a document are places in {TAGS}.", "features": None}
+    )
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -1,4 +1,4 @@
-"""What an earlier tags_vX has clean and tokenised already: taken from there where the text is still the same."""
+"""Clean texts and tokens of an earlier tags_vX, reused where the text in the database is still the same."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -37,9 +37,9 @@ class ReusableDocuments:
             counts.append(sum(map(len, batches)))
             hashes += [hashes_as_integers(batch.column("source_hash")) for batch in batches]
         self._first_of_file = np.concatenate([[0], np.cumsum(counts)])
-        found = np.concatenate(hashes)
-        self._rows = np.argsort(found[:, 0]).astype(np.int32)
-        self._hashes = found[self._rows]
+        in_order = np.concatenate(hashes)
+        self._rows = np.argsort(in_order[:, 0]).astype(np.int32)
+        self._hashes = in_order[self._rows]
         # Ids mostly come in the order of the files: a page wants rows of one, or of two one after the other.
         self._file = lru_cache(maxsize=1)(
             lambda number: pa.Table.from_batches(data.read(self._paths[number])).select(REUSED_COLUMNS)
@@ -52,7 +52,7 @@ class ReusableDocuments:
         return np.where((self._hashes[places] == wanted).all(axis=1), self._rows[places], -1)
 
     def take(self, rows: NDArray[np.int64]) -> pa.Table:
-        """The columns TAKEN of these rows, in their order."""
+        """REUSED_COLUMNS of these rows, in their order."""
         order = np.argsort(rows, kind="stable")
         bounds = np.searchsorted(rows[order], self._first_of_file)
         parts = []
@@ -71,12 +71,10 @@ def find_reusable(home: Path, plan: Mapping[str, Any], on_event: OnEvent) -> Reu
             data = PreparedData(data_dir(home) / name)
             if any(data.manifest.source.get(rule) != plan[rule] for rule in _RULES):
                 continue
-            earlier = ReusableDocuments(data)
+            reusable = ReusableDocuments(data)
         except GetTagsError as error:
-            on_event(Notice(_("Nothing is taken from {name}: {message}", name=name, message=error.message), "warning"))
+            on_event(Notice(_("Nothing is reused from {name}: {message}", name=name, message=error.message), "warning"))
             continue
-        on_event(
-            Notice(_("Clean text and tokens of documents that have not changed are taken from {name}.", name=name))
-        )
-        return earlier
+        on_event(Notice(_("Unchanged documents are reused from {name}, with their clean text and tokens.", name=name)))
+        return reusable
     return None

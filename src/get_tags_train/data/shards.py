@@ -1,4 +1,7 @@
-"""The files of an extraction in progress: the list of ids, and pieces of documents as they were read."""
+"""The files of an extraction in progress: the list of ids, and shards of documents as they were read.
+
+On disk a shard is called a piece: piece-00000.arrow holds its documents, piece-00000.json what is known of it.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -7,44 +10,58 @@ from typing import Any
 
 import pyarrow as pa
 
+from get_tags_train.core.arrow import read_batches, write_batches
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.files import read_json
 from get_tags_train.core.i18n import Command, _
+from get_tags_train.data.ids import IdList
 
 IDS = "ids.arrow"
 
 
+def write_ids(folder: Path, listed: IdList, unusable: Sequence[str]) -> None:
+    """Spool the ids to read, with what was left out: NULLs, repetitions, and what a file lists that cannot be ids."""
+    metadata = {"nulls": listed.nulls, "repeated": listed.repeated, "unusable": list(unusable)}
+    schema = pa.schema([("id", listed.ids.type)], metadata={"facts": json.dumps(metadata)})
+    write_batches(folder / IDS, schema, [pa.record_batch([listed.ids], schema=schema)])
+
+
 def read_ids(folder: Path) -> tuple[pa.Array, dict[str, Any]]:
-    """The spooled ids, and the facts noted when they were listed.
+    """The spooled ids, and what was left out when they were listed (nulls, repeated, unusable).
 
     Raises FileNotFoundError where none are spooled yet, InputError where they cannot be read.
     """
     try:
         with pa.OSFile(str(folder / IDS)) as source, pa.ipc.open_stream(source) as stream:
-            facts = json.loads(stream.schema.metadata[b"facts"])
+            metadata = json.loads(stream.schema.metadata[b"facts"])
             ids = stream.read_all().column("id").combine_chunks()
             ids.validate(full=True)
     except FileNotFoundError:
         raise
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise _damaged(folder / IDS) from error
-    return ids, facts
+    return ids, metadata
+
+
+def shard_path(folder: Path, number: int) -> Path:
+    """Where a shard's documents are written."""
+    return folder / f"piece-{number:05d}.arrow"
 
 
 def shard_paths(folder: Path) -> list[Path]:
-    """The complete pieces of an extraction, in order: those whose facts are written."""
+    """The complete shards of an extraction, in order: those whose metadata are written."""
     return [path.with_suffix(".arrow") for path in sorted(folder.glob("piece-*.json"))]
 
 
 def shard_metadata(path: Path) -> dict[str, Any]:
-    """Which stretch of the ids a piece holds (start, stop), how many documents were taken, and each part's seconds."""
+    """Which of the ids a shard covers (start, stop), how many documents were reused (taken), seconds of each part."""
     try:
-        facts = read_json(path.with_suffix(".json"))
-        if not 0 <= int(facts["start"]) <= int(facts["stop"]):
-            raise ValueError("not a stretch")
+        metadata = read_json(path.with_suffix(".json"))
+        if not 0 <= int(metadata["start"]) <= int(metadata["stop"]):
+            raise ValueError("not a range")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path.with_suffix(".json")) from error
-    return dict(facts)
+    return dict(metadata)
 
 
 def _damaged(path: Path) -> InputError:
@@ -58,11 +75,16 @@ def _damaged(path: Path) -> InputError:
 
 
 def shard_schema(id_type: pa.DataType) -> pa.Schema:
-    """A document as it was read and cleaned, its tags still raw, with their ids and its problem where it has any."""
+    """A document as it was read and cleaned, its tags still raw, with their ids and its problem where it has any.
+
+    characters: of title and text before cleaning, without white space around; removed: how many of these it removed.
+    """
     return pa.schema(
         [
             ("id", id_type),
             ("text", pa.string()),
+            ("characters", pa.int32()),
+            ("removed", pa.int32()),
             ("source_hash", pa.binary()),
             ("text_hash", pa.binary()),
             ("tags", pa.list_(pa.string())),
@@ -74,8 +96,13 @@ def shard_schema(id_type: pa.DataType) -> pa.Schema:
     )
 
 
-def shard_batches(pieces: Sequence[Path]) -> Iterator[pa.RecordBatch]:
-    """All documents of these pieces in order, a page at a time, memory-mapped."""
-    for path in pieces:
-        with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
-            yield from stream
+def shard_batches(shards: Sequence[Path]) -> Iterator[pa.RecordBatch]:
+    """All documents of these shards in order, a page at a time, memory-mapped."""
+    for path in shards:
+        yield from read_batches(path)
+
+
+def remove_shards(folder: Path) -> None:
+    """Remove the ids and all shards of an extraction that is complete."""
+    for leftover in [folder / IDS, *folder.glob("piece-*")]:
+        leftover.unlink(missing_ok=True)

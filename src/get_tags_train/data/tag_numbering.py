@@ -29,17 +29,13 @@ class TagNumbering:
     def numbers(self, tags: pa.StringArray, tag_ids: pa.StringArray) -> NDArray[np.int64]:
         """The number of each tag, -1 where the map drops it; tag_ids: as many, or none at all."""
         encoded = tags.dictionary_encode()
-        spelt = encoded.dictionary.to_pylist()
-        by_place = np.array([self._number(spelling) for spelling in spelt], np.int64)
-        numbers: NDArray[np.int64] = by_place[encoded.indices.to_numpy(zero_copy_only=False)]
+        of_spelling = np.array([self._number(spelling) for spelling in encoded.dictionary.to_pylist()], np.int64)
+        numbers: NDArray[np.int64] = of_spelling[encoded.indices.to_numpy(zero_copy_only=False)]
         if len(tag_ids):
-            given = tag_ids.dictionary_encode()
-            known = given.indices.is_valid().to_numpy(zero_copy_only=False) & (numbers >= 0)
-            places = given.indices.fill_null(0).to_numpy().astype(np.int64)
-            pairs, times = np.unique((places << 32 | numbers)[known], return_counts=True)
-            all_ids = given.dictionary.to_pylist()
-            for pair, count in zip(pairs.tolist(), times.tolist(), strict=True):
-                self._named[all_ids[pair >> 32], pair & 0xFFFFFFFF] += count
+            counted = pa.table({"tag_id": tag_ids, "number": numbers}).group_by(["tag_id", "number"])
+            for row in counted.aggregate([([], "count_all")]).to_pylist():
+                if row["tag_id"] is not None and row["number"] >= 0:
+                    self._named[row["tag_id"], row["number"]] += row["count_all"]
         return numbers
 
     def _number(self, spelling: str) -> int:

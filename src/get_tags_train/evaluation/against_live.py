@@ -1,4 +1,4 @@
-"""Whether a model goes live: what people are shown before, and when they are asked twice."""
+"""The evaluation that is shown before a model goes live: the model beside the one that is live now."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +16,8 @@ from get_tags_train.splits.eval_set import EvalSet
 from get_tags_train.splits.test_samples import Samples
 
 
-def against_live(settings: Settings, folder: Path, on_event: OnEvent) -> Mapping[str, Any] | None:
-    """The model's evaluation beside the one that is live now: the one that was kept, else a new one.
+def evaluate_against_live(settings: Settings, folder: Path, on_event: OnEvent) -> Mapping[str, Any] | None:
+    """The newest stored evaluation against the live model, else a new one.
 
     None where nothing else is live, or where there are no test samples.
     """
@@ -40,5 +40,5 @@ def against_live(settings: Settings, folder: Path, on_event: OnEvent) -> Mapping
         top_k=settings.evaluation.top_k,
         device=choose_device(settings.training.device),
         on_event=on_event,
-        rivals=evaluate.Rivals(live=live),
+        references=evaluate.References(live=live),
     ).as_json()

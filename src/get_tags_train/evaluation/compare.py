@@ -1,4 +1,4 @@
-"""Two models on the same examples: which is better, or what it would take to tell; and what a deployment changes."""
+"""A model compared with the live model or the linear baseline on the same examples: better, worse, or too close."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,28 +8,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from get_tags_train.core.i18n import _, _n, number
-from get_tags_train.evaluation.scorecard import Predictions, by_k_text
-from get_tags_train.metrics.intervals import difference_interval, examples_needed, mean_of, padded_mean
+from get_tags_train.evaluation.predictions import Predictions
+from get_tags_train.evaluation.scorecard import by_k_text
+from get_tags_train.metrics.intervals import Interval, difference_interval, examples_needed, mean_of, padded_mean
 from get_tags_train.metrics.ranking import precision
 
 Verdict = Literal["better", "not distinguishable", "worse", "no fair comparison"]
-RivalKind = Literal["live", "baseline"]
+ReferenceKind = Literal["live", "baseline"]
 
-# With fewer examples that neither model was trained on, nothing is said of which is better.
+# With fewer examples that neither model was trained on, no verdict is given.
 FEWEST = 20
 _MOST_NEEDED = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A model against a rival on the examples that neither was trained on; figures by k have k as text.
+    """A model against a reference (the `rival` of the JSON) on the examples that neither was trained on.
 
-    The verdict is on precision@top_k alone; differences are the model's figure less the rival's, with 90% intervals.
-    rival_precision_at_k is over all examples of the set, seen or not. `needed` examples would tell the two apart with
-    a chance of 80%, if they differ as much as they seem to.
+    Values by k have k as text. The verdict is on precision@top_k alone; differences are the model's value less the
+    reference's, with 90% intervals. rival_precision_at_k is over all examples of the set, seen or not. `needed`
+    examples would tell the two apart with a probability of 80%, if they differ as much as they seem to.
     """
 
-    rival: RivalKind
+    rival: ReferenceKind
     rival_name: str
     set: str
     examples: int
@@ -43,56 +44,48 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Opponent:
-    """What a model is compared with: its scores on a set, and which of its examples it was trained on.
+class Reference:
+    """What a model is compared with: its predictions for a set, and which of its examples it was trained on.
 
-    seen: (examples,); None where the rival does not say.
+    title: as the sentence has it; seen: (examples,), None where the reference keeps no record.
     """
 
-    kind: RivalKind
+    kind: ReferenceKind
     name: str
-    scored: Predictions
+    title: str
+    predictions: Predictions
     seen: NDArray[np.bool_] | None
 
-    @property
-    def title(self) -> str:
-        """As the sentence has it."""
-        return _("the live model {name}", name=self.name) if self.kind == "live" else _("the linear model")
 
+def compare(predictions: Predictions, seen: NDArray[np.bool_] | None, reference: Reference, k: int) -> Comparison:
+    """The model, which was trained on the examples that it has `seen`, against a reference.
 
-def compare(scored: Predictions, seen: NDArray[np.bool_] | None, rival: Opponent, k: int) -> Comparison:
-    """The model, which was trained on the examples that it has `seen`, against a rival.
-
-    Whether a model was trained on an example is known by its text; where either does not say, there is no comparison.
+    Whether a model was trained on an example is known by its text; where either keeps no record, there is no
+    comparison.
     """
-    own, other = precision(scored.hits(k)), precision(rival.scored.hits(k))
+    own, other = precision(predictions.hits(k)), precision(reference.predictions.hits(k))
     known: dict[str, Any] = {
-        "rival": rival.kind,
-        "rival_name": rival.name,
-        "set": scored.examples.name,
+        "rival": reference.kind,
+        "rival_name": reference.name,
+        "set": predictions.examples.name,
         "rival_precision_at_k": by_k_text(other.mean(axis=0)),
     }
-    if seen is None or rival.seen is None:
+    if seen is None or reference.seen is None:
         reason = (
-            _("it keeps no record of what it was trained on, so it may know these examples by heart")
-            if rival.seen is None
-            else _("the new one keeps no record of what it was trained on, so it may know these examples by heart")
+            _("it keeps no record of what it was trained on, so it may have seen these examples")
+            if reference.seen is None
+            else _("the new one keeps no record of what it was trained on, so it may have seen these examples")
         )
-        return _unfair(known, rival, reason, examples=len(own), trained_on=None)
-    fair = ~(seen | rival.seen)
+        return _unfair(known, reference, reason, examples=len(own), trained_on=None)
+    fair = ~(seen | reference.seen)
     count, trained_on = int(fair.sum()), int((~fair).sum())
     if count < FEWEST:
-        reason = _known_by_heart(count, trained_on) if trained_on else _too_few(count)
-        return _unfair(known, rival, reason, examples=count, trained_on=trained_on)
-    groups, places = scored.examples.groups[fair], range(1, k + 1)
+        reason = _seen_in_training(count, trained_on) if trained_on else _too_few(count)
+        return _unfair(known, reference, reason, examples=count, trained_on=trained_on)
+    groups = predictions.examples.groups[fair]
     differences = own[fair] - other[fair]
-    intervals = {j: difference_interval(differences[:, j - 1], groups, unit=1 / j) for j in places}
-    low, high = intervals[k]
-    verdict: Verdict = "better" if low > 0 else "worse" if high < 0 else "not distinguishable"
-    needed = None
-    if verdict == "not distinguishable" and mean_of(differences[:, -1], groups).value:
-        needed = examples_needed(padded_mean(differences[:, -1], groups, 1 / k), count)
-    means = (float(own[fair, -1].mean()), float(other[fair, -1].mean()))
+    intervals = {j: difference_interval(differences[:, j - 1], groups, unit=1 / j) for j in range(1, k + 1)}
+    verdict, needed = _verdict(intervals[k], differences[:, -1], groups, k)
     return Comparison(
         **known,
         examples=count,
@@ -101,15 +94,34 @@ def compare(scored: Predictions, seen: NDArray[np.bool_] | None, rival: Opponent
         interval_at_k={str(j): [round(low, 6), round(high, 6)] for j, (low, high) in intervals.items()},
         verdict=verdict,
         needed=needed,
-        sentence=_sentence(verdict, rival, means, intervals[k], (count, needed, k)),
+        sentence=_sentence(
+            verdict,
+            needed,
+            title=reference.title,
+            examples=count,
+            numbers=_numbers(k, float(own[fair, -1].mean()), float(other[fair, -1].mean()), intervals[k]),
+        ),
     )
+
+
+def _verdict(
+    interval: Interval, differences: NDArray[np.float64], groups: NDArray[np.int64], k: int
+) -> tuple[Verdict, int | None]:
+    """The verdict, and how many examples would give one where it is open."""
+    if interval.low > 0:
+        return "better", None
+    if interval.high < 0:
+        return "worse", None
+    if not mean_of(differences, groups).value:
+        return "not distinguishable", None
+    return "not distinguishable", examples_needed(padded_mean(differences, groups, 1 / k), len(differences))
 
 
 def _too_few(count: int) -> str:
     return _n("{count} example is too few", "{count} examples are too few", count)
 
 
-def _known_by_heart(count: int, trained_on: int) -> str:
+def _seen_in_training(count: int, trained_on: int) -> str:
     return _(
         "of {count} examples one of the two was trained on {trained_on}; {left}, and {fewest} is the least",
         count=count + trained_on,
@@ -120,7 +132,7 @@ def _known_by_heart(count: int, trained_on: int) -> str:
 
 
 def _unfair(
-    known: Mapping[str, Any], rival: Opponent, reason: str, *, examples: int, trained_on: int | None
+    known: Mapping[str, Any], reference: Reference, reason: str, *, examples: int, trained_on: int | None
 ) -> Comparison:
     return Comparison(
         **known,
@@ -130,27 +142,23 @@ def _unfair(
         interval_at_k=None,
         verdict="no fair comparison",
         needed=None,
-        sentence=_("No fair comparison with {title}: {reason}.", title=rival.title, reason=reason),
+        sentence=_("No fair comparison with {title}: {reason}.", title=reference.title, reason=reason),
     )
 
 
-def _sentence(
-    verdict: Verdict,
-    rival: Opponent,
-    means: tuple[float, float],
-    interval: tuple[float, float],
-    sizes: tuple[int, int | None, int],
-) -> str:
-    examples, needed, k = sizes
-    figures = _(
+def _numbers(k: int, own: float, other: float, interval: Interval) -> str:
+    return _(
         "precision@{k} {own:.3f} against {other:.3f}, the difference between {low:+.3f} and {high:+.3f}",
         k=k,
-        own=means[0],
-        other=means[1],
-        low=interval[0],
-        high=interval[1],
+        own=own,
+        other=other,
+        low=interval.low,
+        high=interval.high,
     )
-    said = {"title": rival.title, "examples": examples, "figures": figures}
+
+
+def _sentence(verdict: Verdict, needed: int | None, *, title: str, examples: int, numbers: str) -> str:
+    said = {"title": title, "examples": examples, "figures": numbers}
     match verdict:
         case "better":
             return _("Better than {title} on {examples} examples ({figures}).", **said)

@@ -1,4 +1,4 @@
-"""Score a model on sets of examples, beside the live model and a linear one."""
+"""Evaluate a model on evaluation sets, beside the live model and the linear baseline."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageStarted
 from get_tags_train.core.home import live_model
-from get_tags_train.core.i18n import _, display_name
-from get_tags_train.evaluation.compare import Comparison, Opponent, compare
+from get_tags_train.core.i18n import _, _n, display_name
+from get_tags_train.evaluation.compare import Comparison, Reference, compare
 from get_tags_train.evaluation.linear_baseline import LinearBaseline
-from get_tags_train.evaluation.scorecard import Predictions, Scorecard, by_k_text, compute_scorecard
+from get_tags_train.evaluation.predictions import Predictions
+from get_tags_train.evaluation.scorecard import Scorecard, by_k_text, compute_scorecard
 from get_tags_train.evaluation.tag_changes import TagChanges, tag_changes
-from get_tags_train.metrics.ranking import precision_at_k
+from get_tags_train.metrics.ranking import precision, rank
 from get_tags_train.model import training_record
 from get_tags_train.model.metadata import file_checksums, read_metadata
 from get_tags_train.model.tagger import TagModel
@@ -27,8 +28,8 @@ from get_tags_train.text.tags import normalise_tag
 
 
 @dataclass(frozen=True)
-class Rivals:
-    """What to compare a model with, where there is any: the folder of the live model, a linear model."""
+class References:
+    """What to compare a model with, where there is any: the folder of the live model, the linear baseline."""
 
     live: Path | None = None
     baseline: LinearBaseline | None = None
@@ -36,10 +37,10 @@ class Rivals:
 
 @dataclass(frozen=True, kw_only=True)
 class SetEvaluation(Scorecard):
-    """Figures on one set, and comparisons on it.
+    """All metrics on one set, and the comparisons on it.
 
-    most_frequent_precision_at_k is what always naming the most frequent tags of the training data would get; None for
-    a model without those counts. trained_on counts examples that the model was trained on, None where it does not say.
+    most_frequent_precision_at_k is that of always predicting the most frequent tags of the training data; None for a
+    model without those counts. trained_on counts examples that the model was trained on, None where it does not say.
     """
 
     most_frequent_precision_at_k: dict[str, float] | None
@@ -49,10 +50,10 @@ class SetEvaluation(Scorecard):
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(SetEvaluation):
-    """The figures on the test samples, with those on further sets inside, where there are such.
+    """The metrics on the test samples, with those on further sets inside, where there are such.
 
-    held_out are the reported held-out documents, newest those of them that are of the newest tenth of all, rare the
-    test samples that were chosen for rare tags. Which model is better is said of the first two.
+    held_out are the held-out test documents, newest those of them that are of the newest tenth of all, rare the test
+    samples that were chosen for rare tags. Verdicts are told for the test samples and held_out.
     """
 
     model: str
@@ -90,7 +91,7 @@ class _Candidate:
     def documents_of(self) -> dict[str, int] | None:
         return {e["tag"]: e["documents"] for e in self.entries} if all("documents" in e for e in self.entries) else None
 
-    def scored(self, examples: EvalSet) -> Predictions:
+    def predictions(self, examples: EvalSet) -> Predictions:
         texts = examples.texts if self.is_ours else examples.raw_texts
         thresholds = {entry["tag"]: entry["threshold"] for entry in self.entries if "threshold" in entry}
         return Predictions.of(examples, self.tags, self.model.scores(texts), thresholds)
@@ -106,28 +107,28 @@ def evaluate(
     top_k: int,
     device: str,
     on_event: OnEvent,
-    rivals: Rivals = Rivals(),
+    references: References = References(),
     further: Mapping[str, EvalSet] | None = None,
 ) -> Evaluation:
-    """Score the model in a folder on the test set, and on `further` ones by their name in Evaluation, beside rivals."""
+    """Evaluate the model in a folder on the test set, and on `further` ones by their name in Evaluation."""
     started = perf_counter()
     on_event(StageStarted("evaluate"))
     candidate = _Candidate.load(folder, device)
-    live = _load_live(rivals.live, device, on_event)
-    baseline = rivals.baseline
+    live = _load_live(references.live, device, on_event)
+    baseline = references.baseline
     sets = {"": test_set, **(further or {})}
-    scored = {name: _on_set(candidate, live, baseline, each, top_k) for name, each in sets.items() if len(each)}
+    evaluated = {name: _on_set(candidate, live, baseline, each, top_k) for name, each in sets.items() if len(each)}
     seconds = perf_counter() - started
     on_event(StageFinished("evaluate", seconds))
     for name in ("", "held_out"):
-        if name in scored:
-            _tell(scored[name], on_event)
+        if name in evaluated:
+            _warn(evaluated[name], on_event)
     return Evaluation(
-        **{name: getattr(scored[""], name) for name in SetEvaluation.__dataclass_fields__},
+        **{name: getattr(evaluated[""], name) for name in SetEvaluation.__dataclass_fields__},
         model=folder.name,
-        held_out=scored.get("held_out"),
-        newest=scored.get("newest"),
-        rare=scored.get("rare"),
+        held_out=evaluated.get("held_out"),
+        newest=evaluated.get("newest"),
+        rare=evaluated.get("rare"),
         tag_changes=None if live is None else tag_changes(live.entries, candidate.entries),
         baseline=None if baseline is None else baseline.as_json(),
         seconds=round(seconds, 3),
@@ -161,62 +162,71 @@ def _load_live(folder: Path | None, device: str, on_event: OnEvent) -> _Candidat
 def _on_set(
     candidate: _Candidate, live: _Candidate | None, baseline: LinearBaseline | None, examples: EvalSet, k: int
 ) -> SetEvaluation:
-    scored, seen = candidate.scored(examples), candidate.seen(examples)
-    quality = compute_scorecard(scored, k, candidate.documents_of)
-    against = []
+    predictions, seen = candidate.predictions(examples), candidate.seen(examples)
+    scorecard = compute_scorecard(predictions, k, candidate.documents_of)
+    references = []
     if live is not None:
-        against.append(Opponent("live", live.folder.name, live.scored(examples), live.seen(examples)))
+        title = _("the live model {name}", name=live.folder.name)
+        references.append(Reference("live", live.folder.name, title, live.predictions(examples), live.seen(examples)))
     if baseline is not None:  # its labels are the model's own, and it was trained on the same documents
         linear = Predictions.of(examples, candidate.tags, baseline.scores(examples.texts))
-        against.append(Opponent("baseline", "linear", linear, seen))
+        references.append(Reference("baseline", "linear", _title(baseline), linear, seen))
     return SetEvaluation(
-        **{name: getattr(quality, name) for name in Scorecard.__dataclass_fields__},
-        most_frequent_precision_at_k=_always_the_most_frequent(scored, candidate.documents_of, k),
+        **{name: getattr(scorecard, name) for name in Scorecard.__dataclass_fields__},
+        most_frequent_precision_at_k=_always_the_most_frequent(predictions, candidate.documents_of, k),
         trained_on=None if seen is None else int(seen.sum()),
-        comparisons=[compare(scored, seen, rival, k) for rival in against],
+        comparisons=[compare(predictions, seen, reference, k) for reference in references],
+    )
+
+
+def _title(baseline: LinearBaseline) -> str:
+    return _n(
+        "the linear baseline (one pass over {documents:,} documents)",
+        "the linear baseline ({count} passes over {documents:,} documents)",
+        baseline.passes,
+        documents=baseline.documents,
     )
 
 
 def _always_the_most_frequent(
-    scored: Predictions, documents_of: dict[str, int] | None, k: int
+    predictions: Predictions, documents_of: dict[str, int] | None, k: int
 ) -> dict[str, float] | None:
     if not documents_of:
         return None
-    always = np.array([[documents_of.get(tag, 0) for tag in scored.tags]], float)
-    return by_k_text(np.array(precision_at_k(scored.y_true, np.repeat(always, len(scored.y_true), axis=0), k)))
+    counts = np.array([[documents_of.get(tag, 0) for tag in predictions.tags]], float)
+    first = rank(counts, k)[0]
+    hits = np.zeros((len(predictions.y_true), k), bool)
+    hits[:, : len(first)] = predictions.y_true[:, first]
+    return by_k_text(precision(hits).mean(axis=0))
 
 
-def _tell(scored: SetEvaluation, on_event: OnEvent) -> None:
+def _warn(evaluated: SetEvaluation, on_event: OnEvent) -> None:
     """What should not be overlooked."""
-    if scored.samples and scored.examples < FEW:
-        on_event(Notice(_few(scored), "warning"))
-    if scored.trained_on:
-        on_event(
-            Notice(
-                _(
-                    "The model was trained on {trained_on} of these {examples} examples: its figures are too good.",
-                    trained_on=scored.trained_on,
-                    examples=scored.examples,
-                ),
-                "warning",
-            )
+    if evaluated.samples and evaluated.examples < FEW:
+        on_event(Notice(_few(evaluated), "warning"))
+    if evaluated.trained_on:
+        said = _(
+            "The model was trained on {trained_on} of these {examples} examples: the scores are inflated.",
+            trained_on=evaluated.trained_on,
+            examples=evaluated.examples,
         )
-    for comparison in scored.comparisons:
+        on_event(Notice(said, "warning"))
+    for comparison in evaluated.comparisons:
         if comparison.rival == "baseline" and comparison.verdict in {"worse", "not distinguishable"}:
             said = _(
-                "On the {set} the BERT does not beat a linear model. {sentence}",
+                "On the {set}, the BERT does not beat the linear baseline. {sentence}",
                 set=display_name(comparison.set),
                 sentence=comparison.sentence,
             )
             on_event(Notice(said, "warning"))
 
 
-def _few(scored: SetEvaluation) -> str:
-    low, high = scored.intervals["precision_at_k"]["1"]
+def _few(evaluated: SetEvaluation) -> str:
+    low, high = evaluated.intervals["precision_at_k"]["1"]
     return _(
         "Only {examples} test samples: precision@1 lies anywhere between {low:.2f} and "
         "{high:.2f}. Extend them to at least {few}, with documents that are not in the database.",
-        examples=scored.examples,
+        examples=evaluated.examples,
         low=low,
         high=high,
         few=FEW,

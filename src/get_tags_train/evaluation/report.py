@@ -20,10 +20,10 @@ from get_tags_train.model.evaluation_record import FURTHER_SETS, EvaluationRecor
 from get_tags_train.model.metadata import METADATA_FILE, ModelMetadata, read_metadata, write_metadata
 from get_tags_train.splits.eval_set import HELD_OUT, NEWEST, RARE, SAMPLES
 
-# Choosing the best of so many on one test set makes its figure too good.
-MANY_JUDGED = 10
+# The best of so many models on one test set looks better than it is.
+MANY_EVALUATED = 10
 _HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
-_RIVALS = {"live": N_("live model"), "baseline": N_("linear model")}
+_REFERENCES = {"live": N_("live model"), "baseline": N_("linear baseline")}
 
 
 def record(folder: Path, evaluation: Evaluation, on_event: OnEvent) -> None:
@@ -34,19 +34,19 @@ def record(folder: Path, evaluation: Evaluation, on_event: OnEvent) -> None:
     date = datetime.now().astimezone().isoformat(timespec="seconds")
     write_metadata(folder, metadata.with_evaluation(EvaluationRecord.of(date, evaluation.as_json())))
     write_pages(folder)
-    judged = _judged(folder.parent, evaluation.samples_sha256)
-    if judged > MANY_JUDGED:
+    judged = _count_evaluated(folder.parent, evaluation.samples_sha256)
+    if judged > MANY_EVALUATED:
         said = _(
-            "These {examples} test samples have judged {judged} models: the best of many looks better than it is. "
-            "Renew a part of them.",
+            "{judged} models were evaluated on these {examples} test samples, so the best score is likely inflated. "
+            "Replace some of the samples.",
             examples=evaluation.examples,
             judged=judged,
         )
         on_event(Notice(said))
 
 
-def _judged(models_dir: Path, samples_sha256: str) -> int:
-    """How many of the models there were scored on this test set."""
+def _count_evaluated(models_dir: Path, samples_sha256: str) -> int:
+    """How many of the models there were evaluated on this test set."""
     count = 0
     for path in models_dir.glob(f"*/{METADATA_FILE}"):
         try:
@@ -82,15 +82,15 @@ def _pages(metadata: ModelMetadata) -> tuple[str, str]:
 
 def _sets(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Each set of an evaluation, with its name and its plots."""
-    for name, figures in _named_sets(evaluation):
-        if figures.get("intervals"):
+    for name, scorecard in _named_sets(evaluation):
+        if scorecard.get("intervals"):
             yield {
                 "name": name,
                 "leads": name in (SAMPLES, HELD_OUT),
-                "figures": figures,
-                "curve": _curve(figures),
-                "intervals": charts.whiskers(_metrics(figures), title=_("Figures with 95 % intervals")),
-                "bands": _band_plot(figures),
+                "scorecard": scorecard,
+                "curve": _curve(scorecard),
+                "intervals": charts.whiskers(_metrics(scorecard), title=_("Metrics with 95% confidence intervals")),
+                "bands": _band_plot(scorecard),
             }
 
 
@@ -101,32 +101,32 @@ def _named_sets(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[st
         yield from ((names[key], evaluation[key]) for key in FURTHER_SETS if evaluation.get(key))
 
 
-def _curve(figures: Mapping[str, Any]) -> Markup:
+def _curve(scorecard: Mapping[str, Any]) -> Markup:
     def values(by_k: Mapping[str, Any]) -> list[Any]:
         return list(by_k.values())
 
-    lines = [charts.Line(_("best possible"), "best", values(figures["best_possible_precision_at_k"]))]
-    if always := figures["most_frequent_precision_at_k"]:
+    lines = [charts.Line(_("best possible"), "best", values(scorecard["best_possible_precision_at_k"]))]
+    if always := scorecard["most_frequent_precision_at_k"]:
         lines.append(charts.Line(_("most frequent"), "always", values(always)))
-    compared = [c for c in figures["comparisons"] if c["rival_precision_at_k"]]
-    lines += [charts.Line(_rival(c), c["rival"], values(c["rival_precision_at_k"])) for c in compared]
-    intervals = values(figures["intervals"]["precision_at_k"])
-    lines.append(charts.Line(_("this model"), "model", values(figures["precision_at_k"]), intervals))
+    compared = [c for c in scorecard["comparisons"] if c["rival_precision_at_k"]]
+    lines += [charts.Line(_reference_name(c), c["rival"], values(c["rival_precision_at_k"])) for c in compared]
+    intervals = values(scorecard["intervals"]["precision_at_k"])
+    lines.append(charts.Line(_("this model"), "model", values(scorecard["precision_at_k"]), intervals))
     return charts.curves(lines, title="precision@k", x_title="k", highest=1.0)
 
 
-def _rival(comparison: Mapping[str, Any]) -> str:
+def _reference_name(comparison: Mapping[str, Any]) -> str:
     kind = comparison["rival"]
-    return _(_RIVALS[kind])
+    return _(_REFERENCES[kind])
 
 
-def _metrics(figures: Mapping[str, Any]) -> list[tuple[str, float, list[float]]]:
-    k, intervals = str(figures["top_k"]), figures["intervals"]
+def _metrics(scorecard: Mapping[str, Any]) -> list[tuple[str, float, list[float]]]:
+    k, intervals = str(scorecard["top_k"]), scorecard["intervals"]
     by_k = {"precision": "precision_at_k", "recall": "recall_at_k", "R-precision": "r_precision_at_k"}
     by_k["nDCG"] = "ndcg_at_k"
     places = dict.fromkeys(["1", k])
     rows = [
-        (f"{name}@{j}", figures[key][j], intervals[key][j])
+        (f"{name}@{j}", scorecard[key][j], intervals[key][j])
         for name, key in by_k.items()
         for j in (places if name == "precision" else [k])
     ]
@@ -135,13 +135,13 @@ def _metrics(figures: Mapping[str, Any]) -> list[tuple[str, float, list[float]]]
         _("micro F1"): "micro_f1",
         _("macro F1"): "macro_f1",
     }
-    return rows + [(name, figures[key], intervals[key]) for name, key in single.items()]
+    return rows + [(name, scorecard[key], intervals[key]) for name, key in single.items()]
 
 
-def _band_plot(figures: Mapping[str, Any]) -> Markup | None:
+def _band_plot(scorecard: Mapping[str, Any]) -> Markup | None:
     rows = [
         (f"{display_name(band['band'])} ({tags_of(band['tags'])})", band["recall_at_k"], band["interval"])
-        for band in figures["bands"] or []
+        for band in scorecard["bands"] or []
         if band["interval"]
     ]
     return charts.whiskers(rows, title=_("Share of true tags found, by how frequent the tag is")) if rows else None
@@ -186,13 +186,13 @@ def _card(facts: Mapping[str, Any], evaluation: Mapping[str, Any], template: str
             task_type="text-classification",
             task_name="Multi-label text classification",
             dataset_type=f"get-tags/{name.replace(' ', '-')}",
-            dataset_name=f"{name} ({figures['examples']} examples)",
+            dataset_name=f"{name} ({scorecard['examples']} examples)",
             metric_type=metric,
             metric_name=metric.replace("_at_", "@").replace("_", " "),
             metric_value=value,
         )
-        for name, figures in _named_sets(evaluation)
-        for metric, value in _card_metrics(figures)
+        for name, scorecard in _named_sets(evaluation)
+        for metric, value in _card_metrics(scorecard)
     ]
     data = ModelCardData(
         model_name=facts["name"],
@@ -208,13 +208,13 @@ def _card(facts: Mapping[str, Any], evaluation: Mapping[str, Any], template: str
     return re.sub(r"\n{3,}", "\n\n", str(card)).rstrip() + "\n"
 
 
-def _card_metrics(figures: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    for k, value in figures["precision_at_k"].items():
+def _card_metrics(scorecard: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for k, value in scorecard["precision_at_k"].items():
         yield f"precision_at_{k}", value
-    if figures["micro_f1"] is not None:
-        k = str(figures["top_k"])
-        yield f"recall_at_{k}", figures["recall_at_k"][k]
-        yield f"ndcg_at_{k}", figures["ndcg_at_k"][k]
-        yield "mean_average_precision", figures["mean_average_precision"]
-        yield "f1_micro", figures["micro_f1"]
-        yield "f1_macro", figures["macro_f1"]
+    if scorecard["micro_f1"] is not None:
+        k = str(scorecard["top_k"])
+        yield f"recall_at_{k}", scorecard["recall_at_k"][k]
+        yield f"ndcg_at_{k}", scorecard["ndcg_at_k"][k]
+        yield "mean_average_precision", scorecard["mean_average_precision"]
+        yield "f1_micro", scorecard["micro_f1"]
+        yield "f1_macro", scorecard["macro_f1"]

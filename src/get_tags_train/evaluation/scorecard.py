@@ -1,28 +1,15 @@
-"""The figures of one model on one set of examples, with 95% intervals."""
+"""All metrics of one model on one evaluation set, with 95% intervals."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from get_tags_train.metrics.calibration import THRESHOLD
+from get_tags_train.evaluation.predictions import Predictions
 from get_tags_train.metrics.intervals import Interval, Ratio, mean_of, mean_of_f1_interval, share_interval
-from get_tags_train.metrics.ranking import (
-    average_precision,
-    best_precision,
-    f1,
-    first_hits,
-    ndcg,
-    precision,
-    r_precision,
-    rank,
-    recall,
-)
-from get_tags_train.splits.eval_set import EvalSet
+from get_tags_train.metrics.ranking import best_precision, f1, ndcg, precision, r_precision, recall
 
 # By documents of the training data that have the tag: from this number on.
 BANDS = {"frequent": 100, "middle": 10, "rare": 0}
@@ -30,70 +17,15 @@ _WORST = 10
 _SHOWN_CHARACTERS = 300
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """Scores of `tags` for each example, and which are true; true_counts includes tags that are not among them.
-
-    y_true, y_score: (examples, tags); thresholds: (tags,) the score from which each counts as predicted, where F1 and
-    precision and recall of single tags are concerned.
-    """
-
-    examples: EvalSet
-    tags: list[str]
-    y_true: NDArray[np.bool_]
-    y_score: NDArray[np.float32]
-    true_counts: NDArray[np.int64]
-    unknown: dict[str, int]
-    thresholds: NDArray[np.float64]
-
-    @classmethod
-    def of(
-        cls,
-        examples: EvalSet,
-        tags: Sequence[str],
-        y_score: NDArray[np.float32],
-        thresholds: Mapping[str, float] | None = None,
-    ) -> "Predictions":
-        """Put scores beside the truth; `thresholds` of tags, .5 where there is none."""
-        place = {tag: index for index, tag in enumerate(tags)}
-        y_true = np.zeros((len(examples), len(tags)), bool)
-        unknown = Counter[str]()
-        for row, labels in enumerate(examples.labels):
-            unknown.update(tag for tag in labels if tag not in place)
-            y_true[row, [place[tag] for tag in labels if tag in place]] = True
-        counts = np.array([len(labels) for labels in examples.labels], np.int64)
-        least = np.array([(thresholds or {}).get(tag, THRESHOLD) for tag in tags])
-        return cls(examples, list(tags), y_true, y_score, counts, dict(sorted(unknown.items())), least)
-
-    def hits(self, k: int) -> NDArray[np.bool_]:
-        """Whether each of the first k tags is a true one: (examples, k)."""
-        return first_hits(self.y_true, self.y_score, k)
-
-    def first(self, k: int) -> NDArray[np.intp]:
-        """The places in `tags` of the first k: (examples, min(k, tags))."""
-        return rank(self.y_score, k)
-
-    @cached_property
-    def average_precision(self) -> NDArray[np.float64]:
-        """(examples,)."""
-        return average_precision(self.y_true, self.y_score, self.true_counts)
-
-    @cached_property
-    def y_pred(self) -> NDArray[np.bool_]:
-        """Whether a tag's score reaches its threshold: (examples, tags)."""
-        predicted: NDArray[np.bool_] = self.y_score >= self.thresholds
-        return predicted
-
-
 @dataclass(frozen=True, kw_only=True)
 class Scorecard:
-    """Figures by k have k as text, as JSON has it; `intervals` holds [low, high] under the same names.
+    """Metrics by k have k as text, as JSON has it; `intervals` holds [low, high] under the same names.
 
-    best_possible_precision_at_k is what a model without a fault would get. F1, and precision and recall of single
-    tags, count a tag as predicted from its threshold on, 0.5 where the model has none for it; macro F1 is over the
-    tags that are true somewhere in the set. `bands` are tags by how many training documents have them, None where that
-    is not known. never_named are true tags that are among the first k of no example. unknown_tags counts examples by
-    true tag that the model does not know: such tags count as missed everywhere.
+    best_possible_precision_at_k is that of a perfect model. F1, and precision and recall of single tags, count a tag
+    as predicted from its threshold on, 0.5 where the model has none; macro F1 is over the tags that are true somewhere
+    in the set. `bands` are tags by how many training documents have them, None where that is not known. never_named
+    are true tags that are never among the first k. unknown_tags counts examples by true tag that the model does not
+    know: such tags count as missed everywhere.
     """
 
     examples: int
@@ -117,9 +49,9 @@ class Scorecard:
     samples_sha256: str
 
 
-def compute_scorecard(scored: Predictions, k: int, documents_of: Mapping[str, int] | None) -> Scorecard:
-    """All figures at 1 ... k; documents_of: training documents by tag, where they are known."""
-    hits, counts, groups = scored.hits(k), scored.true_counts, scored.examples.groups
+def compute_scorecard(predictions: Predictions, k: int, documents_of: Mapping[str, int] | None) -> Scorecard:
+    """All metrics at 1 ... k; documents_of: training documents by tag, where they are known."""
+    hits, counts, groups = predictions.hits(k), predictions.true_counts, predictions.examples.groups
     by_k = {
         "precision_at_k": precision(hits),
         "recall_at_k": recall(hits, counts),
@@ -130,35 +62,35 @@ def compute_scorecard(scored: Predictions, k: int, documents_of: Mapping[str, in
         name: {str(j): _mean_interval(values[:, j - 1], groups) for j in range(1, k + 1)}
         for name, values in by_k.items()
     }
-    intervals["mean_average_precision"] = _mean_interval(scored.average_precision, groups)
-    true_positives = (scored.y_true & scored.y_pred).sum(axis=1)
-    both = scored.y_pred.sum(axis=1) + counts
+    intervals["mean_average_precision"] = _mean_interval(predictions.average_precision, groups)
+    true_positives = (predictions.y_true & predictions.y_pred).sum(axis=1)
+    both = predictions.y_pred.sum(axis=1) + counts
     micro = Ratio.of(2 * true_positives, both, groups)
     intervals["micro_f1"] = _rounded(share_interval(micro))
-    tags, macro_f1, intervals["macro_f1"] = _tag_figures(scored, k)
+    tags, macro_f1, intervals["macro_f1"] = _tag_metrics(predictions, k)
     supported = {entry["tag"] for entry in tags if entry["support"]}
     return Scorecard(
-        examples=len(scored.examples),
+        examples=len(predictions.examples),
         top_k=k,
         **{name: by_k_text(values.mean(axis=0)) for name, values in by_k.items()},
         best_possible_precision_at_k=by_k_text(best_precision(counts, k).mean(axis=0)),
-        mean_average_precision=round(float(scored.average_precision.mean()), 6),
+        mean_average_precision=round(float(predictions.average_precision.mean()), 6),
         micro_f1=round(micro.value, 6),
         macro_f1=macro_f1,
         intervals=intervals,
-        bands=None if documents_of is None else _bands(scored, k, documents_of),
+        bands=None if documents_of is None else _bands(predictions, k, documents_of),
         tags=tags,
         never_named=sorted(supported - {entry["tag"] for entry in tags if entry["named"]}),
-        worst_examples=_worst(scored, k, by_k["r_precision_at_k"][:, -1]),
-        examples_without_tags=scored.examples.without_tags,
-        unknown_tags=scored.unknown,
-        samples=scored.examples.source,
-        samples_sha256=scored.examples.sha256,
+        worst_examples=_worst(predictions, k, by_k["r_precision_at_k"][:, -1]),
+        examples_without_tags=predictions.examples.without_tags,
+        unknown_tags=predictions.unknown,
+        samples=predictions.examples.source,
+        samples_sha256=predictions.examples.sha256,
     )
 
 
 def by_k_text(values: NDArray[np.floating]) -> dict[str, float]:
-    """Figures at 1, 2, ..., by k as text."""
+    """Values at 1, 2, ..., by k as text."""
     return {str(k): round(float(value), 6) for k, value in enumerate(values, start=1)}
 
 
@@ -170,48 +102,48 @@ def _rounded(interval: Interval) -> list[float]:
     return [round(interval.low, 6), round(interval.high, 6)]
 
 
-def _tag_figures(scored: Predictions, k: int) -> tuple[list[dict[str, Any]], float, list[float]]:
+def _tag_metrics(predictions: Predictions, k: int) -> tuple[list[dict[str, Any]], float, list[float]]:
     """A row for each tag that is true, predicted or among the first k somewhere; macro F1 and its interval."""
-    true_positives = scored.y_true & scored.y_pred
-    support, predicted = scored.y_true.sum(axis=0), scored.y_pred.sum(axis=0)
-    named = np.bincount(scored.first(k).ravel(), minlength=len(scored.tags))
+    true_positives = predictions.y_true & predictions.y_pred
+    support, predicted = predictions.y_true.sum(axis=0), predictions.y_pred.sum(axis=0)
+    in_first_k = np.bincount(predictions.first(k).ravel(), minlength=len(predictions.tags))
     found = true_positives.sum(axis=0)
     scores = f1(found.astype(float), predicted.astype(float), support.astype(float))
     rows: list[dict[str, Any]] = [
         {
-            "tag": scored.tags[n],
+            "tag": predictions.tags[n],
             "support": int(support[n]),
             "precision": round(float(found[n] / predicted[n]), 6) if predicted[n] else None,
             "recall": round(float(found[n] / support[n]), 6) if support[n] else None,
             "f1": round(float(scores[n]), 6),
-            "named": int(named[n]),
+            "named": int(in_first_k[n]),
         }
-        for n in np.flatnonzero((support > 0) | (predicted > 0) | (named > 0))
+        for n in np.flatnonzero((support > 0) | (predicted > 0) | (in_first_k > 0))
     ]
     unknown: list[dict[str, Any]] = [
         {"tag": tag, "support": count, "precision": None, "recall": 0.0, "f1": 0.0, "named": 0}
-        for tag, count in scored.unknown.items()
+        for tag, count in predictions.unknown.items()
     ]
     supported = np.flatnonzero(support > 0)
     tags = len(supported) + len(unknown)
-    columns = (true_positives[:, supported], scored.y_pred[:, supported], scored.y_true[:, supported])
-    interval = mean_of_f1_interval(*columns, groups=scored.examples.groups, extra_tags=len(unknown))
+    columns = (true_positives[:, supported], predictions.y_pred[:, supported], predictions.y_true[:, supported])
+    interval = mean_of_f1_interval(*columns, groups=predictions.examples.groups, extra_tags=len(unknown))
     rows = sorted(rows + unknown, key=lambda row: (-row["support"], row["tag"]))
     return rows, round(float(scores[supported].sum() / tags), 6), _rounded(interval)
 
 
-def _bands(scored: Predictions, k: int, documents_of: Mapping[str, int]) -> list[dict[str, Any]]:
+def _bands(predictions: Predictions, k: int, documents_of: Mapping[str, int]) -> list[dict[str, Any]]:
     """Of the true tags of each band, the share that is among the first k."""
-    first = [{scored.tags[n] for n in row} for row in scored.first(k)]
+    first = [{predictions.tags[n] for n in row} for row in predictions.first(k)]
     found, there = ({band: np.zeros(len(first)) for band in BANDS} for _ in range(2))
     tags: dict[str, set[str]] = {band: set() for band in BANDS}
-    for row, labels in enumerate(scored.examples.labels):
+    for row, labels in enumerate(predictions.examples.labels):
         for tag in labels:
             band = next(name for name, least in BANDS.items() if documents_of.get(tag, 0) >= least)
             tags[band].add(tag)
             there[band][row] += 1
             found[band][row] += tag in first[row]
-    found_share = {band: Ratio.of(found[band], there[band], scored.examples.groups) for band in BANDS}
+    found_share = {band: Ratio.of(found[band], there[band], predictions.examples.groups) for band in BANDS}
     return [
         {
             "band": band,
@@ -225,16 +157,16 @@ def _bands(scored: Predictions, k: int, documents_of: Mapping[str, int]) -> list
     ]
 
 
-def _worst(scored: Predictions, k: int, r_precision_at_k: NDArray[np.float64]) -> list[dict[str, Any]]:
+def _worst(predictions: Predictions, k: int, r_precision_at_k: NDArray[np.float64]) -> list[dict[str, Any]]:
     """The examples with the least of what there was to find, among equals those whose true tags score lowest."""
-    of_true = np.where(scored.y_true, scored.y_score, 0).sum(axis=1) / scored.true_counts
+    of_true = np.where(predictions.y_true, predictions.y_score, 0).sum(axis=1) / predictions.true_counts
     order = np.lexsort((of_true, r_precision_at_k))
-    first = scored.first(k)
+    first = predictions.first(k)
     return [
         {
-            "text": _shortened(scored.examples.texts[row]),
-            "true": scored.examples.labels[row],
-            "predicted": [[scored.tags[n], round(float(scored.y_score[row, n]), 4)] for n in first[row]],
+            "text": _shortened(predictions.examples.texts[row]),
+            "true": predictions.examples.labels[row],
+            "predicted": [[predictions.tags[n], round(float(predictions.y_score[row, n]), 4)] for n in first[row]],
         }
         for row in order[:_WORST]
         if r_precision_at_k[row] < 1

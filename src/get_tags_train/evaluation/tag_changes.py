@@ -6,7 +6,7 @@ from typing import Any
 
 from get_tags_train.core.i18n import _, _n
 
-_NAMED = 10
+_LISTED = 10
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,19 @@ def tag_changes(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any
 
 
 def deploy_concerns(evaluation: Mapping[str, Any]) -> list[str]:
-    """Why one should think twice before this model goes live: it is worse, or it loses tags that are in use."""
+    """What speaks against deploying a model: it is worse than the live one, or it drops tags."""
     sets = [evaluation, *([evaluation["held_out"]] if evaluation.get("held_out") else [])]
     compared = [entry for each in sets for entry in each.get("comparisons", []) if entry["rival"] == "live"]
     found = [entry["sentence"] for entry in compared if entry["verdict"] == "worse"]
     changes = evaluation.get("tag_changes") or {"gone": []}
     if gone := changes["gone"]:
-        named = ", ".join(gone[:_NAMED])
-        if len(gone) > _NAMED:
-            named = _("{named} and {count} more", named=named, count=len(gone) - _NAMED)
+        named = ", ".join(gone[:_LISTED])
+        if len(gone) > _LISTED:
+            named = _("{named} and {count} more", named=named, count=len(gone) - _LISTED)
         found.append(
             _n(
-                "A tag that the live model names would come no more: {named}.",
-                "{count} tags that the live model names would come no more: {named}.",
+                "The new model no longer predicts: {named}.",
+                "The new model no longer predicts {count} tags: {named}.",
                 len(gone),
                 named=named,
             )

@@ -16,7 +16,8 @@ from get_tags_train.core.i18n import N_, Command, _, _n, documents, number
 from get_tags_train.core.settings import Settings, TrainingSettings
 from get_tags_train.data.database import describe_url, open_engine
 from get_tags_train.data.database_errors import as_user_errors
-from get_tags_train.data.source import DocumentId, DocumentSource
+from get_tags_train.data.ids import DocumentId
+from get_tags_train.data.source import DocumentSource
 from get_tags_train.maintenance.retention import find_unneeded
 from get_tags_train.model.base_model import check_base_model, romanian_loss
 from get_tags_train.model.device import choose_device, choose_precision, gpu_users
@@ -140,9 +141,9 @@ def _size(count: int) -> str:
 
 
 def _database(settings: Settings) -> Check:
-    engine = open_engine(settings)
+    engine = open_engine(settings.database, settings.home)
     database = settings.database
-    with as_user_errors(settings):
+    with as_user_errors(settings.database):
         source = DocumentSource(engine, database.documents_query, database.tags_query)
         started = perf_counter()
         listed = source.read_ids()
@@ -184,8 +185,8 @@ def _database(settings: Settings) -> Check:
 
 def _database_in_short(settings: Settings) -> Check:
     """Whether it answers and the queries fit."""
-    engine = open_engine(settings)
-    with as_user_errors(settings):
+    engine = open_engine(settings.database, settings.home)
+    with as_user_errors(settings.database):
         source = DocumentSource(engine, settings.database.documents_query, settings.database.tags_query)
         shown = _samples_of(source)
     engine.dispose()

@@ -1,6 +1,6 @@
-"""Scores that mean something: an affine map of each tag's logits, and the score from which each tag counts as named.
+"""Calibrated probabilities: an affine map of each tag's logits, and the threshold from which a tag is predicted.
 
-Both come from documents that the model was not trained on. numpy only.
+Both are fitted on validation documents. numpy only.
 """
 
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
-# The score from which a tag counts as named where no document says better.
+# The score from which a tag counts as predicted where no validation document says better.
 THRESHOLD = 0.5
 # How far scale and shift go where documents say little, as standard deviations of a normal prior: those of all tags
 # together from 1 and 0, and each tag's own from those.
@@ -89,20 +89,20 @@ def _newton(x: Floats, y: Floats, at: Floats, weight: Floats, middle: Floats) ->
 
 
 def tune_thresholds(logits: NDArray[np.floating]) -> Floats:
-    """The score from which each tag is to be named for the best F1 that these documents promise: (tags,).
+    """The threshold of each tag with the best F1 to expect on documents like these: (tags,).
 
-    logits: calibrated, (documents, tags). As scores are chances, the F1 of naming all from a score on can be foreseen
-    without labels, and the best such score is half of the best F1 (Lipton, Elkan and Naryanaswamy, Optimal
-    Thresholding of Classifiers to Maximize F1 Measure, 2014). A tag of which few documents are likely to be goes by
-    all tags together: its own sums are joined by those of the whole, scaled to 10 true documents.
+    logits: calibrated, (documents, tags). As scores are probabilities, the expected F1 of a threshold needs no labels,
+    and the best threshold is half of the best F1 (Lipton, Elkan and Naryanaswamy, Optimal
+    Thresholding of Classifiers to Maximize F1 Measure, 2014). A tag that few documents
+    are likely to have goes by all tags together: their sums, scaled to 10 true documents, are added to its own.
     """
     scores = _sigmoid(logits.astype(float))
     support = scores.sum(axis=0)
     common = _COMMON_DOCUMENTS / support.sum()
     best = np.zeros(len(support))
     for least in _THRESHOLDS:
-        named = np.where(scores >= least, scores, 0)
-        found, count = named.sum(axis=0), np.count_nonzero(named, axis=0)
+        predicted = np.where(scores >= least, scores, 0)
+        found, count = predicted.sum(axis=0), np.count_nonzero(predicted, axis=0)
         both = count + common * count.sum() + support + _COMMON_DOCUMENTS
         best = np.maximum(best, 2 * (found + common * found.sum()) / both)
     return best / 2

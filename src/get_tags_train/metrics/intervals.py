@@ -1,6 +1,6 @@
-"""How far a figure measured on a sample of examples may be off: intervals, and what it takes to tell two models apart.
+"""Confidence intervals of metrics, and how many examples it takes to tell two models apart.
 
-Examples come in groups of near-duplicates, which count as drawn together; docs/adr/0007 says why these methods, and
+Examples come in groups of near-duplicates, which are drawn together; docs/adr/0007 says why these methods, and
 benchmarks/intervals.py how often they cover the truth.
 """
 
@@ -19,6 +19,7 @@ RESAMPLES = 1000
 DIFFERENCE_CONFIDENCE = 0.9
 _SEED = 20261124
 _POWER = 0.8
+_TAGS_AT_ONCE = 256
 
 
 class Interval(NamedTuple):
@@ -30,10 +31,10 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Ratio:
-    """A sum over examples divided by another one (a mean: by their number), and how far chance may move it.
+    """A ratio of sums over examples (a mean where the lower one counts them), with its standard error.
 
     error is the standard error with groups as what is drawn, by linearisation (Cochran, Sampling Techniques, 1977,
-    ch. 6), but never less than if the examples of a group always agreed: what few groups say of that is mostly chance.
+    ch. 6), but never less than if the examples of a group always agreed: few groups say little about that.
     groups is their number, independent what examples in such groups are worth where they agree.
     """
 
@@ -62,7 +63,7 @@ class Ratio:
 
 
 def mean_of(values: NDArray[np.number], groups: NDArray[np.integer]) -> Ratio:
-    """The mean of a figure that each example has: (examples,) each."""
+    """The mean of a value that each example has: (examples,) each."""
     return Ratio.of(values, np.ones(len(values)), groups)
 
 
@@ -73,19 +74,19 @@ def wilson(share: float, size: float, z: float) -> Interval:
     return Interval(max(0.0, centre - half), min(1.0, centre + half))
 
 
-def share_interval(figure: Ratio, confidence: float = 0.95) -> Interval:
-    """Wilson's interval of a figure between 0 and 1, at the number of independent yes-or-no draws it is worth.
+def share_interval(metric: Ratio, confidence: float = 0.95) -> Interval:
+    """Wilson's interval of a metric between 0 and 1, at the number of independent yes-or-no draws it is worth.
 
     That number is value x (1 - value) / error squared, as for complex samples (Korn and Graubard, 1998), with the t
     quantile of the groups. For a proportion over single examples it is their number: plain Wilson.
     """
-    if figure.groups < 2:
+    if metric.groups < 2:
         return Interval(0.0, 1.0)
-    share = min(max(figure.value, 0.0), 1.0)
-    correction = figure.groups / (figure.groups - 1)
-    is_inside = figure.error > 0 and 0 < share < 1
-    size = share * (1 - share) / figure.error**2 * correction if is_inside else figure.independent
-    return wilson(share, size, _quantile(figure.groups, confidence))
+    share = min(max(metric.value, 0.0), 1.0)
+    correction = metric.groups / (metric.groups - 1)
+    is_inside = metric.error > 0 and 0 < share < 1
+    size = share * (1 - share) / metric.error**2 * correction if is_inside else metric.independent
+    return wilson(share, size, _quantile(metric.groups, confidence))
 
 
 def difference_interval(differences: NDArray[np.number], groups: NDArray[np.integer], unit: float) -> Interval:
@@ -107,7 +108,7 @@ def padded_mean(differences: NDArray[np.number], groups: NDArray[np.integer], un
 
 
 def examples_needed(mean: Ratio, examples: int) -> int | None:
-    """How many examples like these would show this difference with a chance of 80%; None where there is none."""
+    """How many examples like these would show this difference with a probability of 80%; None where there is none."""
     if mean.value == 0:
         return None
     reach = stats.norm.ppf((1 + DIFFERENCE_CONFIDENCE) / 2) + stats.norm.ppf(_POWER)
@@ -128,24 +129,24 @@ def mean_of_f1_interval(
 ) -> Interval:
     """The 95% interval of macro F1: (examples, tags) each; `extra_tags` are true somewhere and never predicted.
 
-    A bootstrap over groups, centred on the figure: of a tag with few examples a draw often has none, which pulls the
-    drawn figures down, so it is their spread that counts and not their place.
+    A bootstrap over groups, centred on the value itself: a resample often has no example of a tag that has few, which
+    pulls the resampled values down, so only their spread is used.
     """
     _, place = np.unique(groups, return_inverse=True)
     tags = found.shape[1]
     count = int(place.max()) + 1
     if not tags + extra_tags or count < 2:
         return Interval(0.0, 1.0)
-    sums = np.zeros((2, count, tags))
-    np.add.at(sums[0], place, 2.0 * found)
-    np.add.at(sums[1], place, predicted.astype(float) + true)
-
-    def macro(weights: Floats) -> Floats:
-        both = weights @ sums[1]
-        shares = np.divide(weights @ sums[0], both, out=np.zeros_like(both), where=both > 0)
-        mean: Floats = shares.sum(axis=1) / (tags + extra_tags)
-        return mean
-
-    drawn = np.random.default_rng(_SEED).multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(np.float64)
-    figure, reach = float(macro(np.ones((1, count)))[0]), stats.norm.ppf(0.975) * macro(drawn).std()
-    return Interval(max(0.0, figure - reach), min(1.0, figure + reach))
+    drawn = np.random.default_rng(_SEED).multinomial(count, np.full(count, 1 / count), RESAMPLES)
+    weights = np.vstack([np.ones(count), drawn])  # the set as it is, then the resamples
+    total = np.zeros(len(weights))
+    for first in range(0, tags, _TAGS_AT_ONCE):
+        some = slice(first, first + _TAGS_AT_ONCE)
+        above, below = np.zeros((2, count, found[:, some].shape[1]))
+        np.add.at(above, place, 2.0 * found[:, some])
+        np.add.at(below, place, predicted[:, some].astype(float) + true[:, some])
+        both = weights @ below
+        total += np.divide(weights @ above, both, out=np.zeros_like(both), where=both > 0).sum(axis=1)
+    macro = total / (tags + extra_tags)
+    value, reach = float(macro[0]), stats.norm.ppf(0.975) * macro[1:].std()
+    return Interval(max(0.0, value - reach), min(1.0, value + reach))

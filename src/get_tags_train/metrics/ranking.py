@@ -3,6 +3,8 @@
 Everything here is per example: what is shown is a mean or a ratio of sums over examples, with an interval.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,13 +12,35 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
+_CELLS_AT_ONCE = 1 << 22
+
 
 def rank(y_score: NDArray[np.floating], k: int) -> NDArray[np.intp]:
-    """Indices of the k highest scores of each row, best first, ties in column order.
+    """Indices of the k highest scores of each row, best first, ties in column order, NaN last.
 
     y_score: (n, tags). Returns (n, min(k, tags)).
     """
-    return np.argsort(-y_score, axis=1, kind="stable")[:, :k]
+    k = min(k, y_score.shape[1])
+    first = np.zeros((len(y_score), k), np.intp)
+    for rows in _row_batches(y_score) if k else ():
+        first[rows] = _rank(-y_score[rows], k)
+    return first
+
+
+def _rank(costs: NDArray[np.floating], k: int) -> NDArray[np.intp]:
+    """The k lowest of each row: only those not above the k-th are sorted, which with ties may be more than k."""
+    kth = np.partition(costs, k - 1, axis=1)[:, k - 1, None]
+    rows, columns = np.nonzero(~(costs > kth))
+    order = np.lexsort((columns, costs[rows, columns], rows))
+    starts = np.searchsorted(rows, np.arange(len(costs)))
+    best: NDArray[np.intp] = columns[order][starts[:, None] + np.arange(k)]
+    return best
+
+
+def _row_batches(y_score: NDArray[np.floating]) -> Iterator[slice]:
+    """Rows in batches, so that temporary arrays stay small however many rows and tags there are."""
+    size = max(1, _CELLS_AT_ONCE // max(1, y_score.shape[1]))
+    return (slice(first, first + size) for first in range(0, len(y_score), size))
 
 
 def first_hits(y_true: Bools, y_score: NDArray[np.floating], k: int) -> Bools:
@@ -84,8 +108,10 @@ def average_precision(y_true: Bools, y_score: NDArray[np.floating], true_counts:
 
     A true tag that the model does not know has no place and counts as 0.
     """
-    hits = first_hits(y_true, y_score, y_true.shape[1])
-    found: Floats = (precision(hits) * hits).sum(axis=1) / true_counts
+    found = np.zeros(len(y_true))
+    for rows in _row_batches(y_score):
+        hits = first_hits(y_true[rows], y_score[rows], y_true.shape[1])
+        found[rows] = (precision(hits) * hits).sum(axis=1) / true_counts[rows]
     return found
 
 

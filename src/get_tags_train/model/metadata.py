@@ -118,6 +118,7 @@ class ModelMetadata(Record):
     precision: str = ""
     processes: int = 1
     steps: int = 0
+    skipped_steps: int = 0
     epochs: list[EpochRecord] = Field(default_factory=list)
     best_epoch: int = 0
     useful_tokens: float = 0.0

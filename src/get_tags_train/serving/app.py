@@ -30,11 +30,11 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _NEEDS_TOKEN = {"/get_tags", "/model"}
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _SHUTDOWN_SECONDS = 30
+_MAX_TOP_N = 1_000
 _SEND_UTF_8 = (
     "Encode the body as UTF-8; in PowerShell: -ContentType 'application/json; charset=utf-8' "
     "-Body ([Text.Encoding]::UTF8.GetBytes($json))."
 )
-_MAX_TOP_N = 1_000
 
 
 class Tag(BaseModel):

@@ -1,18 +1,25 @@
-"""Texts -> their tags, one after the other, and as the lines of a CSV or JSON file."""
+"""Texts -> their tags, one after the other, and as a file: CSV, Excel or JSON."""
 
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
 
-from get_tags_train.core.csv import as_lines
+from get_tags_train.core.csv import csv_text
+from get_tags_train.core.errors import InputError
 from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageProgress, StageStarted
+from get_tags_train.core.excel import write_workbook
+from get_tags_train.core.files import write_chunks
 from get_tags_train.core.i18n import _
 from get_tags_train.model.tagger import TagModel, TagScore
 from get_tags_train.serving.text_files import Texts
 
-Format = Literal["lines", "csv", "jsonl", "json"]
+TextFormat = Literal["lines", "csv", "jsonl", "json"]
+FileFormat = Literal["csv", "xlsx", "jsonl", "json"]
+_FORMATS: dict[str, FileFormat] = {"": "csv", ".csv": "csv", ".xlsx": "xlsx", ".jsonl": "jsonl", ".json": "json"}
+_HEADER = ("id", "tag", "score")
 
 
 class TextPrediction(NamedTuple):
@@ -62,13 +69,32 @@ def predict_texts(
         )
 
 
-def lines(results: Iterable[TextPrediction], format: Format) -> Iterator[str]:
+def file_format(path: Path, given: FileFormat | None = None) -> FileFormat:
+    """What to write to a file: what is `given`, else what its ending says. Raises InputError where it says nothing."""
+    ending = path.suffix.lower()
+    if given is None and ending not in _FORMATS:
+        raise InputError(
+            _("{path} has the ending {ending}, and such files are not written.", path=path, ending=ending),
+            _("Name a .csv, .xlsx, .jsonl or .json file, or add --format."),
+        )
+    return given or _FORMATS[ending]
+
+
+def write_predictions(path: Path, results: Iterable[TextPrediction], format: FileFormat) -> None:
+    """Write the results to a file, whole or not at all, as they come."""
+    if format == "xlsx":
+        write_workbook(path, _HEADER, _rows(results))
+    else:
+        write_chunks(path, lines(results, format), for_excel=format == "csv")
+
+
+def lines(results: Iterable[TextPrediction], format: TextFormat) -> Iterator[str]:
     """The results as a file's content, piece by piece.
 
     csv: a row for each tag, and one without for a text that has none. jsonl: an object for each text. json: one list,
     without ids. lines: for people.
     """
-    write: dict[Format, Callable[[Iterable[TextPrediction]], Iterator[str]]] = {
+    write: dict[TextFormat, Callable[[Iterable[TextPrediction]], Iterator[str]]] = {
         "lines": _as_lines,
         "csv": _as_csv,
         "jsonl": _as_jsonl,
@@ -83,9 +109,17 @@ def _as_lines(results: Iterable[TextPrediction]) -> Iterator[str]:
 
 
 def _as_csv(results: Iterable[TextPrediction]) -> Iterator[str]:
-    yield as_lines([("id", "tag", "score")])
+    yield csv_text([_HEADER])
+    for own, tag, score in _rows(results):
+        yield csv_text([(own, tag, "" if score is None else f"{score:.6f}")])
+
+
+def _rows(results: Iterable[TextPrediction]) -> Iterator[tuple[str, str, float | None]]:
+    """(id, tag, score) of each tag, and one row without for a text that has none."""
     for own, tags in results:
-        yield as_lines([(own, tag, f"{score:.6f}") for tag, score in tags] or [(own, "", "")])
+        yield from ((own, tag, round(score, 6)) for tag, score in tags)
+        if not tags:
+            yield own, "", None
 
 
 def _as_jsonl(results: Iterable[TextPrediction]) -> Iterator[str]:

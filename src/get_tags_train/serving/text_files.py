@@ -1,21 +1,27 @@
 """Texts to name tags for: one, or a file of them read as a stream, its form checked before the work begins."""
 
-import codecs
-import csv
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
-from get_tags_train.core.csv import DELIMITERS, MOST_CELL_CHARACTERS, of_cell, read_text
+from get_tags_train.core.encoding import find_encoding, read_text, whole_characters
 from get_tags_train.core.errors import InputError
+from get_tags_train.core.excel import ENDINGS, is_workbook
 from get_tags_train.core.i18n import _
+from get_tags_train.core.tables import Table, open_table
 from get_tags_train.data.input_files import ID_HEADERS
+from get_tags_train.serving.json_files import json_lines, json_values
 from get_tags_train.splits.test_samples import TEXT_HEADERS
 
-Format = Literal["txt", "csv", "jsonl"]
-_CHUNK_BYTES = 1 << 20
+Format = Literal["txt", "csv", "xlsx", "json", "jsonl"]
+_FORMATS: dict[str, Format] = {
+    **{f".{name}": name for name in get_args(Format)},
+    **dict.fromkeys(ENDINGS, "xlsx"),
+    **dict.fromkeys((".tsv", ".tab"), "csv"),
+    **dict.fromkeys(("", ".text", ".md", ".htm", ".html"), "txt"),
+    ".ndjson": "jsonl",
+}
 
 
 class Text(NamedTuple):
@@ -47,19 +53,20 @@ class Texts:
         lines; default one called text. Raises InputError naming the line.
         """
         name = name or str(path)
-        ending = path.suffix.lower().removeprefix(".")
-        kind = format or (ending if ending in get_args(Format) else "txt")
-        if columns and kind == "txt":
-            raise InputError(
-                _("--column was given, and {name} is plain text.", name=name), _("Add --input-format csv or jsonl.")
-            )
+        kind = format or _format_of(path, name)
         if kind == "txt":
-            return cls(read_text(path))
-        encoding = _encoding(path, name)
+            if columns:
+                raise InputError(
+                    _("--column was given, and {name} is plain text.", name=name),
+                    _("Add --input-format csv, xlsx, json or jsonl."),
+                )
+            return cls(read_text(path, name))
         texts = cls.__new__(cls)
-        texts._texts = (
-            _open_csv(path, name, encoding, columns) if kind == "csv" else _Lines(path, name, encoding, columns)
-        )
+        if kind in ("csv", "xlsx"):
+            _check_ending(path, name, kind)
+            texts._texts = _table_texts(path, name, columns)
+        else:
+            texts._texts = _JsonTexts(path, name, find_encoding(path, name), kind == "jsonl", columns)
         texts._count = sum(1 for _ in texts._texts)
         if not texts._count:
             raise InputError(_("{name} has no texts in it.", name=name), _("Check that it is the file you mean."))
@@ -73,73 +80,55 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """The texts of a CSV file with a header, record by record."""
+class _TableTexts:
+    """The texts of a table with a header, row by row."""
 
-    path: Path
-    name: str
-    encoding: str
-    delimiter: str
-    text_at: list[int]
-    id_at: int | None
-    width: int
+    table: Table
+    text_places: list[int]
+    id_place: int | None
 
     def __iter__(self) -> Iterator[Text]:
-        with self.path.open(encoding=self.encoding, newline="") as stream:
-            reader = csv.reader(stream, delimiter=self.delimiter)
-            next(reader)
-            line, number = reader.line_num + 1, 0
-            for cells in _records(reader, self.name):
-                if any(map(str.strip, cells)):
-                    if len(cells) != self.width:
-                        raise InputError(
-                            _(
-                                "{name}, line {line}: {count} cells, and the header has {width}.",
-                                name=self.name,
-                                line=line,
-                                count=len(cells),
-                                width=self.width,
-                            ),
-                            _("Put a text that contains the delimiter in double quotes, as Excel does."),
-                        )
-                    number += 1
-                    own = str(number) if self.id_at is None else of_cell(cells[self.id_at].strip())
-                    yield Text(own, "\n".join(filter(None, (of_cell(cells[at]) for at in self.text_at))))
-                line = reader.line_num + 1
+        table = self.table
+        for number, row in enumerate(table, start=1):
+            if len(row.cells) != table.width:
+                raise InputError(
+                    _(
+                        "{name}, line {line}: {count} cells, and the header has {width}.",
+                        name=table.name,
+                        line=row.line,
+                        count=len(row.cells),
+                        width=table.width,
+                    ),
+                    _("Put a text that contains the delimiter in double quotes, as Excel does."),
+                )
+            own = str(number) if self.id_place is None else table.text(row, self.id_place).strip()
+            yield Text(own, "\n".join(filter(None, (table.text(row, place) for place in self.text_places))))
 
 
 @dataclass(frozen=True)
-class _Lines:
-    """The texts of a JSON lines file: a JSON text, or an object with the text under a name, on each line."""
+class _JsonTexts:
+    """The texts of a JSON file: texts, or objects with the text under a name."""
 
     path: Path
     name: str
     encoding: str
+    is_by_line: bool
     columns: Sequence[str]
 
     def __iter__(self) -> Iterator[Text]:
-        with self.path.open(encoding=self.encoding, newline="\n") as stream:  # JSON may hold other line ends
-            number = 0
-            for line, content in enumerate(stream, start=1):
-                if content.strip():
-                    number += 1
-                    yield self._parse(content, line, number)
+        values = (json_lines if self.is_by_line else json_values)(self.path, self.encoding, self.name)
+        for number, (line, value) in enumerate(values, start=1):
+            own, text = self._text(value, line, number)
+            yield Text(whole_characters(own), whole_characters(text))
 
-    def _parse(self, content: str, line: int, number: int) -> Text:
-        try:
-            value = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise InputError(
-                _("{name}, line {line} is no JSON: {error}.", name=self.name, line=line, error=error),
-                _('Write {"text": "..."}.'),
-            ) from error
+    def _text(self, value: object, line: int, number: int) -> Text:
         if isinstance(value, str) and not self.columns:
             return Text(str(number), value)
         if not isinstance(value, dict):
             raise InputError(
                 _("{name}, line {line} is no JSON object.", name=self.name, line=line), _('Write {"text": "..."}.')
             )
-        wanted = self.columns or [next((key for key in value if key.lower() in TEXT_HEADERS), "text")]
+        wanted = list(self.columns) or [_text_column(list(value), self.name)]
         parts = [value.get(key) for key in wanted]
         if absent := [key for key, part in zip(wanted, parts, strict=True) if not isinstance(part, str | None)]:
             raise InputError(
@@ -150,90 +139,71 @@ class _Lines:
             raise InputError(
                 _("{name}, line {line} has no {wanted}.", name=self.name, line=line, wanted=wanted[0]), _hint(value)
             )
-        own = next((value[key] for key in value if key.lower() in ID_HEADERS), number)
-        return Text(str(own), "\n".join(part for part in parts if part))
+        return Text(self._id(value, line, number), "\n".join(part for part in parts if isinstance(part, str) and part))
+
+    def _id(self, value: dict[str, object], line: int, number: int) -> str:
+        key = _id_column(list(value))
+        own = value[key] if key is not None else number
+        if isinstance(own, float) and own.is_integer():
+            own = int(own)
+        if isinstance(own, bool) or not isinstance(own, str | int | None):
+            raise InputError(
+                _("{name}, line {line}: {key} is no text or whole number.", name=self.name, line=line, key=key),
+                _("Write the id as a text or a whole number."),
+            )
+        return "" if own is None else str(own)
 
 
-def _records(reader: Any, name: str) -> Iterator[list[str]]:
-    """The records of a csv.reader. Raises InputError where its quotes do not close."""
-    try:
-        yield from reader
-    except csv.Error as error:
+def _format_of(path: Path, name: str) -> Format:
+    ending = path.suffix.lower()
+    if ending not in _FORMATS:
         raise InputError(
-            _("{name}, line {line}: {reason}.", name=name, line=reader.line_num, reason=error),
-            _("Check the quotes before that line."),
-        ) from error
+            _("{name} has the ending {ending}, and such files are not read.", name=name, ending=ending),
+            _("Save it as .csv, .xlsx, .jsonl or .txt, or say what it holds: --input-format."),
+        )
+    return _FORMATS[ending]
 
 
-def _open_csv(path: Path, name: str, encoding: str, columns: Sequence[str]) -> _Rows:
-    """The file with the delimiter that parts its header best, and where in a record id and text stand."""
-    headers: list[tuple[int, list[str], str]] = []
-    for delimiter in DELIMITERS:
-        with path.open(encoding=encoding, newline="") as stream:
-            first = next(_records(csv.reader(stream, delimiter=delimiter), name), [])
-            header = [cell.strip() for cell in first]
-        headers.append((len(header), header, delimiter))
-    width, header, delimiter = max(headers, key=lambda candidate: candidate[0])
-    lower = [cell.lower() for cell in header]
-    wanted = [column.strip().lower() for column in columns] or [c for c in lower if c in TEXT_HEADERS][:1] or ["text"]
-    if absent := [column for column in wanted if column not in lower]:
-        raise InputError(_("{name} has no column {absent}.", name=name, absent=absent[0]), _hint(header))
-    text_at = [lower.index(column) for column in wanted]
-    id_at = next((at for at, cell in enumerate(lower) if cell in ID_HEADERS and at not in text_at), None)
-    return _Rows(path, name, encoding, delimiter, text_at, id_at, width)
+def _check_ending(path: Path, name: str, kind: Format) -> None:
+    """Refuse a workbook that --input-format says is none, and the other way round."""
+    if is_workbook(path) != (kind == "xlsx"):
+        raise InputError(
+            _("{name}: its ending does not go with --input-format {kind}.", name=name, kind=kind),
+            _("Give it the ending of what it is."),
+        )
+
+
+def _table_texts(path: Path, name: str, columns: Sequence[str]) -> _TableTexts:
+    """The table, and where in a row id and text stand."""
+    wanted = [column.strip().lower() for column in columns]
+    table = open_table(path, {*wanted, *TEXT_HEADERS, *ID_HEADERS}, name=name)
+    wanted = wanted or [_text_column(table.header, name)]
+    if absent := [column for column in wanted if column not in table.header]:
+        raise InputError(_("{name} has no column {absent}.", name=name, absent=absent[0]), _hint(table.header))
+    text_places = [table.place(column) for column in wanted]
+    own = _id_column([column for column in table.header if column not in wanted])
+    return _TableTexts(table, text_places, None if own is None else table.place(own))
+
+
+def _text_column(names: Sequence[str], name: str) -> str:
+    """Which of these is the text: the one called so, or the only one with another name for it. Raises InputError."""
+    found = [column for column in names if column.lower() in TEXT_HEADERS]
+    exact = [column for column in found if column.lower() == "text"]
+    if len(exact or found) > 1:
+        raise InputError(
+            _("{name} has several columns that may be the text: {names}.", name=name, names=", ".join(found)),
+            _hint(names),
+        )
+    return (exact or found or ["text"])[0]
+
+
+def _id_column(names: Sequence[str]) -> str | None:
+    found = [column for column in names if column.lower() in ID_HEADERS]
+    return next((column for column in found if column.lower() == "id"), found[0] if found else None)
 
 
 def _hint(names: Iterable[str]) -> str:
-    return _("Name the one with the text: --column NAME. There are: {names}.", names=", ".join(names) or "none")
-
-
-def _chunks(stream: BinaryIO, name: str) -> Iterator[bytes]:
-    """A file piece by piece. Raises InputError where a line is so long that it would fill the memory."""
-    length, line = 0, 1
-    while chunk := stream.read(_CHUNK_BYTES):
-        if (last := chunk.rfind(b"\n")) >= 0:
-            length, line = len(chunk) - last, line + chunk.count(b"\n")
-        else:
-            length += len(chunk)
-        if length > MOST_CELL_CHARACTERS:
-            raise InputError(
-                _(
-                    "{name}, line {line} is longer than {bytes:,} bytes.",
-                    name=name,
-                    line=line,
-                    bytes=MOST_CELL_CHARACTERS,
-                ),
-                _("Check that it is the file you mean."),
-            )
-        yield chunk
-
-
-def _encoding(path: Path, name: str) -> str:
-    """UTF-8, UTF-16 with its mark, or cp1250, found by reading the file once, a piece at a time. Raises InputError."""
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(2)
-        if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            with path.open("rb") as stream:
-                for _chunk in _chunks(stream, name):
-                    pass
-            return "utf-16"
-        for encoding in ("utf-8-sig", "cp1250"):
-            decoder = codecs.getincrementaldecoder(encoding)()
-            try:
-                with path.open("rb") as stream:
-                    for chunk in _chunks(stream, name):
-                        decoder.decode(chunk)
-                    decoder.decode(b"", final=True)
-            except UnicodeDecodeError:
-                continue
-            return encoding
-    except FileNotFoundError:
-        raise InputError(_("There is no file {name}.", name=name), _("Check its name and folder.")) from None
-    except OSError as error:
-        raise InputError(
-            _("{name} cannot be read: {reason}.", name=name, reason=error.strerror), _("Check the path and its rights.")
-        ) from error
-    raise InputError(
-        _("{name} is not text in UTF-8 or cp1250.", name=name), _("Save it as UTF-8; in Excel: CSV UTF-8.")
+    return _(
+        "Name the one with the text: --column NAME. There are: {names}.",
+        names=", ".join(filter(None, names)) or _("none"),
     )

@@ -1,4 +1,4 @@
-"""A set of examples that models are scored on: texts with their true tags, under a name and a hash."""
+"""A set of examples that models are evaluated on: texts with their true tags, under a name and a hash."""
 
 import hashlib
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class EvalSet:
 
     @classmethod
     def of_samples(cls, samples: Samples) -> "EvalSet":
-        """The test samples that have tags, without those that were added for rare tags: they would tilt the figures.
+        """The test samples that have tags, without those that were added for rare tags: they would bias the metrics.
 
         Raises InputError where none has tags.
         """

@@ -37,8 +37,8 @@ def find_leaks(samples: Samples, data: PreparedData) -> list[Leak]:
     # An example that is empty once clean is like every absent second line.
     of_text = {text_hash(text): number for number, text in enumerate(samples.texts) if text}
     finder = Finder(shingle(samples.texts))
-    leaks, first = list[Leak](), 0
-    for batch in data.batches():
+    leaks = list[Leak]()
+    for first, batch in data.numbered_batches():
         ids, hashes, texts = (batch.column(name).to_pylist() for name in ("id", "text_hash", "text"))
         nearly: dict[int, tuple[float, int]] = {}
         for document, example, similarity in zip(*finder.find(shingle(batch.column("text"))), strict=True):
@@ -51,7 +51,6 @@ def find_leaks(samples: Samples, data: PreparedData) -> list[Leak]:
             elif row in nearly:
                 similarity, example = nearly[row]
                 leaks.append(Leak(first + row, document_id, example, "nearly the same text", similarity))
-        first += len(ids)
     return leaks
 
 

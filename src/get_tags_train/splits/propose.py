@@ -11,12 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from get_tags_train.core.arrow import list_rows
-from get_tags_train.core.csv import encoding_of
 from get_tags_train.data.near_duplicates import group_texts
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.splits.held_out import held_out_in, ranks, reserve
 from get_tags_train.splits.leaks import Leak
-from get_tags_train.splits.test_samples import Part, Samples, add_origins, append_samples, as_written
+from get_tags_train.splits.test_samples import (
+    Part,
+    Samples,
+    add_origins,
+    append_samples,
+    as_written,
+    sample_encoding,
+)
 from get_tags_train.text.clean import text_hash
 from get_tags_train.text.shingles import shingle
 
@@ -81,8 +87,9 @@ def propose(
 
     Where too few are held out, more are (which is kept in held_out.csv). Fewer come back where there are no more, or no
     more with tags that the samples lack. A text with letters that the samples' encoding does not have is passed over.
+    Raises InputError where the samples are a workbook.
     """
-    encoding = encoding_of(samples.path.read_bytes())
+    encoding = sample_encoding(samples.path)
     candidates = list(_candidates(home, data, samples, encoding))
     if (missing := sum(counts.values()) - len(candidates)) > 0:
         reserve(home, data, missing, leaked)
@@ -107,8 +114,8 @@ def _candidates(home: Path, data: PreparedData, samples: Samples, encoding: str)
     wanted[[place for place, part in parts.items() if part != "select"]] = True
     known_ids = {origin.document_id for origin in samples.origins if origin}
     known_texts = {text_hash(text) for text in samples.texts}
-    found, first = [], 0
-    for batch in data.batches():
+    found = []
+    for first, batch in data.numbered_batches():
         rows = np.flatnonzero(wanted[first : first + len(batch)])
         here = batch.take(rows)
         columns = (here.column(name).to_pylist() for name in ("id", "text"))
@@ -117,7 +124,6 @@ def _candidates(home: Path, data: PreparedData, samples: Samples, encoding: str)
             if str(document_id) in known_ids or text_hash(short) in known_texts or not _fits(short, encoding):
                 continue
             found.append(_Candidate(first + row, str(document_id), short, tags.tolist()))
-        first += len(batch)
     order = ranks(data)
     return iter(sorted(found, key=lambda one: int(order[one.place])))
 

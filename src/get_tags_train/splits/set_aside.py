@@ -12,7 +12,7 @@ from get_tags_train.core.i18n import _, _n
 from get_tags_train.core.settings import Settings
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.splits.held_out import HeldOut, hold_out
-from get_tags_train.splits.leaks import find_trainable_leaks, write_leaks
+from get_tags_train.splits.leaks import Leak, find_trainable_leaks, write_leaks
 from get_tags_train.splits.test_samples import Samples
 
 
@@ -26,30 +26,36 @@ def set_aside(
     started = perf_counter()
     on_event(StageStarted("set_aside"))
     leaks, leaked = find_trainable_leaks(settings.home, samples, data)
-    listed = logs_dir(settings.home) / f"leaks-{data.name}.csv"
     if leaks:
-        write_leaks(listed, leaks, samples)
-        said = _n(
-            "{count:,} document is also a test sample, or nearly; it is listed in {listed}.",
-            "{count:,} documents are also test samples, or nearly; they are listed in {listed}.",
-            len(leaks),
-            listed=listed,
-        )
-        if settings.evaluation.leaks == "stop":
-            hint = _('Remove these examples, or leave the documents out: leaks = "leave_out" under [evaluation].')
-            raise GetTagsError(said, hint)
-        left = _("Left out of training.") if settings.evaluation.leaks == "leave_out" else _("Trained on all the same.")
-        on_event(Notice(f"{said} {left}", "warning"))
+        _report_leaks(settings, data, samples, leaks, on_event)
     held_out = hold_out(settings.home, data, settings.evaluation.held_out, leaked)
     on_event(StageFinished("set_aside", perf_counter() - started))
     if held_out.left_out.any():
         said = _(
-            "{selecting:,} documents are held out to select by, {reported:,} to be scored ({path}); {twins:,} "
+            "Held out: {validation:,} documents for validation, {test:,} for testing ({path}). {near_duplicates:,} "
             "near-duplicates of held-out documents are left out of training too.",
-            selecting=held_out.selecting.sum(),
-            reported=held_out.reported.sum(),
+            validation=held_out.validation.sum(),
+            test=held_out.test.sum(),
             path=held_out_path(settings.home),
-            twins=held_out.twins.sum(),
+            near_duplicates=held_out.near_duplicates.sum(),
         )
         on_event(Notice(said))
     return leaked, held_out
+
+
+def _report_leaks(
+    settings: Settings, data: PreparedData, samples: Samples, leaks: list[Leak], on_event: OnEvent
+) -> None:
+    listed = logs_dir(settings.home) / f"leaks-{data.name}.csv"
+    write_leaks(listed, leaks, samples)
+    said = _n(
+        "{count:,} document is also a test sample, or nearly; it is listed in {listed}.",
+        "{count:,} documents are also test samples, or nearly; they are listed in {listed}.",
+        len(leaks),
+        listed=listed,
+    )
+    if settings.evaluation.leaks == "stop":
+        hint = _('Remove these examples, or leave the documents out: leaks = "leave_out" under [evaluation].')
+        raise GetTagsError(said, hint)
+    left = _("Left out of training.") if settings.evaluation.leaks == "leave_out" else _("Trained on all the same.")
+    on_event(Notice(f"{said} {left}", "warning"))

@@ -1,7 +1,5 @@
 """The test samples: texts with their true tags, never part of training; and where each of them came from."""
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,19 +7,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from get_tags_train.core.csv import (
-    Row,
-    as_cell,
-    encoding_of,
-    of_cell,
-    read_columns,
-    read_text,
-    two_columns,
-    write_csv,
-)
+from get_tags_train.core.csv import Dialect, Row, csv_text, write_csv
+from get_tags_train.core.encoding import read_text
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.files import atomic_write, file_sha256
 from get_tags_train.core.i18n import _
+from get_tags_train.core.tables import Table, open_table, read_columns, read_rows
 from get_tags_train.text.clean import CEDILLA_TO_COMMA, clean_text, text_hash
 from get_tags_train.text.tags import parse_labels
 
@@ -119,28 +110,24 @@ _COMMA_TO_CEDILLA = {ord(comma): cedilla for cedilla, comma in CEDILLA_TO_COMMA.
 
 
 def read_samples(path: Path) -> list[tuple[int, str, list[str]]]:
-    """(line, text, labels) of each record of a file with the columns text and labels. Raises InputError."""
-    hint = _(
-        "It holds examples to score the model by, in two columns, text and labels: write it, or name another as "
-        "samples under [evaluation]."
-    )
-    text_first, rows = _without_header(two_columns(path, read_text(path, hint), _("text and labels"))[1])
-    text_at, labels_at = (0, 1) if text_first else (1, 0)
+    """(line, text, labels) of each record of a table with the columns text and labels. Raises InputError."""
+    table, rows, text_at = _open(path)
     samples = []
     for row in rows:
-        if not row.cells[text_at].strip():
+        text = table.text(row, text_at)
+        if not text.strip():
             raise InputError(
                 _("{path}, line {line}: the text is empty.", path=path, line=row.line),
                 _("Fill it in or delete the row."),
             )
         try:
-            labels = parse_labels(of_cell(row.cells[labels_at].strip()))
+            labels = parse_labels(table.word(row, 1 - text_at))
         except ValueError as error:
             raise InputError(
                 _("{path}, line {line}: the labels cannot be read: {error}.", path=path, line=row.line, error=error),
                 _('Write labels as a;b or a|b, or as a list: ["a", "b"].'),
             ) from error
-        samples.append((row.line, of_cell(row.cells[text_at]), labels))
+        samples.append((row.line, str(text), labels))
     if not samples:
         raise InputError(
             _("{path} has no examples in it.", path=path), _("It should have two columns, text and labels.")
@@ -148,22 +135,28 @@ def read_samples(path: Path) -> list[tuple[int, str, list[str]]]:
     return samples
 
 
-def append_samples(path: Path, examples: Iterable[tuple[str, Sequence[str]]]) -> Path:
-    """Add (text, labels) rows to a file of samples, written as its own are; returns the copy of the old file.
+def sample_encoding(path: Path) -> str:
+    """The codec in which examples are added to a file of samples. Raises InputError where none can be added."""
+    return _dialect(path, _open(path)[0]).encoding
 
-    The old bytes stay as they are. Raises InputError where the file cannot be read.
+
+def append_samples(path: Path, examples: Iterable[tuple[str, Sequence[str]]]) -> Path:
+    """Add (text, labels) rows to a CSV file of samples, written as its own are; returns the copy of the old file.
+
+    The old bytes stay as they are. Raises InputError where the file cannot be read, or is a workbook.
     """
+    table, rows, text_at = _open(path)
+    dialect, list_style = _dialect(path, table), _list_style(rows, 1 - text_at)
     raw, text = path.read_bytes(), read_text(path)
-    style = _style(path, text)
-    written = io.StringIO(newline="")
-    writer = csv.writer(written, delimiter=style.delimiter, lineterminator=style.line_end)
-    for example, labels in examples:
-        cells = [as_cell(example.replace("\n", style.line_end)), as_cell(_label_cell(labels, style.labels))]
-        writer.writerow(cells if style.text_first else reversed(cells))
-    gap = "" if text.endswith(("\n", "\r")) else style.line_end
-    added = (gap + as_written(written.getvalue(), encoding_of(raw))).encode(encoding_of(raw))
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    added = [
+        (example.replace("\n", line_end), _label_cell(labels, list_style))[:: -1 if text_at else 1]
+        for example, labels in examples
+    ]
+    gap = "" if text.endswith(("\n", "\r")) else line_end
+    written = gap + as_written(csv_text(added, dialect.delimiter, line_end), dialect.encoding)
     backup = path.with_name(f"{path.stem}_{datetime.now():%Y%m%d-%H%M%S}{path.suffix}")
-    for target, content in ((backup, raw), (path, raw + added)):
+    for target, content in ((backup, raw), (path, raw + written.encode(dialect.encoding))):
         with atomic_write(target) as stream:
             stream.write(content)
     return backup
@@ -180,32 +173,37 @@ def as_written(text: str, encoding: str) -> str:
     return text
 
 
-class _Style(NamedTuple):
-    """How a file of samples is written; `labels` is ;, | or [ for a JSON list."""
+def _open(path: Path) -> tuple[Table, list[Row], int]:
+    """The table, its rows, and which of the two columns holds the text. Raises InputError."""
+    hint = _(
+        "It holds examples to score the model by, in two columns, text and labels: write it, or name another as "
+        "samples under [evaluation]."
+    )
+    table = open_table(path, TEXT_HEADERS | _LABEL_HEADERS, width=2, if_missing=hint)
+    rows = read_rows(table, _("text and labels"))
+    if table.header and len(TEXT_HEADERS.intersection(table.header)) != 1:
+        raise InputError(
+            _("{path}: its columns are called {names}.", path=path, names=", ".join(table.header)),
+            _("Call them text and labels."),
+        )
+    return table, rows, int(bool(table.header) and table.header[1] in TEXT_HEADERS)
 
-    delimiter: str
-    line_end: str
-    text_first: bool
-    labels: str
+
+def _dialect(path: Path, table: Table) -> Dialect:
+    if table.dialect is None:
+        raise InputError(
+            _("Examples cannot be added to a workbook: {path}.", path=path),
+            _("Save it in Excel as CSV UTF-8, and name that file as samples under [evaluation]."),
+        )
+    return table.dialect
 
 
-def _style(path: Path, text: str) -> _Style:
-    delimiter, rows = two_columns(path, text, _("text and labels"))
-    text_first, rows = _without_header(rows)
-    cells = [row.cells[1 if text_first else 0].strip() for row in rows]
-    labels = "[" if any(c.startswith("[") for c in cells) else "|" if any("|" in c for c in cells) else ";"
-    return _Style(delimiter, "\r\n" if "\r\n" in text else "\n", text_first, labels)
+def _list_style(rows: Sequence[Row], labels_at: int) -> str:
+    """How the file writes several labels: with ; or |, or [ for a JSON list."""
+    cells = [row.cells[labels_at].strip() for row in rows]
+    return "[" if any(c.startswith("[") for c in cells) else "|" if any("|" in c for c in cells) else ";"
 
 
 def _label_cell(labels: Sequence[str], style: str) -> str:
-    if style == "[" or any(mark in label for label in labels for mark in ";|") or labels[0].startswith("["):
-        return json.dumps(list(labels), ensure_ascii=False)
-    return style.join(labels)
-
-
-def _without_header(rows: list[Row]) -> tuple[bool, list[Row]]:
-    """Whether the text comes before the labels, and the rows below the header, if there is one."""
-    first = [cell.strip().lower() for cell in rows[0].cells] if rows else []
-    if len(first) == 2 and first[0] in TEXT_HEADERS | _LABEL_HEADERS and first[1] in TEXT_HEADERS | _LABEL_HEADERS:
-        return first[0] not in _LABEL_HEADERS, rows[1:]
-    return True, rows
+    ambiguous = any(mark in label for label in labels for mark in ";|") or labels[0][0] in "[{("
+    return json.dumps(list(labels), ensure_ascii=False) if style == "[" or ambiguous else style.join(labels)

@@ -13,9 +13,10 @@ from get_tags_train.data.prepared import PreparedData
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What is trained on: places of documents in the data, and the tags that become labels.
+    """The documents and tags to train on.
 
-    rows: (examples,) places in stored order; label_of: (tags of the data,) label or -1; counts per label.
+    rows: (examples,) places in the data, in stored order; tags and counts: name and documents of each label;
+    label_of: (tags of the data,) the label of each, or -1.
     """
 
     rows: NDArray[np.int64]
@@ -42,7 +43,7 @@ def choose_training_set(data: PreparedData, left_out: NDArray[np.bool_], min_tag
     if not len(rows):
         raise InputError(
             _(
-                "No document of {name} can be trained on: no tag is on {min_tag_count} documents or more.",
+                "No trainable documents in {name}: every tag has fewer than {min_tag_count} documents.",
                 name=data.name,
                 min_tag_count=min_tag_count,
             ),

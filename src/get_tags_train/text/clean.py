@@ -1,23 +1,18 @@
-"""Pure functions: clean text, normalised tags, the hash that says two texts are the same."""
+"""One text: cleaned, and the hash that says that two texts are the same."""
 
 import hashlib
-import html
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import groupby
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from selectolax.lexbor import LexborHTMLParser
+from get_tags_train.text.clean_markup import without_markup
 
 # Changes to the rules below must raise this number: data prepared by other rules are not continued.
-RULES_VERSION = 2
+RULES_VERSION = 3
 
 CEDILLA_TO_COMMA = {"ş": "ș", "ţ": "ț", "Ş": "Ș", "Ţ": "Ț"}
 # Control and format characters (soft hyphen, zero-width space, byte order mark, ...) that are not white space,
-# as the inside of a character class; tokens.py removes the same ones.
+# as the inside of a character class; text/tokenizer.py removes the same ones.
 INVISIBLE = (
     "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f"
     "\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U00013438"
@@ -25,21 +20,10 @@ INVISIBLE = (
 )
 _LONE_SURROGATES = "\ud800-\udfff"
 _INVISIBLE = re.compile(f"[{INVISIBLE}{_LONE_SURROGATES}]")
-_BLOCK = (
-    "address|article|aside|blockquote|body|br|caption|center|dd|div|dl|dt|fieldset|figure|footer|form|h[1-6]|"
-    "header|hr|html|li|main|nav|ol|p|pre|section|table|tbody|tfoot|thead|title|tr|ul"
-)
-_INLINE = (
-    "a|abbr|acronym|b|big|cite|code|col|colgroup|del|em|font|head|i|iframe|img|input|ins|label|link|mark|meta|"
-    "noscript|o:p|object|option|q|s|script|select|small|span|strike|strong|style|sub|sup|td|template|th|tt|u|var"
-)
-_TAG = re.compile(rf"<(?:/?(?:{_BLOCK}|{_INLINE})(?=[\s/>])|!--|!doctype\s)[^<>]*>", re.IGNORECASE)
-_LINE_BREAK = re.compile(rf"(?=</?(?:{_BLOCK})[\s/>])", re.IGNORECASE)
-_CELL_BREAK = re.compile(r"(?=<t[dh][\s/>])", re.IGNORECASE)
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_NESTED_AMPERSAND = re.compile(r"&(?:(?:amp|#0*38|#[xX]0*26);)+")
+# Composing takes time by the square of the marks on one letter: of more than 200 of them 100 stay.
+_MOST_MARKS, _KEPT_MARKS = 200, 100
+_MANY_MARKS = re.compile(f"[\u0300-\U0010ffff]{{{_MOST_MARKS},}}")
 _CEDILLAS = re.compile("\u0327{2,}")
-_UNREAD = ["script", "style", "head", "template", "noscript"]
 # Text that was escaped twice is unescaped twice; no honest document needs more rounds than this, and one that
 # does loses the characters that would begin more markup.
 _MAX_MARKUP_ROUNDS = 8
@@ -55,7 +39,7 @@ def clean_text(text: str | None) -> str:
     if "<" not in text and "&" not in text:
         return _tidy(text)
     for _ in range(_MAX_MARKUP_ROUNDS):
-        plain = _tidy(_without_markup(text))
+        plain = _tidy(without_markup(text))
         if plain == text:
             return text
         text = plain
@@ -77,23 +61,21 @@ def digest(letters: bytes | memoryview) -> bytes:
     return hashlib.blake2b(letters, digest_size=16).digest()
 
 
-def _without_markup(text: str) -> str:
-    if "&" in text:
-        text = _NESTED_AMPERSAND.sub("&", text)
-    if "<" in text and _TAG.search(text):
-        text = _CELL_BREAK.sub(" ", _LINE_BREAK.sub("\n", text))
-        tree = LexborHTMLParser(text)
-        tree.strip_tags(_UNREAD, recursive=True)
-        return tree.text(separator="")
-    if "&" in text:
-        return _ENTITY.sub(lambda match: html.unescape(match[0]), text)
-    return text
-
-
 def _tidy(text: str) -> str:
-    text = _with_commas(unicodedata.normalize("NFC", _INVISIBLE.sub("", text)))
+    text = _INVISIBLE.sub("", text)
+    # A run so long has a mark at one of these places.
+    if any(map(unicodedata.combining, text[::_MOST_MARKS])):
+        text = _MANY_MARKS.sub(_with_fewer_marks, text)
+    text = _with_commas(unicodedata.normalize("NFC", text))
     lines = (" ".join(line.split()) for line in text.splitlines())
     return "\n".join(line for line in lines if line)
+
+
+def _with_fewer_marks(letters: re.Match[str]) -> str:
+    runs = ("".join(run) for _, run in groupby(letters[0], lambda letter: unicodedata.combining(letter) > 0))
+    return "".join(
+        run[:_KEPT_MARKS] if len(run) >= _MOST_MARKS and unicodedata.combining(run[0]) else run for run in runs
+    )
 
 
 def _with_commas(text: str) -> str:
@@ -104,44 +86,3 @@ def _with_commas(text: str) -> str:
     if commas == text or "\u0327" not in commas:
         return commas
     return _with_commas(unicodedata.normalize("NFC", _CEDILLAS.sub("\u0327", commas)))
-
-
-# Letters, signs and symbols that no rule changes, wherever they stand: without markup, cedillas, all composed.
-EVERYDAY = (
-    r" \n!-%'-;=-~\x{a1}-\x{ac}\x{ae}-\x{15d}\x{160}\x{161}\x{164}-\x{24f}\x{391}-\x{3a1}\x{3a3}-\x{3ce}\x{400}-\x{45f}"
-    r"\x{2010}-\x{2027}\x{2030}-\x{205e}\x{20a0}-\x{20c0}\x{2190}-\x{2328}\x{232b}-\x{2adb}\x{2add}-\x{2bff}"
-)
-# Found in every text that cleaning changes, and in some that it does not.
-_UNTIDY = rf"[^{EVERYDAY}]|^[ \n]|[ \n]$|[ \n][ \n]"
-
-
-def clean_documents(documents: Sequence[tuple[str | None, str | None]]) -> pa.StringArray:
-    """join_title of each (title, text)."""
-    joined = ["\n".join(part for part in document if part) for document in documents]
-    try:
-        column = pa.array(joined, pa.string())
-    except UnicodeEncodeError:  # lone surrogates
-        return pa.array([join_title(*document) for document in documents], pa.string())
-    untidy = pc.match_substring_regex(column, _UNTIDY)
-    places = np.flatnonzero(untidy.to_numpy(zero_copy_only=False)).tolist()
-    if not places:
-        return column
-    return pc.replace_with_mask(column, untidy, pa.array([join_title(*documents[n]) for n in places], pa.string()))
-
-
-def source_hashes(documents: Sequence[tuple[str | None, str | None]]) -> pa.BinaryArray:
-    """The hash of each (title, text) as it is: equal ones become equal clean texts."""
-    joined = (f"{title or ''}\0{text or ''}".encode(errors="surrogatepass") for title, text in documents)
-    return pa.array([digest(source) for source in joined], pa.binary())
-
-
-def text_hashes(clean: pa.StringArray) -> pa.BinaryArray:
-    """text_hash of each clean text."""
-    return pa.array([digest(text) for text in letters(pc.replace_substring(clean, "\n", " "))], pa.binary())
-
-
-def letters(texts: pa.StringArray) -> Iterator[memoryview]:
-    """The UTF-8 of each text, as views of its memory."""
-    offsets, content = np.frombuffer(texts.buffers()[1], np.int32), memoryview(texts.buffers()[2] or b"")
-    bounds = offsets[texts.offset : texts.offset + len(texts) + 1].tolist()
-    return (content[start:stop] for start, stop in pairwise(bounds))

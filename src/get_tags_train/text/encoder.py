@@ -113,20 +113,28 @@ class _Words:
         self._starts = self._counts = np.zeros(0, np.int64)
 
     def encode(self, texts: pa.StringArray, context_length: int) -> pa.ListArray:
-        """input_ids of each text; of the tokens of its words as many as fit between the special tokens."""
+        """input_ids of each text; of the tokens of its words as many as fit between the special tokens.
+
+        The words of all texts stand in one row, and so do their tokens. For the texts "ab c" and "c", where ab has the
+        tokens 7 8, c has the token 9, and 2 fit:
+
+            words                                     ab   c  | c
+            counts: tokens of each                    2    1  | 1
+            before: tokens of its text before it      0    2  | 0
+            kept: those of them that fit              2    0  | 1
+            tokens                                    7 8     | 9
+        """
         split = pc.ascii_split_whitespace(texts)
-        offsets = split.offsets.to_numpy().astype(np.int64)
-        encoded = split.values.slice(offsets[0], offsets[-1] - offsets[0]).dictionary_encode()
+        text_bounds = split.offsets.to_numpy().astype(np.int64)  # in words
+        encoded = split.values.slice(text_bounds[0], text_bounds[-1] - text_bounds[0]).dictionary_encode()
+        text_bounds -= text_bounds[0]
         words = self._numbers(encoded.dictionary.to_pylist())[encoded.indices.to_numpy()]
-        offsets -= offsets[0]
-        room = context_length - len(self._before) - len(self._after)
         counts = self._counts[words]
-        until = np.concatenate([[0], np.cumsum(counts)])
-        in_text = until[:-1] - np.repeat(until[offsets[:-1]], np.diff(offsets))
-        counts = np.clip(room - in_text, 0, counts)
-        ends = np.concatenate([[0], np.cumsum(counts)])
-        tokens = self._tokens[np.repeat(self._starts[words] - ends[:-1], counts) + np.arange(ends[-1])]
-        return self._between_special_tokens(tokens, ends[offsets])
+        so_far = _running_total(counts)
+        before = so_far[:-1] - np.repeat(so_far[text_bounds[:-1]], np.diff(text_bounds))
+        kept = np.clip(context_length - len(self._before) - len(self._after) - before, 0, counts)
+        tokens = self._tokens[_ranges(self._starts[words], kept)]
+        return self._between_special_tokens(tokens, _running_total(kept)[text_bounds])
 
     def _numbers(self, words: list[str]) -> NDArray[np.int64]:
         """Each word's place in starts and counts; new words are tokenised, all at once."""
@@ -149,15 +157,26 @@ class _Words:
         return numbers
 
     def _between_special_tokens(self, tokens: NDArray[np.int32], bounds: NDArray[np.int64]) -> pa.ListArray:
-        texts, framed = len(bounds) - 1, len(self._before) + len(self._after)
-        offsets = bounds + framed * np.arange(texts + 1)
-        values = np.empty(offsets[-1], np.int32)
-        is_special = np.zeros(len(values), bool)
-        for n, token in enumerate(self._before):
-            values[offsets[:-1] + n] = token
-            is_special[offsets[:-1] + n] = True
-        for n, token in enumerate(reversed(self._after), start=1):
-            values[offsets[1:] - n] = token
-            is_special[offsets[1:] - n] = True
-        values[~is_special] = tokens
-        return pa.ListArray.from_arrays(offsets.astype(np.int32), values)
+        """A row for each text: tokens[bounds[n] : bounds[n + 1]], with the special tokens around them."""
+        opening, closing = len(self._before), len(self._after)
+        offsets = bounds + (opening + closing) * np.arange(len(bounds))
+        input_ids = np.empty(offsets[-1], np.int32)
+        is_special = np.zeros(len(input_ids), bool)
+        places = [(offsets[:-1] + n, token) for n, token in enumerate(self._before)]
+        places += [(offsets[1:] - closing + n, token) for n, token in enumerate(self._after)]
+        for place, token in places:
+            input_ids[place] = token
+            is_special[place] = True
+        input_ids[~is_special] = tokens
+        return pa.ListArray.from_arrays(offsets.astype(np.int32), input_ids)
+
+
+def _running_total(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What stands before each, and in all: [2, 1] gives [0, 2, 3]."""
+    return np.concatenate([[0], np.cumsum(counts)])
+
+
+def _ranges(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """So many numbers from each start on: [5, 0] and [2, 3] give [5, 6, 0, 1, 2]."""
+    total = _running_total(counts)
+    return np.repeat(starts - total[:-1], counts) + np.arange(total[-1])

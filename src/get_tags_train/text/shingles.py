@@ -58,21 +58,33 @@ def shingle(texts: pa.StringArray | Sequence[str]) -> Shingles:
     column = pc.binary_join_element_wise(pc.utf8_slice_codeunits(column, 0, CHARACTERS), "\n", "")
     bounds = np.zeros(len(column) + 1, np.int64)
     np.cumsum(pc.utf8_length(column).to_numpy(), out=bounds[1:])
-    letters = _folded_letters()[np.minimum(_code_points(column), _LETTERS - 1)]
-    is_letter = np.zeros(len(letters) + 2, bool)
-    is_letter[1:-1] = letters != 0
-    edges = np.flatnonzero(is_letter[1:] != is_letter[:-1])
-    begins, ends = edges[::2], edges[1::2]
-    # A word's hash is a polynomial of its letters: a difference of running sums, brought back to the word's own place.
-    powers, inverses = _powers(1 << len(letters).bit_length())
-    sums = np.zeros(len(letters) + 1, np.uint64)
-    np.cumsum(letters * powers[: len(letters)], out=sums[1:])
-    words = mix((sums[ends] - sums[begins]) * inverses[begins])
+    words, begins = _word_hashes(_folded_letters()[np.minimum(_code_points(column), _LETTERS - 1)])
     starts = np.searchsorted(begins, bounds)
     following = np.zeros_like(words)
     following[:-1] = words[1:]
     following[starts[1:][np.diff(starts) > 0] - 1] = 0  # nothing follows a text's last word
     return Shingles(mix(words * _PAIR + following), starts)
+
+
+def _word_hashes(letters: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """The hash of each word, and the place of its first letter; letters: a number for each, 0 for what is none.
+
+    The hash of a word with the letters c0 c1 c2 is the polynomial c0 + c1 B + c2 B^2 modulo 2^64 (numpy's uint64
+    wraps around by itself), then mixed. All words are done at once by running sums over all letters,
+    S[n] = c[0] + c[1] B + ... + c[n - 1] B^(n - 1): for a word from place p up to place q
+
+        S[q] - S[p]  =  c[p] B^p + ... + c[q - 1] B^(q - 1)  =  B^p (c[p] + c[p + 1] B + ...)
+
+    so (S[q] - S[p]) B^-p is its polynomial, wherever it stands. B is odd and therefore has an inverse modulo 2^64.
+    """
+    is_letter = np.zeros(len(letters) + 2, bool)
+    is_letter[1:-1] = letters != 0
+    edges = np.flatnonzero(is_letter[1:] != is_letter[:-1])
+    begins, ends = edges[::2], edges[1::2]
+    powers, inverses = _powers(1 << len(letters).bit_length())
+    sums = np.zeros(len(letters) + 1, np.uint64)
+    np.cumsum(letters * powers[: len(letters)], out=sums[1:])
+    return mix((sums[ends] - sums[begins]) * inverses[begins]), begins
 
 
 def jaccard(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> float:

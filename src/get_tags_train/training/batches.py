@@ -36,10 +36,10 @@ class Documents:
     """The documents of prepared data as a model reads them: memory-mapped, cut to the context, tags as labels."""
 
     def __init__(
-        self, tags: "_Lists", input_ids: "_Lists", examples: TrainingSet, *, pad_token_id: int, context_length: int
+        self, tags: "_Lists", input_ids: "_Lists", training_set: TrainingSet, *, pad_token_id: int, context_length: int
     ) -> None:
-        self._tags, self._input_ids, self._label_of = tags, input_ids, examples.label_of
-        self._labels, self._pad_token_id, self._context_length = len(examples.tags), pad_token_id, context_length
+        self._tags, self._input_ids, self._label_of = tags, input_ids, training_set.label_of
+        self._labels, self._pad_token_id, self._context_length = len(training_set.tags), pad_token_id, context_length
         self.lengths = np.minimum(input_ids.lengths, context_length)
         """(documents,) tokens of each, as far as the context reaches."""
 
@@ -80,32 +80,36 @@ class _Lists:
 
 
 def open_documents(
-    data: PreparedData, examples: TrainingSet, tokenizer: PreTrainedTokenizerFast, context_length: int, again_path: Path
+    data: PreparedData,
+    training_set: TrainingSet,
+    tokenizer: PreTrainedTokenizerFast,
+    context_length: int,
+    retokenized_path: Path,
 ) -> Documents:
     """The documents of prepared data, by their places there.
 
-    Those of another tokenizer are read from `again_path`, where tokenise_again has put them.
+    Where another tokenizer made the data, input_ids are read from `retokenized_path`, which `retokenize` has written.
     """
     batches = list(data.batches())
-    tokenised = batches
-    if not is_tokenised_for(data, tokenizer):
-        with pa.memory_map(str(again_path)) as source, pa.ipc.open_stream(source) as stream:
-            tokenised = list(stream)
+    tokenized = batches
+    if not is_tokenized_for(data, tokenizer):
+        with pa.memory_map(str(retokenized_path)) as source, pa.ipc.open_stream(source) as stream:
+            tokenized = list(stream)
     return Documents(
         _Lists([batch.column("tags") for batch in batches]),
-        _Lists([batch.column("input_ids") for batch in tokenised]),
-        examples,
+        _Lists([batch.column("input_ids") for batch in tokenized]),
+        training_set,
         pad_token_id=tokenizer.pad_token_id,
         context_length=context_length,
     )
 
 
-def is_tokenised_for(data: PreparedData, tokenizer: PreTrainedTokenizerFast) -> bool:
+def is_tokenized_for(data: PreparedData, tokenizer: PreTrainedTokenizerFast) -> bool:
     """Whether the input_ids in the data are this tokenizer's."""
     return bool(fingerprint(tokenizer) == data.manifest.source["tokenizer"])
 
 
-def tokenise_again(data: PreparedData, tokenizer: PreTrainedTokenizerFast, path: Path) -> None:
+def retokenize(data: PreparedData, tokenizer: PreTrainedTokenizerFast, path: Path) -> None:
     """Write the data's input_ids for another tokenizer into a file."""
     encoder = CleanTextEncoder(tokenizer)
     schema = pa.schema([("input_ids", pa.list_(pa.int32()))])

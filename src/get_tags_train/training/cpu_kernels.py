@@ -1,4 +1,4 @@
-"""Attention on a processor as plain batched products, which beat torch's fused kernel there (docs/experiments.md)."""
+"""Attention and dropout that are faster on a CPU than torch's own (docs/experiments.md has the figures)."""
 
 import threading
 from collections.abc import Sequence
@@ -10,31 +10,65 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
-_NAME = "get_tags_products"
+_ATTENTION = "get_tags_products"
 # Models whose attention is scaled products of full length, with a mask for padding and nothing else.
-_PLAIN = {"bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert"}
+_PLAIN_ATTENTION = {"bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert"}
+# Dropout compares random numbers of 16 bits.
+_DROPOUT_LEVELS = 1 << 16
+_random = threading.local()
 
 
 def has_plain_attention(model: PreTrainedModel) -> bool:
-    """Whether the model's attention can be computed as plain products."""
-    return model.config.model_type in _PLAIN
+    """Whether these kernels can compute the model."""
+    return model.config.model_type in _PLAIN_ATTENTION
 
 
-def use_plain_products(model: PreTrainedModel) -> None:
-    """Let a model that is plain compute its attention here; but for dropout the results are the same."""
-    model.set_attn_implementation(_NAME)
+def use_cpu_kernels(model: PreTrainedModel, *, attention: bool) -> None:
+    """Let a model with plain attention compute dropout here, and attention if wanted; without dropout, to the same end.
+
+    attention: it pays in bf16; in fp32 torch's fused kernel is faster.
+    """
+    if attention:
+        model.set_attn_implementation(_ATTENTION)
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Dropout):
+                setattr(module, name, _Dropout(child.p).train(child.training))
 
 
-def _products(
-    module: torch.nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
+def seed_dropout(seed: Sequence[int]) -> None:
+    """Seed the masks that this thread draws from now on."""
+    _random.generator = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed)))
+
+
+def drop_out(states: Tensor, probability: float) -> Tensor:
+    """Zero each value with a probability below 1, to the nearest 1/65536, and scale the others to keep the mean."""
+    dropped = round(probability * _DROPOUT_LEVELS)
+    if not dropped:
+        return states
+    count = states.numel()
+    bits = _random.generator.integers(0, 1 << 64, -(-count // 4), dtype=np.uint64).view(np.int16)[:count]
+    kept = torch.from_numpy(bits).view(states.shape) >= dropped - _DROPOUT_LEVELS // 2
+    return states * (kept.to(states.dtype) * (_DROPOUT_LEVELS / (_DROPOUT_LEVELS - dropped)))
+
+
+class _Dropout(nn.Dropout):
+    """Dropout whose masks depend on the thread's seed: torch's come from one generator that all threads share."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return drop_out(input, self.p) if self.training else input
+
+
+def _attend(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
     **_: Any,
-) -> tuple[torch.Tensor, None]:
+) -> tuple[Tensor, None]:
     """Softmax of scaled products; (documents, heads, tokens, width) each -> (documents, tokens, heads, width)."""
     documents, heads, tokens, width = query.shape
     q, k, v = (part.reshape(documents * heads, tokens, width) for part in (query, key, value))
@@ -48,37 +82,5 @@ def _products(
     return torch.bmm(weights, v).view(documents, heads, tokens, width).transpose(1, 2).contiguous(), None
 
 
-AttentionInterface.register(_NAME, _products)
-AttentionMaskInterface.register(_NAME, eager_mask)
-
-_STEPS = 1 << 16
-_random = threading.local()
-
-
-def seed_dropout(seed: Sequence[int]) -> None:
-    """Let the masks that this thread draws from now on follow from the seed."""
-    _random.generator = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed)))
-
-
-def drop_out(states: Tensor, probability: float) -> Tensor:
-    """Zero each value with a probability below 1, to the nearest 1/65536, and scale the others to keep the mean."""
-    dropped = round(probability * _STEPS)
-    if not dropped:
-        return states
-    count = states.numel()
-    bits = _random.generator.integers(0, 1 << 64, -(-count // 4), dtype=np.uint64).view(np.int16)[:count]
-    kept = torch.from_numpy(bits).view(states.shape) >= dropped - _STEPS // 2
-    return states * (kept.to(states.dtype) * (_STEPS / (_STEPS - dropped)))
-
-
-class _Dropout(nn.Dropout):
-    def forward(self, input: Tensor) -> Tensor:
-        return drop_out(input, self.p) if self.training else input
-
-
-def use_own_dropout(model: nn.Module) -> None:
-    """Let every dropout layer of the model draw its masks here."""
-    for module in list(model.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, nn.Dropout):
-                setattr(module, name, _Dropout(child.p))
+AttentionInterface.register(_ATTENTION, _attend)
+AttentionMaskInterface.register(_ATTENTION, eager_mask)

@@ -1,19 +1,23 @@
-"""Several processes that train one model together, as torchrun and `accelerate launch` start them."""
+"""Several processes that train one model together, as torchrun or `accelerate launch` starts them."""
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
-if TYPE_CHECKING:
-    pass
+from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.i18n import _
 
-
-# The first process may read a database for hours before the others are needed.
-_PATIENCE = timedelta(days=30)
+# The main process may read a database for hours before it has a task for the others.
+_TASK_TIMEOUT = timedelta(days=30)
+# While training they wait for each other's steps, and for a checkpoint to be written.
+_STEP_TIMEOUT = timedelta(minutes=30)
 _TASK = "get_tags_train/task"
 
 
@@ -22,40 +26,80 @@ def is_launched() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
+def is_worker() -> bool:
+    """Whether a launcher has started this process to train along with the main one."""
+    return {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys() and os.environ["RANK"] != "0"
+
+
 class ProcessGroup:
-    """All processes of one training; `rank` 0 is the main one. Alone, every method is free."""
+    """The processes of one training. `rank` 0 is the main one; alone, every method is free."""
 
     def __init__(self, device: str) -> None:
-        """Meet the other processes, where there are any; waits until all are there."""
-        self.rank, self.count, self._device = 0, 1, device
+        """Find the other processes, where there are any; waits until the main one is there."""
+        self.rank, self.size, self._device = 0, 1, device
         if not is_launched():
             return
         if device == "cuda":
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        if not dist.is_initialized():
-            backend = "nccl" if device == "cuda" and dist.is_nccl_available() else "gloo"
-            dist.init_process_group(backend, timeout=_PATIENCE)
-        self.rank, self.count = dist.get_rank(), dist.get_world_size()
+        self._store, self.rank, self.size = next(rendezvous("env://", timeout=_TASK_TIMEOUT))
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the process that writes and talks."""
+        """Whether this is the process that writes files and sends events."""
         return self.rank == 0
 
-    def share(self, task: dict[str, Any] | None = None) -> dict[str, Any]:
-        """What the main process gives to all; the others wait for it. Only JSON travels."""
-        if self.count == 1:
+    def share_task(self, task: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The task that the main process gives to all, as JSON; the others wait for it. Empty: there is none."""
+        if self.size == 1:
             return task or {}
-        store = dist.distributed_c10d._get_default_store()
         if self.is_main:
-            store.set(_TASK, json.dumps(task))
-        store.wait([_TASK], _PATIENCE)
-        received: dict[str, Any] = json.loads(store.get(_TASK))
+            self._store.set(_TASK, json.dumps(task))
+        self._store.wait([_TASK], _TASK_TIMEOUT)
+        received: dict[str, Any] = json.loads(self._store.get(_TASK))
+        if received:
+            backend = "nccl" if self._device == "cuda" and dist.is_nccl_available() else "gloo"
+            store = dist.distributed_c10d.PrefixStore("training", self._store)
+            dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=_STEP_TIMEOUT)
         return received
 
-    def add_up(self, tensors: list[torch.Tensor]) -> None:
+    @contextmanager
+    def all_or_none(self) -> Iterator[None]:
+        """Raise GetTagsError in every process where what is inside the `with` raises it, or OSError, in one."""
+        failure = None
+        try:
+            yield
+        except (GetTagsError, OSError) as error:
+            failure = error
+        failures = self._gather(str(failure or ""))
+        if failure:
+            raise failure
+        for rank, message in enumerate(failures):
+            if message:
+                raise GetTagsError(
+                    _("Process {rank} cannot train along: {message}", rank=rank, message=message), _shared_home_hint()
+                )
+
+    def require_same_step(self, step: int) -> None:
+        """Raise GetTagsError in every process where they would start from checkpoints of different steps."""
+        steps = self._gather(step)
+        if len(set(steps)) > 1:
+            raise GetTagsError(
+                _(
+                    "The processes found different checkpoints: those of the steps {steps}.",
+                    steps=", ".join(map(str, steps)),
+                ),
+                _shared_home_hint(),
+            )
+
+    def _gather(self, value: Any) -> list[Any]:
+        values = [value] * self.size
+        if self.size > 1:
+            dist.all_gather_object(values, value)
+        return values
+
+    def sum(self, tensors: list[torch.Tensor]) -> None:
         """Replace each tensor by its sum over all processes."""
-        if self.count == 1:
+        if self.size == 1:
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         dist.all_reduce(flat)
@@ -63,28 +107,27 @@ class ProcessGroup:
         for tensor, total in zip(tensors, totals, strict=True):
             tensor.copy_(total.view_as(tensor))
 
-    def any(self, is_so: bool) -> bool:
-        """Whether it is so in any of the processes."""
-        if self.count == 1:
-            return is_so
-        count = torch.tensor([float(is_so)], device=self._device)
+    def any(self, value: bool) -> bool:
+        """Whether the value is true in any process."""
+        if self.size == 1:
+            return value
+        count = torch.tensor([float(value)], device=self._device)
         dist.all_reduce(count)
         return bool(count.item())
 
-    def of_main(self, value: float) -> float:
+    def from_main(self, value: float) -> float:
         """The main process's value."""
-        if self.count == 1:
+        if self.size == 1:
             return value
         shared = torch.tensor([value], dtype=torch.float64, device=self._device)
         dist.broadcast(shared, 0)
         return float(shared.item())
 
-    def part(self) -> None:
-        """Leave the others, when all is done."""
-        if self.count > 1:
+    def leave(self) -> None:
+        """Leave the others, when the training is done."""
+        if dist.is_initialized():
             dist.destroy_process_group()
 
 
-def is_assistant() -> bool:
-    """Whether a launcher has started this process to train along with the main one, which alone writes and talks."""
-    return {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys() and os.environ["RANK"] != "0"
+def _shared_home_hint() -> str:
+    return _("On several machines the home has to be one folder that all of them see.")

@@ -1,4 +1,4 @@
-"""The BERT that a training starts from: load and check it, and give it a head for our tags."""
+"""The classification head: the base model with one for our tags, and the calibration put into its last layer."""
 
 from pathlib import Path
 
@@ -15,33 +15,33 @@ _ATTENTION_DROPOUT = 0.0
 
 
 def base_model_identity(base_model: str) -> str:
-    """What tells a base model from one that was put into the same folder later."""
+    """The base model's name and its files' sizes and times: another model in the same folder has another identity."""
     files = sorted(p for p in Path(base_model).glob("*") if p.suffix in {".json", ".safetensors", ".bin"})
     return " ".join([base_model, *(f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files)])
 
 
-def load_for_tags(base_model: str, examples: TrainingSet, training: TrainingSettings) -> PreTrainedModel:
+def load_for_tags(base_model: str, training_set: TrainingSet, training: TrainingSettings) -> PreTrainedModel:
     """The base model with a new head, whose biases start at each tag's log-odds."""
     set_seed(training.seed)
     model = load_base_model(
         base_model,
         training.context_length,
-        num_labels=len(examples.tags),
-        id2label=dict(enumerate(examples.tags)),
-        label2id={tag: label for label, tag in enumerate(examples.tags)},
+        num_labels=len(training_set.tags),
+        id2label=dict(enumerate(training_set.tags)),
+        label2id={tag: label for label, tag in enumerate(training_set.tags)},
         problem_type="multi_label_classification",
         attention_probs_dropout_prob=_ATTENTION_DROPOUT,  # BERT's name for it
         attention_dropout=_ATTENTION_DROPOUT,  # DistilBERT's and ModernBERT's
     )
-    share = torch.tensor(examples.counts, dtype=torch.float64) / len(examples.rows)
-    share = share.clamp(0.5 / len(examples.rows), 1 - 0.5 / len(examples.rows))
+    share = torch.tensor(training_set.counts, dtype=torch.float64) / len(training_set.rows)
+    share = share.clamp(0.5 / len(training_set.rows), 1 - 0.5 / len(training_set.rows))
     with torch.no_grad():
         _last_layer(model).bias.copy_(torch.logit(share))
     return model
 
 
 def calibrate(model: PreTrainedModel, calibration: Calibration) -> None:
-    """Put the map of each tag's logits into the last layer's weights and biases."""
+    """Fold each tag's scale and shift into the last layer's weights and biases."""
     last = _last_layer(model)
     with torch.no_grad():
         scale, shift = (torch.from_numpy(numbers).to(last.weight) for numbers in calibration)

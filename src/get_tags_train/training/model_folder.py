@@ -1,4 +1,4 @@
-"""The model folder that a training leaves behind."""
+"""Write the model folder: weights, tokenizer, metadata."""
 
 import shutil
 from datetime import datetime, timedelta
@@ -32,7 +32,8 @@ from get_tags_train.training.run import TrainedModel, TrainingRun
 def check_disk(folder: Path, model: PreTrainedModel) -> None:
     """Raise GetTagsError where the disk will not hold the checkpoints and the model."""
     weights = 4 * model.num_parameters()
-    # A checkpoint has weights and two moments of each; one more is being written; the best epoch's and the model's own.
+    # A checkpoint holds weights and two values of optimizer state for each, and one more is being written; then there
+    # are the weights of the best epoch and of the model itself.
     needed = 3 * weights * (KEPT_CHECKPOINTS + 1) + 2 * weights - folder_bytes(folder)
     free = shutil.disk_usage(folder).free
     if free < needed:
@@ -53,18 +54,20 @@ def check_disk(folder: Path, model: PreTrainedModel) -> None:
 
 
 def write_model_folder(run: TrainingRun, trained: TrainedModel, *, resumed: bool, seconds: float) -> None:
-    """The model folder, with its metadata last: their presence means that all of it is there."""
+    """Write the model, its tokenizer and, last, its metadata: where that is, everything is."""
     folder = run.folder
     trained.model.save_pretrained(folder)
     # safetensors keeps its files to their owner; whoever runs the API is to read them too.
     shutil.copymode(folder / "config.json", folder / "model.safetensors")
     save_tokenizer(run.tokenizer, folder, run.training.context_length)
-    write_metadata(folder, _metadata(run, trained).model_copy(update={"resumed": resumed, "seconds": seconds}))
+    write_metadata(
+        folder, _metadata(run, trained).model_copy(update={"resumed": resumed, "seconds": round(seconds, 3)})
+    )
 
 
 def _metadata(run: TrainingRun, trained: TrainedModel) -> ModelMetadata:
     """What the model folder says of itself."""
-    folder, examples, progress = run.folder, trained.examples, trained.progress
+    folder, training_set, progress = run.folder, trained.training_set, trained.progress
     model_files = [p for p in sorted(folder.iterdir()) if p.suffix in {".json", ".safetensors"} and p.name != PLAN]
     return ModelMetadata(
         format=1,
@@ -74,14 +77,14 @@ def _metadata(run: TrainingRun, trained: TrainedModel) -> ModelMetadata:
         data=DataRecord(name=run.data.name, checksum=run.data.manifest.checksum),
         base_model=run.training.base_model,
         settings=SettingsRecord(**run.training.model_dump() | {"batch_size": progress.batch_size}),
-        examples=len(examples.rows),
+        examples=len(training_set.rows),
         left_out=int(run.left_out.sum()),
-        selecting=int(run.selecting.sum()),
+        selecting=int(run.validation.sum()),
         tags=[
             TagRecord(tag=tag, documents=documents, threshold=threshold, scale=scale, shift=shift)
             for tag, documents, threshold, scale, shift in zip(
-                examples.tags,
-                examples.counts,
+                training_set.tags,
+                training_set.counts,
                 trained.thresholds,
                 *(np.round(numbers, 6).tolist() for numbers in trained.calibration),
                 strict=True,
@@ -91,21 +94,23 @@ def _metadata(run: TrainingRun, trained: TrainedModel) -> ModelMetadata:
         precision=choose_precision(run.training.precision, run.device),
         processes=trained.processes,
         steps=progress.step,
+        skipped_steps=progress.skipped_steps,
         epochs=[EpochRecord.model_validate(epoch) for epoch in progress.epochs],
         best_epoch=progress.best_epoch or run.training.epochs,
         useful_tokens=round(progress.useful_tokens / progress.computed_tokens, 4),
         tokens_per_second=round(progress.useful_tokens / progress.seconds, 1),
-        tokens_at_once=progress.physical_tokens,
+        tokens_at_once=progress.micro_batch_tokens,
         files={path.name: file_sha256(path) for path in model_files},
         probes=take_probes(TagModel(folder)),
         evaluations=[],
     )
 
 
-def new_model_name(parent: Path, data_name: str) -> str:
+def new_model_name(models: Path, data_name: str) -> str:
+    """A name in the folder `models` that no model has, made of the data's name and the time."""
     moment = datetime.now()
     while True:
         name = f"{data_name}-{moment:%Y%m%d-%H%M%S}"
-        if not (parent / name).exists() and not (parent / (name + PARTIAL)).exists():
+        if not (models / name).exists() and not (models / (name + PARTIAL)).exists():
             return name
         moment += timedelta(seconds=1)

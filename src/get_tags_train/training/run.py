@@ -1,4 +1,4 @@
-"""What one training is given and what it has come to."""
+"""What one training is given, and what comes of it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,10 @@ from get_tags_train.training.checkpoints import Progress
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """One training: what is trained on what, where; the same in each of its processes."""
+    """One training: which model on which data, where; the same in each of its processes.
+
+    left_out, validation: (documents,) not trained on, and those of them that the epochs are scored on.
+    """
 
     home: Path
     folder: Path
@@ -28,7 +31,7 @@ class TrainingRun:
     top_k: int
     data: PreparedData
     left_out: NDArray[np.bool_]
-    selecting: NDArray[np.bool_]
+    validation: NDArray[np.bool_]
     tokenizer: PreTrainedTokenizerFast
     device: str
 
@@ -36,6 +39,11 @@ class TrainingRun:
     def name(self) -> str:
         """The name that the model will have."""
         return self.folder.name.removesuffix(PARTIAL)
+
+    @property
+    def retokenized_path(self) -> Path:
+        """Where the data's input_ids for another tokenizer are kept while training."""
+        return self.folder / "input_ids.arrow"
 
     def as_task(self) -> dict[str, Any]:
         """What the other processes need to know, for JSON."""
@@ -46,15 +54,15 @@ class TrainingRun:
             "top_k": self.top_k,
             "data": self.data.name,
             "left_out": np.flatnonzero(self.left_out).tolist(),
-            "selecting": np.flatnonzero(self.selecting).tolist(),
+            "validation": np.flatnonzero(self.validation).tolist(),
         }
 
     @classmethod
-    def of_task(cls, task: dict[str, Any], home: Path, device: str) -> "TrainingRun":
-        """The same run, in another process."""
+    def from_task(cls, task: dict[str, Any], home: Path, device: str) -> "TrainingRun":
+        """The same run in another process. Raises GetTagsError where its data or tokenizer is not there."""
         data = PreparedData(data_dir(home) / task["data"])
         masks = {}
-        for name in ("left_out", "selecting"):
+        for name in ("left_out", "validation"):
             masks[name] = np.zeros(data.manifest.documents_kept, bool)
             masks[name][task[name]] = True
         return cls(
@@ -72,10 +80,10 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What came of it; `thresholds` are the scores from which each tag counts as named."""
+    """A trained, calibrated model; `thresholds` are the probabilities from which each tag is predicted."""
 
     model: PreTrainedModel
-    examples: TrainingSet
+    training_set: TrainingSet
     progress: Progress
     processes: int
     calibration: Calibration

@@ -21,39 +21,39 @@ def longest_documents(rows: NDArray[np.int64], lengths: NDArray[np.int32], count
     return rows[np.argsort(-lengths[rows], kind="stable")[:count]]
 
 
-def seconds_per_token(learner: TrainingStep, longest: NDArray[np.int64], lengths: NDArray[np.int32]) -> float:
+def seconds_per_token(training_step: TrainingStep, longest: NDArray[np.int64], lengths: NDArray[np.int32]) -> float:
     """Seconds of training a token takes, by the longest documents, which also shows whether memory holds them."""
-    fitting = int((np.cumsum(lengths[longest]) <= _MEASURED_TOKENS[learner.device]).sum())
+    fitting = int((np.cumsum(lengths[longest]) <= _MEASURED_TOKENS[training_step.device]).sum())
     rows = longest[: max(1, fitting)]
-    return _seconds(learner, rows) / int(lengths[rows].sum())
+    return _seconds(training_step, rows) / int(lengths[rows].sum())
 
 
 def fastest_batch_size(
-    learner: TrainingStep, rows: NDArray[np.int64], lengths: NDArray[np.int32], processes: ProcessGroup
+    training_step: TrainingStep, rows: NDArray[np.int64], lengths: NDArray[np.int32], group: ProcessGroup
 ) -> int:
     """The smallest batch size that is about as fast as any whose longest documents fit into memory at once."""
     chosen, best = _SIZES[0], 0.0
     for size in _SIZES:
         if size > len(rows):
             break
-        before = learner.physical_tokens
-        seconds = processes.of_main(_seconds(learner, longest_documents(rows, lengths, size)))
-        is_split = learner.physical_tokens < before
-        learner.physical_tokens = before
+        before = training_step.micro_batch_tokens
+        seconds = group.from_main(_seconds(training_step, longest_documents(rows, lengths, size)))
+        is_split = training_step.micro_batch_tokens < before
+        training_step.micro_batch_tokens = before
         # Slower than a smaller one: memory was short, or the driver has begun to use the computer's own.
-        if processes.any(is_split) or size / seconds < _WORTH * best:
+        if group.any(is_split) or size / seconds < _WORTH * best:
             break
         chosen, best = size, size / seconds
     return chosen
 
 
-def _seconds(learner: TrainingStep, rows: NDArray[np.int64]) -> float:
-    """Seconds that the gradient of these documents takes, once warm; nothing is learnt from it."""
+def _seconds(training_step: TrainingStep, rows: NDArray[np.int64]) -> float:
+    """Seconds that the gradient of these documents takes, once warm; the weights stay as they are."""
     seconds = 0.0
     for _ in range(2):
         began = perf_counter()
-        learner.gradient(0, rows)
-        learner.zero_grad()
+        training_step.accumulate(0, rows)
+        training_step.zero_grad()
         seconds = perf_counter() - began
         if seconds > _LONG_SECONDS:  # warming up is a small part of it
             break

@@ -1,11 +1,13 @@
 """One part of a job running ahead of the next."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from get_tags_train.data.read import prefetch
+from get_tags_train.data.prefetch import prefetch
 
 
 def test_items_arrive_in_order() -> None:
@@ -63,3 +65,27 @@ def test_chained_parts_stop_together_when_the_last_fails() -> None:
     ):
         assert next(second) == 0
         raise OSError("full")
+
+
+STUCK = """
+import time
+from get_tags_train.data.prefetch import prefetch
+
+def items():
+    yield 1
+    time.sleep(600)  # a query of a server that does not answer
+
+with prefetch(items(), ahead=1) as ready:
+    assert next(ready) == 1
+    print("read", flush=True)
+    raise KeyboardInterrupt
+"""
+
+
+def test_a_stuck_query_does_not_keep_the_program_from_ending() -> None:
+    with subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"read\n"
+        started = time.monotonic()
+        process.wait(60)
+        assert time.monotonic() - started < 30
