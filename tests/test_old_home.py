@@ -172,4 +172,4 @@ def test_an_extraction_begun_before_is_continued_or_said_not_to_be(
     assert data["resumed"] == (rules_then == RULES_VERSION)
     if rules_then != RULES_VERSION:
         assert plan_path.is_file()
-        assert "tags_v2.partial is not continued" in " ".join(output.err.split())
+        assert "tags_v2.partial is not resumed" in " ".join(output.err.split())

@@ -96,7 +96,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     from get_tags_train.deployment.api_switch import ApiSwitch
     from get_tags_train.evaluation import evaluate, report
     from get_tags_train.maintenance.retention import keep_newest
-    from get_tags_train.model.metadata import read_metadata
+    from get_tags_train.model.metadata import own_metadata
 
     started = perf_counter()
     inputs = _check_inputs(settings, on_event)
@@ -104,8 +104,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     split = _split(settings, data, inputs.samples, on_event)
     model_dir = _train(settings, inputs, data, split, on_event)
     report.write_pages(model_dir)
-    metadata = read_metadata(model_dir)
-    assert metadata is not None  # the training has just written it
+    metadata = own_metadata(model_dir)
     baseline = None
     if settings.evaluation.baseline:
         baseline = _train_baseline(settings.training, data, split, metadata.seconds, on_event)

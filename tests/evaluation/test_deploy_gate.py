@@ -10,7 +10,7 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from get_tags_train.cli import wizard
+from get_tags_train.cli import prompts
 from get_tags_train.cli.deploy_gate import confirm_concerns
 from get_tags_train.cli.main import app
 from get_tags_train.core.files import read_json, write_json
@@ -96,7 +96,7 @@ def test_deploy_without_a_terminal_refuses_what_loses_tags(home: Path, capsys: p
 
 
 def test_deploy_in_a_terminal_asks(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wizard, "can_ask", lambda: True)
+    monkeypatch.setattr(prompts, "can_ask", lambda: True)
     for answer, code, live in (("n\r", 130, "old"), ("y\r", 0, "new")):
         with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
             pipe.send_text(answer)

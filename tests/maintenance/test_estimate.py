@@ -74,5 +74,5 @@ def test_the_summary_says_it(tmp_path: Path) -> None:
     with (console := Console(file=io.StringIO(), width=200)).capture() as shown:
         console.print(summary(settings_for(tmp_path), estimate, None))
     assert "all of the database, about 170,000 documents" in shown.get()
-    assert "data 6 h 12 min (as tags_v3 took); training: said once it has begun" in shown.get()
+    assert "data 6 h 12 min (as tags_v3 took); training: shown once it has begun" in shown.get()
     assert str(tmp_path / "_cache" / "_data" / "tags_v1") in shown.get()

@@ -173,7 +173,7 @@ def _check_length(base_model: str, model: PreTrainedModel, context_length: int) 
 def _unfit(base_model: str, reason: str) -> GetTagsError:
     return GetTagsError(
         _("The base model {base_model} cannot be trained: {reason}.", base_model=base_model, reason=reason),
-        _("Get the folder anew, with all its files from one place, or choose another BERT with --base-model."),
+        _("Get the folder anew, with all its files from one place, or choose another base model."),
     )
 
 

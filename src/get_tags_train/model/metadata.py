@@ -184,8 +184,8 @@ def file_checksums(folder: Path) -> dict[str, str]:
     return metadata.files if metadata else {}
 
 
-def verify(folder: Path) -> None:
-    """Compare the model's files with their checksums. Raises GetTagsError naming the one that differs."""
+def own_metadata(folder: Path) -> ModelMetadata:
+    """The metadata of a model that get-tags made. Raises InputError for any other."""
     metadata = read_metadata(folder)
     if metadata is None:
         raise InputError(
@@ -195,7 +195,12 @@ def verify(folder: Path) -> None:
                 metadata=METADATA_FILE,
             )
         )
-    for name, sha256 in metadata.files.items():
+    return metadata
+
+
+def verify(folder: Path) -> None:
+    """Compare the model's files with their checksums. Raises GetTagsError naming the one that differs."""
+    for name, sha256 in own_metadata(folder).files.items():
         path = folder / name
         if not path.is_file() or file_sha256(path) != sha256:
             raise GetTagsError(

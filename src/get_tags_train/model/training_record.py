@@ -14,7 +14,7 @@ from get_tags_train.core.files import atomic_write
 from get_tags_train.core.i18n import _
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.data.statistics import compute_statistics
-from get_tags_train.model.metadata import DataStatistics, DataSummary, TagRecord, read_metadata, write_metadata
+from get_tags_train.model.metadata import DataStatistics, DataSummary, TagRecord, own_metadata, write_metadata
 from get_tags_train.text.clean import text_hash
 
 FILE = "trained_texts.npy"
@@ -23,8 +23,7 @@ FILE = "trained_texts.npy"
 def write_training_record(folder: Path, data: PreparedData, left_out: NDArray[np.bool_], base_model: Path) -> None:
     """Write both into a model's folder; left_out: (documents,) those that the training never saw."""
     write_text_hashes(folder, data, np.flatnonzero(~left_out), base_model)
-    metadata = read_metadata(folder)
-    assert metadata is not None  # the training has just written it
+    metadata = own_metadata(folder)
     tags = _with_ids(metadata.tags, dict(zip(data.tags, data.tag_ids, strict=True)))
     described = metadata.data.model_copy(update={"summary": _summary(data)})
     write_metadata(folder, metadata.model_copy(update={"tags": tags, "data": described}))
