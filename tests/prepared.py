@@ -45,7 +45,10 @@ def prepared(
     blank |= {"created": "2026-01-01T00:00:00+02:00", "tags": len(tags)}
     del blank["format"]
     files = {path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)}}
-    write_manifest(folder, Manifest(**{**blank, "name": folder.name, "documents_kept": len(documents), "files": files}))
+    write_manifest(
+        folder,
+        Manifest(**{**blank, "removed": None, "name": folder.name, "documents_kept": len(documents), "files": files}),
+    )
     return PreparedData(folder)
 
 

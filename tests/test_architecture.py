@@ -23,7 +23,8 @@ OWNERS = {
     "questionary": {"cli/prompts.py"},
     "prompt_toolkit": {"cli/prompts.py"},
     "openpyxl": {"core/excel.py"},
-    "sqlalchemy": {"data/database.py", "data/database_errors.py", "data/ids.py", "data/queries.py", "data/source.py"},
+    "sqlalchemy": {"data/database.py", "data/database_errors.py", "data/ids.py", "data/queries.py",
+        "data/retry.py", "data/source.py"},
 }  # fmt: skip
 HEAVY = ["torch", "transformers", "datasets", "pandas", "sklearn", "sqlalchemy", "pyarrow", "questionary", "openpyxl"]
 # What every command loads, whatever it does: none of the heavy libraries stands at its top.
@@ -33,8 +34,8 @@ LIGHT = {
     "cli/listings.py", "cli/live.py", "cli/main.py", "cli/models.py", "cli/predict.py", "cli/progress.py",
     "cli/run_source.py", "cli/samples.py", "cli/session.py", "cli/shell.py", "cli/tables.py", "cli/train.py",
 }  # fmt: skip
-# Those who choose a stage import it inside a function; all others import at the top.
-IMPORT_IN_FUNCTIONS = {
+# Those who choose a stage, or a tracker that may not be installed, import it in a function; all others at the top.
+IMPORT_IN_FUNCTIONS = {"training/tracking.py",
     "__init__.py", "pipeline.py", "cli/data.py", "cli/live.py", "cli/main.py", "cli/models.py", "cli/predict.py",
     "cli/run_source.py", "cli/samples.py", "cli/session.py", "cli/train.py", "data/extract.py",
 }  # fmt: skip

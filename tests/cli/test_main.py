@@ -80,7 +80,7 @@ def test_an_interrupted_training_names_the_command_that_continues_it(get_tags, h
     monkeypatch.setattr(TrainingStep, "step", step)
     interrupted = get_tags("train", "--source", "cached", "--yes", "--home", home, "--epochs", 1, "--batch-size", 32)
     assert interrupted.code == 130
-    assert "saved as of step 3 of" in interrupted.err
+    assert "saved at step 3 of" in interrupted.err
     monkeypatch.setattr(TrainingStep, "step", take_step)
     command = interrupted.err.partition("To resume it:\n")[2].splitlines()[0]
     assert shlex.split(command)[1:] == [

@@ -11,7 +11,7 @@ from databases import fill, settings_for, silent
 from get_tags_train.core.events import Event, Notice
 from get_tags_train.data.extract import extract
 from get_tags_train.data.prepared import MANIFEST, PreparedData
-from get_tags_train.data.removed_text import RemovedText
+from get_tags_train.data.removed_text import RemovedSummary, RemovedText
 from get_tags_train.data.statistics import compute_statistics
 
 
@@ -34,10 +34,9 @@ def test_a_document_that_lost_all_is_always_one_of_them_and_an_empty_one_never_i
 
 def test_shares_worked_by_hand() -> None:
     found = removed_text(*[(100, n) for n in range(100)], (0, 0)).summary()
-    # Nearest rank: the 50th, 95th and 99th of 0, 1, ... 99 percent.
-    assert found["percentiles"] == {"50": 0.49, "95": 0.94, "99": 0.98}
-    assert found["share"] == 0.495
-    assert removed_text().summary() == {"share": 0.0, "percentiles": {"50": 0.0, "95": 0.0, "99": 0.0}, "lost_much": 0}
+    # Nearest rank: the 95th of 0, 1, ... 99 percent.
+    assert (found.share, found.most) == (0.495, 0.94)
+    assert removed_text().summary() == RemovedSummary(share=0.0, most=0.0, lost_much=0)
 
 
 @pytest.fixture
@@ -59,7 +58,7 @@ def test_documents_that_lost_much_are_counted_listed_and_told(settings: Any) -> 
     listed = (data.folder / "much_removed.csv").read_text(encoding="utf-8-sig").splitlines()
     assert listed == ["id,characters,removed", "50,40,33", "51,16,16"]
     assert data.manifest.removed is not None
-    assert data.manifest.removed["lost_much"] == 2
+    assert data.manifest.removed.lost_much == 2
     assert "much_removed.csv" in data.manifest.files
     assert any("much_removed.csv" in event.message for event in heard if isinstance(event, Notice))
 

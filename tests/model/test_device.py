@@ -97,6 +97,9 @@ def test_wrong_products_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         (MemoryError(), True),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate"), True),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling cublasCreate(handle)"), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("NCCL error: Failed to CUDA calloc async 24 bytes"), True),
         (RuntimeError("The size of tensor a (3) must match the size of tensor b (4)"), False),
     ],
 )

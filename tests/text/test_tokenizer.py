@@ -245,7 +245,7 @@ def test_a_missing_base_model_is_an_error_that_says_how_to_get_it(missing: str) 
         load_tokenizer(missing)
     assert missing in caught.value.message
     assert f"hf download {missing}" in caught.value.hint
-    assert "--base-model" in caught.value.hint
+    assert "base_model" in caught.value.hint
 
 
 def test_a_folder_without_a_tokenizer_is_an_error_that_names_it(tmp_path: Path) -> None:

@@ -48,8 +48,8 @@ def make_training_step(small_home: Path, demo_tokenizer_folder: Path, tmp_path: 
         examples = choose_training_set(data, np.zeros(data.manifest.documents_kept, bool), 1)
         documents = open_documents(data, examples, load_tokenizer(base_model), 48, tmp_path)
         model = load_for_tags(base_model, examples, training)
-        for module in model.modules():
-            if isinstance(module, torch.nn.Dropout):
+        for name, module in model.named_modules():
+            if isinstance(module, torch.nn.Dropout) and "attention.self" not in name:  # there it is none, ever
                 module.p = dropout
         return TrainingStep(model, documents, training, ProcessGroup("cpu"), "cpu")
 
@@ -133,7 +133,7 @@ def test_memory_that_does_not_hold_one_document(
     out_of_memory_beyond(monkeypatch, 0)
     with pytest.raises(GetTagsError, match="does not hold even one document") as caught:
         training_step.step(0, ROWS, 1.0)
-    assert "context-length" in caught.value.hint
+    assert "context_length" in caught.value.hint
 
 
 def test_another_failure_is_not_taken_for_a_lack_of_memory(

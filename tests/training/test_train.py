@@ -227,13 +227,13 @@ def test_a_context_beyond_the_models_positions(prepared: PreparedData, home: Hom
     (short / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 32}), encoding="utf-8")
     with pytest.raises(InputError, match="reads at most 32 tokens, and context_length is 48") as caught:
         home.train(prepared, base_model=str(short))
-    assert "--context-length 32" in caught.value.hint
+    assert "context_length of 32 or less" in caught.value.hint
     home.train(prepared, base_model=str(short), context_length=32, epochs=1)
 
 
-def test_a_base_model_that_is_not_there(prepared: PreparedData, home: Home) -> None:
+def test_a_base_model_that_is_not_there(demo_tokenizer_folder: Path) -> None:
     with pytest.raises(GetTagsError, match="The base model no/such cannot be loaded"):
-        check_base_model("no/such", 512)
+        check_base_model("no/such", 512, load_tokenizer(str(demo_tokenizer_folder)))
 
 
 def test_another_tokenizer_reads_the_text_again(

@@ -79,7 +79,7 @@ def _figures_lines(figures: Mapping[str, Any], context_length: int) -> list[Line
             "{share:.1%} of the characters, markup included (95% of the documents lose at most {most:.1%}; "
             "far more: {documents})",
             share=removed["share"],
-            most=removed["percentiles"]["95"],
+            most=removed["most"],
             documents=documents(removed["lost_much"]),
         ),
     }

@@ -215,7 +215,7 @@ def _left_out(data: "PreparedData") -> list[_Loss]:
 def _altered(data: "PreparedData") -> list[_Loss]:
     """What is in the data otherwise than in the database."""
     manifest = data.manifest
-    lost_much = manifest.removed["lost_much"] if manifest.removed else 0
+    lost_much = manifest.removed.lost_much if manifest.removed else 0
     return [
         (
             lost_much,

@@ -16,6 +16,7 @@ from get_tags_train.core.arrow import list_rows, read_batches, with_first_row
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.files import file_sha256, read_json, write_json
 from get_tags_train.core.i18n import Command, _
+from get_tags_train.data.removed_text import RemovedSummary
 from get_tags_train.text.clean_columns import letters
 
 FORMAT = 3
@@ -60,7 +61,7 @@ class Manifest:
     seconds: dict[str, float]
     files: dict[str, dict[str, Any]]
     format: int = FORMAT
-    removed: dict[str, Any] | None = None
+    removed: RemovedSummary | None = None
 
 
 class _Source(BaseModel):

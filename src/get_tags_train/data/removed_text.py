@@ -1,6 +1,7 @@
 """How much of the documents cleaning removed, and which of them lost far more than most."""
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,15 @@ from numpy.typing import NDArray
 # it lost much. Markup counts as removed: among documents that are all HTML, only more than usual stands out.
 _USUAL_PERCENT = 95
 _PART_OF_USUAL = 0.5
+
+
+@dataclass(frozen=True)
+class RemovedSummary:
+    """Shares of characters: removed of all, the most that 95% of the documents lost; how many lost much."""
+
+    share: float
+    most: float
+    lost_much: int
 
 
 class RemovedText(NamedTuple):
@@ -26,16 +36,14 @@ class RemovedText(NamedTuple):
         lost[self.characters > 0] = (kept < _PART_OF_USUAL * _lowest_of(kept, _USUAL_PERCENT)) | (kept == 0)
         return lost
 
-    def summary(self) -> dict[str, Any]:
-        """The share of all characters that was removed, the most that most documents lost, and how many lost much."""
+    def summary(self) -> RemovedSummary:
+        """What the data's manifest says of it."""
         kept, characters = self._kept_shares(), int(self.characters.sum(dtype=np.int64))
-        return {
-            "share": round(int(self.removed.sum(dtype=np.int64)) / characters, 4) if characters else 0.0,
-            "percentiles": {
-                str(percent): round(1 - _lowest_of(kept, percent), 4) if len(kept) else 0.0 for percent in (50, 95, 99)
-            },
-            "lost_much": int(self.lost_much().sum()),
-        }
+        return RemovedSummary(
+            share=round(int(self.removed.sum(dtype=np.int64)) / characters, 4) if characters else 0.0,
+            most=round(1 - _lowest_of(kept, _USUAL_PERCENT), 4) if len(kept) else 0.0,
+            lost_much=int(self.lost_much().sum()),
+        )
 
     def _kept_shares(self) -> NDArray[np.float32]:
         """Of the documents that had a text."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from get_tags_train.data.diff import _by_count
 from get_tags_train.data.prepared import PreparedData
+from get_tags_train.data.removed_text import RemovedSummary
 
 PERCENTILES = (5, 25, 50, 75, 95)
 MOST_FREQUENT = 10
@@ -45,7 +46,7 @@ class Statistics:
     cut: int
     cut_share: float
     unknown_token_rate: float | None
-    removed: dict[str, Any] | None
+    removed: RemovedSummary | None
 
 
 def compute_statistics(data: PreparedData) -> Statistics:

@@ -14,6 +14,16 @@ from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.i18n import _
 
 _SHARE_OF_FREE = 0.95
+_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+# What CUDA, cuBLAS, NCCL and CPU kernels say when memory runs out; torch has a class of its own for some of it.
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "could not create a memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+    "Failed to CUDA calloc",
+)
 
 
 def nvidia_gpu() -> str | None:
@@ -110,7 +120,7 @@ def _try_gpu() -> None:
 def multiply_matrices(device: str) -> None:
     """Multiply two small matrices in each number format that training uses on a device; RuntimeError if it cannot."""
     for name in {"fp32", choose_precision("auto", torch.device(device).type)}:
-        ones = torch.ones(64, 64, device=device, dtype=torch.bfloat16 if name == "bf16" else torch.float32)
+        ones = torch.ones(64, 64, device=device, dtype=_TYPES[name])
         found = (ones @ ones).sum().item()
         if found != 64**3:
             raise RuntimeError(f"64 x 64 x 64 is {found} in {name}")
@@ -126,11 +136,14 @@ def _describe_gpu() -> str:
 
 
 def choose_precision(wanted: str, device: str) -> str:
-    """`bf16` or `fp32` for the setting auto, bf16 or fp32: auto is bf16 where it is computed in hardware."""
+    """`bf16`, `fp16` or `fp32`; for the setting auto the fastest that the device computes in hardware."""
     if wanted != "auto":
         return wanted
     if device == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return "bf16"
+        # Tensor cores came with Volta (7.0); a card without them gains nothing from fp16.
+        return "fp16" if torch.cuda.get_device_capability() >= (7, 0) else "fp32"
     return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32"
 
 
@@ -144,6 +157,8 @@ def prepared_device(device: str, *, deterministic: bool) -> Iterator[None]:
         finally:
             torch.set_flush_denormal(False)
         return
+    matmul_precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")  # TF32, where the card has it
     if os.name == "nt":
         # Beyond what is free the driver would go on in the computer's own memory, many times slower, instead of
         # failing: then nothing would ever be computed in smaller parts.
@@ -152,7 +167,15 @@ def prepared_device(device: str, *, deterministic: bool) -> Iterator[None]:
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
-    yield
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(matmul_precision)
+        torch.use_deterministic_algorithms(False)
+        if os.name == "nt":
+            torch.cuda.set_per_process_memory_fraction(1.0)
+        # Given back, so that an API on the same card can start.
+        torch.cuda.empty_cache()
 
 
 def gpu_memory() -> float:
@@ -163,6 +186,5 @@ def gpu_memory() -> float:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a failure means that what was computed at once does not fit into memory."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
-        said in str(error)
-        for said in ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "could not create a memory")
+        said in str(error) for said in _OUT_OF_MEMORY
     )
