@@ -98,8 +98,8 @@ class TrainingSettings(_Section):
         description="Where to compute: auto (a GPU if there is one), cpu or cuda."
     )
     precision: Literal["auto", "bf16", "fp16", "fp32"] = Field(
-        description="Number format of the matrix products: auto (the fastest that the machine computes in hardware), bf16, "
-        "fp16 or fp32."
+        description="Number format of the matrix products: auto (the fastest that the machine computes in hardware), "
+        "bf16, fp16 or fp32."
     )
     deterministic: bool = Field(
         description="Whether a GPU gives the same model, byte for byte, each time, at some cost of speed; a CPU "
