@@ -22,7 +22,9 @@ QUICK = [
 
 def main(arguments: list[str]) -> int:
     """Run the checks in order and return the first exit code that isn't 0."""
-    checks = QUICK if arguments == ["--quick"] else [*QUICK, ["-m", "pytest", *arguments]]
+    # All tests by all cores, a file by one of them; of a few it is sooner done by one.
+    tests = ["-m", "pytest", *(arguments or ["-n", "auto", "--dist", "loadfile"])]
+    checks = QUICK if arguments == ["--quick"] else [*QUICK, tests]
     for check in checks:
         print("check:", *check, file=sys.stderr, flush=True)
         code = subprocess.run([sys.executable, *check], cwd=ROOT).returncode
