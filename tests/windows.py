@@ -5,7 +5,6 @@ mingw's compiler (Debian: wine, gcc-mingw-w64-x86-64) and a package index.
 """
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -133,15 +132,13 @@ def constraints_for_wine() -> str:
 
 def install_packages(constraints: Path) -> None:
     """Every package that set-up would install on Windows, for the tests' PYTHONPATH, and the build tools as wheels."""
-    sys.path.insert(0, str(ROOT / "scripts"))
-    import lock
-
-    there = {"os_name": "nt", "sys_platform": "win32", "platform_system": "Windows", "platform_machine": "AMD64"}
-    there |= {"python_version": "3.11", "python_full_version": "3.11.9"}
-    pip = [sys.executable, "-c", lock.PIP_FOR_ANOTHER_PLATFORM, json.dumps(there)]
-    where = ["--quiet", "--platform=win_amd64", "--python-version=3.11", "--only-binary=:all:", "-c", str(constraints)]
-    subprocess.run([*pip, "install", *where, "--no-compile", f"--target={PACKAGES}", *lock.requirements()], check=True)
-    subprocess.run([*pip, "download", *where, "--no-deps", f"--dest={WHEELS}", *BUILD_TOOLS], check=True)
+    # The file names all of them, so pip need not ask what each one needs; those for Linux alone do no harm.
+    pip = [sys.executable, "-m", "pip"]
+    where = ["--quiet", "--platform=win_amd64", "--python-version=3.11", "--only-binary=:all:", "--no-deps"]
+    subprocess.run(
+        [*pip, "install", *where, "--no-compile", f"--target={PACKAGES}", "-r", str(constraints)], check=True
+    )
+    subprocess.run([*pip, "download", *where, "-c", str(constraints), f"--dest={WHEELS}", *BUILD_TOOLS], check=True)
 
 
 def make_stand_ins() -> None:
