@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +29,8 @@ LOWEST_PRECISION = 0.6
 
 def main(arguments: list[str]) -> int:
     """Try what is named, in this order, as far as it goes well."""
+    # A shell starts what runs in the background with Ctrl-C ignored, and commands inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in arguments:
         if not {"demo": demo, "again": again, "tests": tests, "conditions": conditions}[name]():
             return 1
