@@ -253,7 +253,9 @@ def test_one_command_sets_everything_up_and_trains(checkout: Path) -> None:
 
 # Of this project's own tests, those whose modules touch files, folders, locks, names and code pages.
 LIGHT = [
-    "core", "cli/test_wizard.py", "data/test_prepared.py", "deployment/test_deploy.py", "maintenance/test_inventory.py",
+    "core/test_csv.py", "core/test_encoding.py", "core/test_files.py", "core/test_home.py", "core/test_logs.py",
+    "core/test_settings.py", "core/test_system.py", "core/test_workspace.py",
+    "cli/test_wizard.py", "data/test_prepared.py", "deployment/test_deploy.py", "maintenance/test_inventory.py",
     "serving/test_text_files.py", "splits/test_test_samples.py", "training/test_checkpoints.py",
 ]  # fmt: skip
 

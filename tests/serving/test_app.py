@@ -236,7 +236,8 @@ def test_the_command_needs_no_home_that_can_be_written(live: Path, tmp_path: Pat
     shutil.copytree(live, tmp_path / "_live")
     (tmp_path / "_logs").write_bytes(b"")  # a file in the place of the folder: nobody can write a log, root neither
     command = [sys.executable, "-m", "get_tags_train", "serve", "--json", "--port", "0", "--home", str(tmp_path)]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=buffered)
     assert running.stdout is not None
     ready = json.loads(running.stdout.readline())
     assert httpx2.get(f"{ready['url']}/health").json()["status"] == "ok"
@@ -248,7 +249,8 @@ def test_the_command_needs_no_home_that_can_be_written(live: Path, tmp_path: Pat
 @pytest.mark.skipif(os.name == "nt", reason="a console's Ctrl-C reaches the tests too")
 def test_the_command_answers_until_ctrl_c(live: Path) -> None:
     command = [sys.executable, "-m", "get_tags_train", "serve", "--json", "--port", "0", "--home", str(live.parent)]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=buffered)
     assert running.stdout is not None
     ready = json.loads(running.stdout.readline())
     answer = httpx2.post(f"{ready['url']}/get_tags", json={"text": TEXT, "TOP_N": 2})

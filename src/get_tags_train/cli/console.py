@@ -101,6 +101,7 @@ class Console:
         self._stop()
         if self.as_json:
             sys.stdout.write(json.dumps(value) + "\n")
+            sys.stdout.flush()  # `serve` goes on, and whoever started it waits for the address
             return
         for line in lines:
             _print(self._out, line)

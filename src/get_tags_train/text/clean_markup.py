@@ -41,7 +41,8 @@ _DECLARATIONS = re.compile(_DECLARATION, re.IGNORECASE)
 # is never closed swallows no text. Tags with more values than this are taken for text: the bound keeps time linear.
 _AFTER_VALUE = r"(?=\s*/?>|\s+[\w:.@-]+\s*=)"
 _VALUE = rf"=\s*(?:\"[^\"]*(?<!=)\"|'[^']*(?<!=)'){_AFTER_VALUE}"
-_TAG = re.compile(rf"<(/?)([a-z][^\s<>/]*)((?=[\s/>])[^<>=]*+(?:(?>{_VALUE}|=)[^<>=]*+){{0,50}}+)>", re.IGNORECASE)
+# Atomic groups, not possessive ones: before 3.11.5 Python loses matches of a group with a + after its quantifier.
+_TAG = re.compile(rf"<(/?)([a-z][^\s<>/]*)((?=[\s/>])[^<>=]*+(?>(?:(?>{_VALUE}|=)[^<>=]*+){{0,50}}))>", re.IGNORECASE)
 _CUT_TAG = re.compile(rf"</?(?:{_BLOCK_NAMES})(?:\s+[\w:-]+=(?:\"[^\"<>]*\"|'[^'<>]*'))*\s*", re.IGNORECASE)
 # Attributes without a value: "a <b și c> d" has none.
 _VALUELESS = re.compile(
@@ -62,7 +63,7 @@ _CODE_END = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in ("scr
 _CODE_SIGN = {"script": re.compile(r"[={]|\w\("), "style": re.compile(r"[{@]")}
 _HAS_SPACE = re.compile(r"\S\s|\s\S")
 _HEAD_TITLE = re.compile(
-    r"(<head(?:\s[^<>]*)?>(?:\s*+<(?!/?head\b|title\b|body\b)[^<>]*>)*+\s*+)<title(?:\s[^<>]*)?>[^<]*</title\s*>",
+    r"(<head(?:\s[^<>]*)?>(?>(?:\s*+<(?!/?head\b|title\b|body\b)[^<>]*>)*)\s*+)<title(?:\s[^<>]*)?>[^<]*</title\s*>",
     re.IGNORECASE,
 )
 
