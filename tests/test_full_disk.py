@@ -46,7 +46,8 @@ def test_a_full_disk_is_told_and_the_run_is_continued(
     code, said = extract(small_disk)
     assert code == 1
     assert (
-        said["error"]["hint"] == "The disk is full. Free some space; then the same command continues, nothing is lost."
+        said["error"]["hint"]
+        == "The disk is full. Free some space and run the same command again: it resumes, nothing is lost."
     )
     assert not list((small_disk / "_cache" / "_data").rglob("*.tmp"))
     assert mounted(small_disk, "remount,size=100m")
