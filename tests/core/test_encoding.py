@@ -91,7 +91,19 @@ def test_marks_inside_a_file_that_was_joined_from_several_are_left_out(tmp_path:
 
 
 def test_a_zero_byte_is_no_utf_16(tmp_path: Path) -> None:
-    assert read_text(plain(tmp_path / "x.txt", b"unu\0doi")) == "unu\0doi"
+    text = "unu\0doi" + " trei" * 50
+    assert read_text(plain(tmp_path / "x.txt", text.encode())) == text
+
+
+@pytest.mark.parametrize("text", ["0,Ā", "șțăî", "a", "Ă;Ș\r\nȚ;î\r\n"])
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_a_few_letters_of_utf_16_without_its_mark_are_known(tmp_path: Path, text: str, codec: str) -> None:
+    assert read_text(plain(tmp_path / "x.txt", f"{text}\n".encode(codec))) == f"{text}\n"
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_utf_16_in_other_letters_without_its_mark_is_no_utf_8(tmp_path: Path, codec: str) -> None:
+    assert "it has zero bytes" in refused(plain(tmp_path / "x.csv", "текст;метка\nеще;а\n".encode(codec)))
 
 
 def test_a_line_without_an_end_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

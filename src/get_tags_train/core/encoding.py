@@ -31,6 +31,7 @@ _OTHER_FILES = (
     (b"SQLite format 3\0", N_("an SQLite database")),
 )
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
+_LATIN = re.compile("[\t\n\r -\u024f]")
 _NOT_ASCII = re.compile("[^\0-\x7f]")
 # What the error handler "surrogateescape" makes of bytes that are no UTF-8.
 _ESCAPED = re.compile("[\udc80-\udcff]")
@@ -53,6 +54,11 @@ def find_encoding(path: Path, name: str = "", if_missing: str = "") -> str:
                     _("Save what is in it as .csv, .xlsx or .txt."),
                 )
         marked = next((codec for mark, codec in _MARKS if start.startswith(mark)), "") or _utf16_without_mark(start)
+        if not marked and 100 * start.count(0) > len(start):  # a few are what some programs leave between texts
+            raise InputError(
+                _("{name} is not text in {encodings}: it has zero bytes.", name=name, encodings=_("UTF-8 or cp1250")),
+                _("Save it as UTF-8; in Excel: CSV UTF-8."),
+            )
         line = _wrong_line(stream, marked or "utf-8")
         if not line:
             return marked or "utf-8"
@@ -132,11 +138,14 @@ def open_file(path: Path, name: str, if_missing: str = "") -> Iterator[BinaryIO]
 
 
 def _utf16_without_mark(start: bytes) -> str:
-    """UTF-16 is certain where more than half of the characters are Latin, so that every other byte is zero."""
-    characters, even, odd = len(start) // 2, start[::2].count(0), start[1::2].count(0)
-    if 2 * odd > characters and 20 * even <= odd:
-        return "utf-16-le"
-    return "utf-16-be" if 2 * even > characters and 20 * odd <= even else ""
+    """UTF-16 is certain where there are zero bytes and more than half of the characters are Latin letters."""
+    if b"\0" not in start:
+        return ""
+    whole = start[: len(start) // 2 * 2]
+    texts = {codec: whole.decode(codec, "replace") for codec in ("utf-16-le", "utf-16-be")}
+    latin = {codec: len(_LATIN.findall(text)) for codec, text in texts.items()}
+    best = max(latin, key=lambda codec: latin[codec])
+    return best if 2 * latin[best] > len(texts[best]) else ""
 
 
 def _decoded(stream: BinaryIO, encoding: str, errors: str) -> Iterator[str]:
