@@ -40,7 +40,7 @@ class ProcessGroup:
         if not is_launched():
             return
         if device == "cuda":
-            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
         self._store, self.rank, self.size = next(rendezvous("env://", timeout=_TASK_TIMEOUT))
 
     @property
@@ -57,7 +57,7 @@ class ProcessGroup:
         self._store.wait([_TASK], _TASK_TIMEOUT)
         received: dict[str, Any] = json.loads(self._store.get(_TASK))
         if received:
-            backend = "nccl" if self._device == "cuda" and dist.is_nccl_available() else "gloo"
+            backend = "nccl" if self._device == "cuda" and _has_own_gpu() and dist.is_nccl_available() else "gloo"
             store = dist.distributed_c10d.PrefixStore("training", self._store)
             dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=_STEP_TIMEOUT)
         return received
@@ -127,6 +127,11 @@ class ProcessGroup:
         """Leave the others, when the training is done."""
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def _has_own_gpu() -> bool:
+    """Whether each process of this machine has a GPU of its own: NCCL refuses two on one."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) <= torch.cuda.device_count()
 
 
 def _shared_home_hint() -> str:
