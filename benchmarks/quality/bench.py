@@ -2,9 +2,9 @@
 
     python benchmarks/quality/bench.py SET --base-model DIR --variants before linear trainer --seeds 1 2 3
 
-SET is a folder of ../shared/data, DIR a BERT such as all-MiniLM-L6-v2. Every run writes its scores into the folder
+SET is a folder, or the name of one in ../shared/data, DIR a BERT such as all-MiniLM-L6-v2. Every run writes its scores into the folder
 --results as it ends and is not made again; --table-only makes the table of what is there. --jobs runs so many trainings
-side by side, of one thread each. Seconds are processor time of training.
+side by side, on a processor of one thread each. Seconds are processor time of training.
 """
 
 import argparse
@@ -34,11 +34,12 @@ def main() -> None:
     parser.add_argument("--test-limit", type=int, default=0)
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--table-only", action="store_true")
     args = parser.parse_args()
     args.results.mkdir(parents=True, exist_ok=True)
     data = sets.read(args.name, args.train_limit, args.test_limit)
-    plan = one_run.Plan(args.base_model, args.context_length, args.epochs, args.results)
+    plan = one_run.Plan(args.base_model, args.context_length, args.epochs, args.results, args.device)
     wanted = [(variant, seed) for seed, variant in itertools.product(args.seeds, args.variants)]
     missing = [own for own in wanted if not one_run.path_of(plan, data.name, *own).exists()]
     if missing and not args.table_only:

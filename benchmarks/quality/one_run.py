@@ -42,6 +42,7 @@ class Plan:
     context_length: int
     epochs: int
     results: Path
+    device: str = "cpu"
 
 
 def path_of(plan: Plan, name: str, variant: str, seed: int) -> Path:
@@ -79,7 +80,8 @@ def parsed(description: str | None, **own: Any) -> tuple[argparse.Namespace, Pla
 
 def run(plan: Plan, data: RealSet, variant: str, seed: int) -> None:
     """Train, score, write."""
-    torch.set_num_threads(1)
+    if plan.device == "cpu":
+        torch.set_num_threads(1)
     started = time.process_time()
     if variant == LINEAR:
         logits, notes = _linear(data, seed)
@@ -235,8 +237,9 @@ class _VariantStep(TrainingStep):
         with torch.inference_mode():
             for part in split_by_tokens(rows, self._documents.lengths, _SCORED_TOKENS):
                 batch = self._documents.batch(part) if number is None else self._documents.window(part, number)
-                logits = self._model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
-                result[[place[row] for row in part.tolist()]] = logits.numpy()
+                inputs = (batch.input_ids.to(self.device), batch.attention_mask.to(self.device))
+                logits = self._model(input_ids=inputs[0], attention_mask=inputs[1]).logits
+                result[[place[row] for row in part.tolist()]] = logits.float().cpu().numpy()
         self._model.load_state_dict(kept)
         return result
 
@@ -265,11 +268,11 @@ def _ours(plan: Plan, data: RealSet, name: str, seed: int) -> tuple[NDArray[np.f
         documents.mask_token_id = load_tokenizer(plan.base_model).mask_token_id
     if variant.head_penalty:
         fit_head(model, documents, data.train, variant.head_penalty)
-    training_step = _VariantStep(model, documents, training, ProcessGroup("cpu"), "cpu")
+    training_step = _VariantStep(model, documents, training, ProcessGroup(plan.device), plan.device)
     training_step.change(variant)
     schedule = Schedule(data.train, data.selecting, documents.lengths, training, int(training.batch_size), 5)
     epochs, best, ended = list[list[float]](), (-1.0, training_step.best_weights()), 0.0
-    with prepared_device("cpu", deterministic=False):
+    with prepared_device(plan.device, deterministic=False):
         for number, rows in enumerate(schedule.batches(0)):
             documents.chance = np.random.default_rng([seed, number])
             training_step.step(number, rows, schedule.learning_rate_share(number))
@@ -364,7 +367,7 @@ def _trainer(plan: Plan, data: RealSet, seed: int) -> tuple[NDArray[np.float32],
         arguments = TrainingArguments(
             output_dir=output,
             num_train_epochs=plan.epochs,
-            use_cpu=True,
+            use_cpu=plan.device == "cpu",
             bf16=True,
             train_sampling_strategy="group_by_length",
             remove_unused_columns=False,
@@ -381,12 +384,13 @@ def _trainer(plan: Plan, data: RealSet, seed: int) -> tuple[NDArray[np.float32],
     ended = time.process_time()
     logits = np.zeros((len(data.texts), len(data.tags)), np.float32)
     other = np.concatenate([data.selecting, data.test])
-    model.eval()
+    model.eval().to(plan.device)
     for rows in _slices(other[np.argsort([columns["length"][row] for row in other])], 32):
         batch = collate([dict(everything[int(row)]) for row in rows])
         batch.pop("labels")
         with torch.inference_mode():
-            logits[rows] = model(**batch).logits.float().numpy()
+            inputs = {name: tensor.to(plan.device) for name, tensor in batch.items()}
+            logits[rows] = model(**inputs).logits.float().cpu().numpy()
     return logits, {"ended": ended}
 
 

@@ -86,8 +86,9 @@ class RealSet:
 
 
 def read(name: str, train_limit: int = 0, test_limit: int = 0) -> RealSet:
-    """One set; of a larger one only so many documents of each split, drawn by a fixed chance (0: all)."""
-    frame = pd.read_parquet(DATA / name / "documents.parquet")
+    """One set, by its folder or its name in ../shared/data; of a larger one only so many documents of each split, drawn by a fixed chance (0: all)."""
+    folder = Path(name) if Path(name).is_dir() else DATA / name
+    frame = pd.read_parquet(folder / "documents.parquet")
     frame["text"] = [clean_text(text) for text in frame["text"]]
     frame["tags"] = [sorted({normalise_tag(tag) for tag in row}) for row in frame["tags"]]
     frame = frame.drop_duplicates("text", keep="last").reset_index(drop=True)  # the test split comes last
@@ -108,4 +109,4 @@ def read(name: str, train_limit: int = 0, test_limit: int = 0) -> RealSet:
         labels[row, [place[tag] for tag in own if tag in place]] = True
     unknown = {tag for row in frame["tags"][test] for tag in row} - place.keys()
     true_counts = np.array([len(row) for row in frame["tags"]], np.int64)
-    return RealSet(name, frame["text"].tolist(), tags, labels, true_counts, train, selecting, test, len(unknown))
+    return RealSet(folder.name, frame["text"].tolist(), tags, labels, true_counts, train, selecting, test, len(unknown))

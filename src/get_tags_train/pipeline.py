@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
     from get_tags_train.data.prepared import PreparedData
-    from get_tags_train.evaluation.linear_baseline import LinearBaseline
+    from get_tags_train.model.linear_reader import LinearReader
     from get_tags_train.model.metadata import ModelMetadata
     from get_tags_train.splits.eval_set import EvalSet
     from get_tags_train.splits.held_out import HeldOut
@@ -107,7 +107,7 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     metadata = own_metadata(model_dir)
     baseline = None
     if settings.evaluation.baseline:
-        baseline = _train_baseline(settings.training, data, split, metadata.seconds, on_event)
+        baseline = _linear_baseline(settings.training, data, split, model_dir, on_event)
     evaluation = evaluate.evaluate(
         model_dir,
         inputs.test_set,
@@ -115,7 +115,9 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
         top_k=settings.evaluation.top_k,
         device=inputs.device,
         on_event=on_event,
-        references=evaluate.References(evaluate.find_live(model_dir, settings.live_dir), baseline),
+        references=evaluate.References(
+            evaluate.find_live(model_dir, settings.live_dir), baseline, settings.deploy.read_by
+        ),
     )
     report.record(model_dir, evaluation, on_event)
     seconds = round(perf_counter() - started, 3)
@@ -197,17 +199,26 @@ def _train(settings: Settings, inputs: _Inputs, data: "PreparedData", split: _Sp
         raise TrainingInterrupted(_("The training was interrupted."), data.name) from None
 
 
-def _train_baseline(
-    training: TrainingSettings, data: "PreparedData", split: _Split, training_seconds: float, on_event: OnEvent
-) -> "LinearBaseline":
-    """The linear baseline, trained on the model's documents in a share of its time."""
-    from get_tags_train.evaluation import linear_baseline
-    from get_tags_train.splits.training_set import choose_training_set
+def _linear_baseline(
+    training: TrainingSettings, data: "PreparedData", split: _Split, model_dir: Path, on_event: OnEvent
+) -> "LinearReader":
+    """The linear reader of the model where it has one, else one trained on the model's documents."""
+    import numpy as np
 
+    from get_tags_train.model.second_reader import linear_reader_of
+    from get_tags_train.splits.training_set import choose_training_set
+    from get_tags_train.training.linear_reader import fit_linear, text_batches
+
+    if (reader := linear_reader_of(model_dir)) is not None:
+        return reader
     training_set = choose_training_set(data, split.untrained, training.min_tag_count)
-    return linear_baseline.fit(
-        data, training_set, training_seconds=training_seconds, seed=training.seed, on_event=on_event
-    )
+    return fit_linear(
+        text_batches(data, training_set, training_set.rows),
+        text_batches(data, training_set, np.flatnonzero(split.held_out.validation)),
+        len(training_set.tags),
+        seed=training.seed,
+        on_event=on_event,
+    ).linear
 
 
 def _held_out_sets(data: "PreparedData", held_out: "HeldOut") -> "dict[str, EvalSet]":

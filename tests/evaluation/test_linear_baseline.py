@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from databases import settings_for, silent
+from get_tags_train.evaluation.linear_baseline import LinearBaseline, fit
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.svm import LinearSVC
 
@@ -12,7 +13,6 @@ from get_tags_train.core.events import Event, StageProgress
 from get_tags_train.data.extract import extract
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.evaluation import linear_baseline as stage
-from get_tags_train.evaluation.linear_baseline import LinearBaseline, fit
 from get_tags_train.evaluation.predictions import Predictions
 from get_tags_train.metrics.ranking import precision_at_k
 from get_tags_train.splits.eval_set import EvalSet

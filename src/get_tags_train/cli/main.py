@@ -83,7 +83,7 @@ def evaluate(
         top_k=settings.evaluation.top_k,
         device=choose_device(settings.training.device),
         on_event=on_event,
-        references=stage.References(live=stage.find_live(folder, settings.live_dir)),
+        references=stage.References(live=stage.find_live(folder, settings.live_dir), read_by=settings.deploy.read_by),
     )
     if not folder.resolve().is_relative_to(settings.live_dir.resolve()):  # what is deployed is never changed
         report.record(folder, evaluation, on_event)

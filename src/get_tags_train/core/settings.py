@@ -93,6 +93,10 @@ class TrainingSettings(_Section):
         description="The loss function: bce (binary cross-entropy, tag by tag) or zlpr (ranks true tags above all "
         "others)."
     )
+    blend: Literal["auto"] | bool = Field(
+        description="Whether a second reader (a linear model over whole texts and the nearest training documents) is "
+        "blended with the BERT: auto (where it helps on validation documents), true or false."
+    )
     min_tag_count: int = Field(ge=1, description="Tags on fewer documents than this are left out of training.")
     device: Literal["auto", "cpu", "cuda"] = Field(
         description="Where to compute: auto (a GPU if there is one), cpu or cuda."
@@ -159,6 +163,10 @@ class DeploySettings(_Section):
     )
     after_command: str = Field(
         description="What starts the API again, run afterwards, also where the exchange failed; empty for nothing."
+    )
+    read_by: Literal["get-tags", "transformers"] = Field(
+        description="What the API reads the live model with: get-tags (the whole model) or transformers (the BERT "
+        "alone); its answers are what models are compared by and what check_url is expected to give."
     )
     check_url: str = Field(
         description="Where the API takes a POST of text and TOP_N: after a change the model's probe texts are sent "

@@ -3,11 +3,11 @@
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, Literal
 from urllib.request import ProxyHandler, Request, build_opener
 
 from get_tags_train.core.errors import GetTagsError
@@ -27,7 +27,8 @@ _SHOWN_CHARACTERS = 300
 class ApiSwitch:
     """What is known of the API: commands of the system's shell, an address, a token; empty ones are left out.
 
-    `seconds`: how long a command may run, and how long the API may take until it answers as the new model.
+    `seconds`: how long a command may run, and how long the API may take until it answers as the new model; `read_by`:
+    what it reads model folders with.
     """
 
     before_command: str = ""
@@ -35,6 +36,7 @@ class ApiSwitch:
     check_url: str = ""
     token: str = ""
     seconds: float = 60.0
+    read_by: Literal["get-tags", "transformers"] = "get-tags"
 
     @classmethod
     def of(cls, settings: DeploySettings, *, token: str) -> "ApiSwitch":
@@ -45,6 +47,7 @@ class ApiSwitch:
             check_url=settings.check_url,
             token=token,
             seconds=settings.api_seconds,
+            read_by=settings.read_by,
         )
 
     @property
@@ -127,7 +130,8 @@ class ApiSwitch:
                 answer = self._ask(probe.text)
             except (OSError, HTTPException, ValueError) as error:
                 return f"{type(error).__name__}: {error}."
-            if wrong := _wrong_tags(probe, answer):
+            scores = probe.scores if self.read_by == "get-tags" else probe.plain_scores
+            if wrong := _wrong_tags(scores, answer):
                 return wrong
         return ""
 
@@ -141,9 +145,8 @@ class ApiSwitch:
             return json.load(answer)
 
 
-def _wrong_tags(probe: Probe, answer: Any) -> str:
+def _wrong_tags(score_of: Mapping[str, float], answer: Any) -> str:
     """Why an API's answer is not this model's; '' where it is. Of the answer only the texts count, in their order."""
-    score_of = probe.scores
     answered = [text for text in dict.fromkeys(_texts(answer)) if text in score_of]
     expected = list(score_of)[:_ASKED]
     least = score_of[expected[-1]] - _NEAR_TIE

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from get_tags_train.core.i18n import _, _n, number
 from get_tags_train.evaluation.predictions import Predictions
-from get_tags_train.evaluation.scorecard import by_k_text
+from get_tags_train.evaluation.scorecard import by_k_text, macro_f1, micro_f1
 from get_tags_train.metrics.intervals import Interval, difference_interval, examples_needed, mean_of, padded_mean
 from get_tags_train.metrics.ranking import precision
 
@@ -26,7 +26,7 @@ class Comparison:
     """A model against a reference (the `rival` of the JSON) on the examples that neither was trained on.
 
     Values by k have k as text. The verdict is on precision@top_k alone; differences are the model's value less the
-    reference's, with 90% intervals. rival_precision_at_k is over all examples of the set, seen or not. `needed`
+    reference's, with 90% intervals. The rival_ metrics are over all examples of the set, seen or not. `needed`
     examples would tell the two apart with a probability of 80%, if they differ as much as they seem to.
     """
 
@@ -36,6 +36,8 @@ class Comparison:
     examples: int
     trained_on: int | None
     rival_precision_at_k: dict[str, float]
+    rival_micro_f1: float
+    rival_macro_f1: float
     difference_at_k: dict[str, float] | None
     interval_at_k: dict[str, list[float]] | None
     verdict: Verdict
@@ -69,6 +71,8 @@ def compare(predictions: Predictions, seen: NDArray[np.bool_] | None, reference:
         "rival_name": reference.name,
         "set": predictions.examples.name,
         "rival_precision_at_k": by_k_text(other.mean(axis=0)),
+        "rival_micro_f1": round(micro_f1(reference.predictions).value, 6),
+        "rival_macro_f1": round(macro_f1(reference.predictions), 6),
     }
     if seen is None or reference.seen is None:
         reason = (

@@ -42,7 +42,7 @@ def evaluate_against_live(settings: Settings, folder: Path, on_event: OnEvent) -
         top_k=settings.evaluation.top_k,
         device=choose_device(settings.training.device),
         on_event=on_event,
-        references=evaluate.References(live=live),
+        references=evaluate.References(live=live, read_by=settings.deploy.read_by),
     ).as_json()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,25 +14,36 @@ from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageStar
 from get_tags_train.core.home import live_model
 from get_tags_train.core.i18n import _, _n, display_name
 from get_tags_train.evaluation.compare import Comparison, Reference, compare
-from get_tags_train.evaluation.linear_baseline import LinearBaseline
 from get_tags_train.evaluation.predictions import Predictions
 from get_tags_train.evaluation.scorecard import Scorecard, by_k_text, compute_scorecard
 from get_tags_train.evaluation.tag_changes import TagChanges, tag_changes
 from get_tags_train.metrics.ranking import precision, rank
 from get_tags_train.model import training_record
+from get_tags_train.model.linear_reader import LinearReader
 from get_tags_train.model.metadata import file_checksums, read_metadata
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.splits.eval_set import EvalSet
 from get_tags_train.splits.test_samples import FEW
 from get_tags_train.text.tags import normalise_tag
 
+ReadBy = Literal["get-tags", "transformers"]
+# Of the BERT alone these are told; the rest is the product's.
+_BERT_ALONE = (
+    *("precision_at_k", "recall_at_k", "r_precision_at_k", "ndcg_at_k"),
+    *("mean_average_precision", "micro_f1", "macro_f1", "intervals"),
+)
+
 
 @dataclass(frozen=True)
 class References:
-    """What to compare a model with, where there is any: the folder of the live model, the linear baseline."""
+    """What to compare a model with, where there is any: the folder of the live model, the linear baseline.
+
+    read_by: what the API reads model folders with, whose answers are compared with those of the live model.
+    """
 
     live: Path | None = None
-    baseline: LinearBaseline | None = None
+    baseline: LinearReader | None = None
+    read_by: ReadBy = "get-tags"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +51,13 @@ class SetEvaluation(Scorecard):
     """All metrics on one set, and the comparisons on it.
 
     most_frequent_precision_at_k is that of always predicting the most frequent tags of the training data; None for a
-    model without those counts. trained_on counts examples that the model was trained on, None where it does not say.
+    model without those counts. bert_alone has the same metrics of the BERT alone, as plain transformers reads the
+    folder; None where the model has no second reader. trained_on counts examples that the model was trained on, None
+    where it does not say.
     """
 
     most_frequent_precision_at_k: dict[str, float] | None
+    bert_alone: dict[str, Any] | None
     trained_on: int | None
     comparisons: list[Comparison]
 
@@ -91,13 +105,29 @@ class _Candidate:
     def documents_of(self) -> dict[str, int] | None:
         return {e["tag"]: e["documents"] for e in self.entries} if all("documents" in e for e in self.entries) else None
 
-    def predictions(self, examples: EvalSet) -> Predictions:
+    def predictions(self, examples: EvalSet) -> "_Answers":
         texts = examples.texts if self.is_ours else examples.raw_texts
+        scores, of_bert = self.model.scores_and_bert_alone(texts)
         thresholds = {entry["tag"]: entry["threshold"] for entry in self.entries if "threshold" in entry}
-        return Predictions.of(examples, self.tags, self.model.scores(texts), thresholds)
+        bert_alone = Predictions.of(examples, self.tags, of_bert, thresholds)
+        if self.model.second_reader is None:
+            return _Answers(bert_alone, None)
+        thresholds = dict(zip(self.tags, self.model.second_reader.thresholds, strict=True))
+        return _Answers(Predictions.of(examples, self.tags, scores, thresholds), bert_alone)
 
     def seen(self, examples: EvalSet) -> NDArray[np.bool_] | None:
         return training_record.was_trained_on(self.folder, examples.texts)
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What a model answers as get-tags reads it, and its BERT alone where that is something else."""
+
+    product: Predictions
+    bert_alone: Predictions | None
+
+    def read_by(self, reader: ReadBy) -> Predictions:
+        return self.bert_alone if self.bert_alone and reader == "transformers" else self.product
 
 
 def evaluate(
@@ -115,9 +145,8 @@ def evaluate(
     on_event(StageStarted("evaluate"))
     candidate = _Candidate.load(folder, device)
     live = _load_live(references.live, device, on_event)
-    baseline = references.baseline
     sets = {"": test_set, **(further or {})}
-    evaluated = {name: _on_set(candidate, live, baseline, each, top_k) for name, each in sets.items() if len(each)}
+    evaluated = {name: _on_set(candidate, live, references, each, top_k) for name, each in sets.items() if len(each)}
     seconds = perf_counter() - started
     on_event(StageFinished("evaluate", seconds))
     for name in ("", "held_out"):
@@ -130,7 +159,7 @@ def evaluate(
         newest=evaluated.get("newest"),
         rare=evaluated.get("rare"),
         tag_changes=None if live is None else tag_changes(live.entries, candidate.entries),
-        baseline=None if baseline is None else baseline.as_json(),
+        baseline=None if references.baseline is None else references.baseline.as_json(),
         seconds=round(seconds, 3),
     )
 
@@ -160,26 +189,33 @@ def _load_live(folder: Path | None, device: str, on_event: OnEvent) -> _Candidat
 
 
 def _on_set(
-    candidate: _Candidate, live: _Candidate | None, baseline: LinearBaseline | None, examples: EvalSet, k: int
+    candidate: _Candidate, live: _Candidate | None, references: References, examples: EvalSet, k: int
 ) -> SetEvaluation:
-    predictions, seen = candidate.predictions(examples), candidate.seen(examples)
-    scorecard = compute_scorecard(predictions, k, candidate.documents_of)
-    references = []
+    answers, seen, read_by = candidate.predictions(examples), candidate.seen(examples), references.read_by
+    scorecard = compute_scorecard(answers.product, k, candidate.documents_of)
+    alone = None if answers.bert_alone is None else compute_scorecard(answers.bert_alone, k, None)
+    comparisons = []
     if live is not None:
         title = _("the live model {name}", name=live.folder.name)
-        references.append(Reference("live", live.folder.name, title, live.predictions(examples), live.seen(examples)))
-    if baseline is not None:  # its labels are the model's own, and it was trained on the same documents
-        linear = Predictions.of(examples, candidate.tags, baseline.scores(examples.texts))
-        references.append(Reference("baseline", "linear", _title(baseline), linear, seen))
+        other = live.predictions(examples).read_by(read_by)
+        reference = Reference("live", live.folder.name, title, other, live.seen(examples))
+        comparisons.append(compare(answers.read_by(read_by), seen, reference, k))
+    if (baseline := references.baseline) is not None:  # its labels are the model's own, and so are its documents
+        thresholds = dict(zip(candidate.tags, baseline.thresholds, strict=True))
+        linear = Predictions.of(examples, candidate.tags, baseline.scores(examples.texts), thresholds)
+        comparisons.append(
+            compare(answers.product, seen, Reference("baseline", "linear", _title(baseline), linear, seen), k)
+        )
     return SetEvaluation(
         **{name: getattr(scorecard, name) for name in Scorecard.__dataclass_fields__},
-        most_frequent_precision_at_k=_always_the_most_frequent(predictions, candidate.documents_of, k),
+        most_frequent_precision_at_k=_always_the_most_frequent(answers.product, candidate.documents_of, k),
+        bert_alone=None if alone is None else {name: getattr(alone, name) for name in _BERT_ALONE},
         trained_on=None if seen is None else int(seen.sum()),
-        comparisons=[compare(predictions, seen, reference, k) for reference in references],
+        comparisons=comparisons,
     )
 
 
-def _title(baseline: LinearBaseline) -> str:
+def _title(baseline: LinearReader) -> str:
     return _n(
         "the linear baseline (one pass over {documents:,} documents)",
         "the linear baseline ({count} passes over {documents:,} documents)",
@@ -214,7 +250,7 @@ def _warn(evaluated: SetEvaluation, on_event: OnEvent) -> None:
     for comparison in evaluated.comparisons:
         if comparison.rival == "baseline" and comparison.verdict in {"worse", "not distinguishable"}:
             said = _(
-                "On the {set}, the BERT does not beat the linear baseline. {sentence}",
+                "On the {set}, the model does not beat the linear baseline. {sentence}",
                 set=display_name(comparison.set),
                 sentence=comparison.sentence,
             )

@@ -63,11 +63,9 @@ def compute_scorecard(predictions: Predictions, k: int, documents_of: Mapping[st
         for name, values in by_k.items()
     }
     intervals["mean_average_precision"] = _mean_interval(predictions.average_precision, groups)
-    true_positives = (predictions.y_true & predictions.y_pred).sum(axis=1)
-    both = predictions.y_pred.sum(axis=1) + counts
-    micro = Ratio.of(2 * true_positives, both, groups)
+    micro = micro_f1(predictions)
     intervals["micro_f1"] = _rounded(share_interval(micro))
-    tags, macro_f1, intervals["macro_f1"] = _tag_metrics(predictions, k)
+    tags, intervals["macro_f1"] = _tag_metrics(predictions, k)
     supported = {entry["tag"] for entry in tags if entry["support"]}
     return Scorecard(
         examples=len(predictions.examples),
@@ -76,7 +74,7 @@ def compute_scorecard(predictions: Predictions, k: int, documents_of: Mapping[st
         best_possible_precision_at_k=by_k_text(best_precision(counts, k).mean(axis=0)),
         mean_average_precision=round(float(predictions.average_precision.mean()), 6),
         micro_f1=round(micro.value, 6),
-        macro_f1=macro_f1,
+        macro_f1=round(macro_f1(predictions), 6),
         intervals=intervals,
         bands=None if documents_of is None else _bands(predictions, k, documents_of),
         tags=tags,
@@ -87,6 +85,21 @@ def compute_scorecard(predictions: Predictions, k: int, documents_of: Mapping[st
         samples=predictions.examples.source,
         samples_sha256=predictions.examples.sha256,
     )
+
+
+def micro_f1(predictions: Predictions) -> Ratio:
+    """F1 over all pairs of example and tag, true tags that the model does not know included."""
+    true_positives = (predictions.y_true & predictions.y_pred).sum(axis=1)
+    both = predictions.y_pred.sum(axis=1) + predictions.true_counts
+    return Ratio.of(2 * true_positives, both, predictions.examples.groups)
+
+
+def macro_f1(predictions: Predictions) -> float:
+    """The mean F1 of the tags that are true somewhere, 0 for those that the model does not know."""
+    support, predicted = predictions.y_true.sum(axis=0), predictions.y_pred.sum(axis=0)
+    found = (predictions.y_true & predictions.y_pred).sum(axis=0)
+    scores = f1(found.astype(float), predicted.astype(float), support.astype(float))
+    return float(scores[support > 0].sum() / (np.count_nonzero(support) + len(predictions.unknown)))
 
 
 def by_k_text(values: NDArray[np.floating]) -> dict[str, float]:
@@ -102,8 +115,8 @@ def _rounded(interval: Interval) -> list[float]:
     return [round(interval.low, 6), round(interval.high, 6)]
 
 
-def _tag_metrics(predictions: Predictions, k: int) -> tuple[list[dict[str, Any]], float, list[float]]:
-    """A row for each tag that is true, predicted or among the first k somewhere; macro F1 and its interval."""
+def _tag_metrics(predictions: Predictions, k: int) -> tuple[list[dict[str, Any]], list[float]]:
+    """A row for each tag that is true, predicted or among the first k somewhere; and the interval of macro F1."""
     true_positives = predictions.y_true & predictions.y_pred
     support, predicted = predictions.y_true.sum(axis=0), predictions.y_pred.sum(axis=0)
     in_first_k = np.bincount(predictions.first(k).ravel(), minlength=len(predictions.tags))
@@ -125,11 +138,10 @@ def _tag_metrics(predictions: Predictions, k: int) -> tuple[list[dict[str, Any]]
         for tag, count in predictions.unknown.items()
     ]
     supported = np.flatnonzero(support > 0)
-    tags = len(supported) + len(unknown)
     columns = (true_positives[:, supported], predictions.y_pred[:, supported], predictions.y_true[:, supported])
     interval = mean_of_f1_interval(*columns, groups=predictions.examples.groups, extra_tags=len(unknown))
     rows = sorted(rows + unknown, key=lambda row: (-row["support"], row["tag"]))
-    return rows, round(float(scores[supported].sum() / tags), 6), _rounded(interval)
+    return rows, _rounded(interval)
 
 
 def _bands(predictions: Predictions, k: int, documents_of: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -39,6 +39,8 @@ class ComparisonRecord(Record):
     examples: int = 0
     trained_on: int | None = None
     rival_precision_at_k: ByK = {}
+    rival_micro_f1: float | None = None
+    rival_macro_f1: float | None = None
     difference_at_k: ByK | None = None
     interval_at_k: dict[str, Interval] | None = None
     needed: int | None = None
@@ -80,6 +82,19 @@ class WorstExampleRecord(Record):
     predicted: list[Annotated[tuple[str, float], Field(strict=False)]]
 
 
+class BertAloneRecord(Record):
+    """Metrics of the BERT alone, as plain transformers reads the folder of a model with a second reader."""
+
+    precision_at_k: ByK
+    recall_at_k: ByK
+    r_precision_at_k: ByK
+    ndcg_at_k: ByK
+    mean_average_precision: float
+    micro_f1: float
+    macro_f1: float
+    intervals: dict[str, Interval | dict[str, Interval]]
+
+
 class SetRecord(Record):
     """Metrics on one set of examples; those by k have k as text. Without `intervals` only precision@k is known."""
 
@@ -95,6 +110,7 @@ class SetRecord(Record):
     micro_f1: float | None = None
     macro_f1: float | None = None
     intervals: dict[str, Interval | dict[str, Interval]] = {}
+    bert_alone: BertAloneRecord | None = None
     bands: list[BandRecord] | None = None
     tags: list[TagMetricsRecord] = []
     never_named: list[str] = []
@@ -110,6 +126,8 @@ class SetRecord(Record):
     def _is_whole(self) -> Self:
         """What is shown at each k is there at each k."""
         by_k: dict[str, Any] = {"precision_at_k": self.precision_at_k}
+        if self.bert_alone is not None:
+            by_k["bert_alone.precision_at_k"] = self.bert_alone.precision_at_k
         by_k |= {f"comparisons.{one.rival}": one.rival_precision_at_k for one in self.comparisons}
         if self.intervals:
             by_k |= {name: getattr(self, name) for name in (*_BY_K, "best_possible_precision_at_k")}

@@ -81,6 +81,31 @@ class EpochRecord(Record):
     precision_at_k: list[float] | None = None
 
 
+class BlendRecord(Record):
+    """The second reader: how much each reader counts, and what it gained on the validation documents.
+
+    precision@1, @2 ... of the BERT alone, and of the blend on documents that its weights were not fitted on.
+    """
+
+    bert: float
+    linear: float
+    nearest: float
+    bert_alone: list[float]
+    blended: list[float]
+
+
+class CutCost(Record):
+    """What it costs to read no more than the context: the linear reader on validation documents, whole and cut.
+
+    Of the `documents`, `cut` are longer; precision@1, @2 ... on whole texts, and on as much as the BERT reads.
+    """
+
+    documents: int
+    cut: int
+    whole: list[float]
+    read: list[float]
+
+
 class ScoredTag(Record):
     """A tag and its score."""
 
@@ -89,15 +114,24 @@ class ScoredTag(Record):
 
 
 class Probe(Record):
-    """A text and the tags with the highest scores that the model gave it when it was made, highest first."""
+    """A text and the tags with the highest scores that the model gave it when it was made, highest first.
+
+    bert_alone: those of the BERT alone, where the model has a second reader.
+    """
 
     text: str
     tags: list[ScoredTag]
+    bert_alone: list[ScoredTag] | None = None
 
     @property
     def scores(self) -> dict[str, float]:
         """Scores by tag, highest first."""
         return {scored.tag: scored.score for scored in self.tags}
+
+    @property
+    def plain_scores(self) -> dict[str, float]:
+        """The same of the plain folder, as transformers reads it."""
+        return {scored.tag: scored.score for scored in self.bert_alone or self.tags}
 
 
 class ModelMetadata(Record):
@@ -126,6 +160,8 @@ class ModelMetadata(Record):
     tokens_at_once: int = 0
     files: dict[str, str] = Field(default_factory=dict)
     probes: list[Probe] = Field(default_factory=list)
+    blend: BlendRecord | None = None
+    cut_cost: CutCost | None = None
     evaluations: list[EvaluationRecord] = Field(default_factory=list)
     resumed: bool = False
     seconds: float = 0.0

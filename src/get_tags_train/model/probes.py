@@ -7,7 +7,7 @@ import numpy as np
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.i18n import _
 from get_tags_train.model.metadata import Probe, ScoredTag
-from get_tags_train.model.tagger import TagModel
+from get_tags_train.model.tagger import TagModel, TagScore
 
 # fp32 on another processor adds up in another order.
 _TOLERANCE = 1e-3
@@ -25,18 +25,26 @@ def take_probes(model: TagModel) -> list[Probe]:
     """Ask a model, computed in fp32, for texts of no document: fixed ones, and the names of its own tags."""
     step = max(1, len(model.tags) // _TAG_TEXTS)
     texts = [*_FIXED, *(", ".join(model.tags[n : n + 3]) for n in range(0, len(model.tags), step))]
-    return [
-        Probe(text=text, tags=[ScoredTag(tag=tag, score=round(score, 6)) for tag, score in tags])
-        for text, tags in zip(texts, model.predict(texts, _KEPT_TAGS), strict=True)
-    ]
+    both = model.scores_and_bert_alone(texts)
+    blended, alone = ([_rounded(tags) for tags in model.top_tags(scores, _KEPT_TAGS)] for scores in both)
+    if model.second_reader is None:
+        return [Probe(text=text, tags=tags) for text, tags in zip(texts, blended, strict=True)]
+    answers = zip(texts, blended, alone, strict=True)
+    return [Probe(text=text, tags=tags, bert_alone=plain) for text, tags, plain in answers]
+
+
+def _rounded(tags: Sequence[TagScore]) -> list[ScoredTag]:
+    return [ScoredTag(tag=tag, score=round(score, 6)) for tag, score in tags]
 
 
 def compare(model: TagModel, probes: Sequence[Probe], name: str) -> None:
     """Raise GetTagsError where a model, computed in fp32, does not give its probes' scores."""
     place = {tag: n for n, tag in enumerate(model.tags)}
-    scores = model.scores([probe.text for probe in probes])
-    for probe, row in zip(probes, scores, strict=True):
-        for tag, score in probe.scores.items():
+    blended, alone = model.scores_and_bert_alone([probe.text for probe in probes])
+    expected = [*((probe.scores, row) for probe, row in zip(probes, blended, strict=True))]
+    expected += [*((probe.plain_scores, row) for probe, row in zip(probes, alone, strict=True) if probe.bert_alone)]
+    for scores, row in expected:
+        for tag, score in scores.items():
             found = float(row[place[tag]]) if tag in place else float("nan")
             if not abs(found - score) <= _TOLERANCE:  # so that NaN differs too
                 raise GetTagsError(

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
@@ -20,7 +21,9 @@ from get_tags_train.core.i18n import Command, _
 from get_tags_train.metrics.ranking import rank
 from get_tags_train.model.base_model import most_tokens
 from get_tags_train.model.cpu_threads import CpuThreads
-from get_tags_train.model.metadata import METADATA_FILE
+from get_tags_train.model.metadata import METADATA_FILE, read_metadata
+from get_tags_train.model.second_reader import FILE as SECOND_READER
+from get_tags_train.model.second_reader import Reason, SecondReader
 from get_tags_train.text.clean import clean_text
 from get_tags_train.text.encoder import CleanTextEncoder
 from get_tags_train.text.tokenizer import MAX_CONTEXT_LENGTH, has_text_rules, knows_words
@@ -42,8 +45,21 @@ class TagScore(NamedTuple):
     score: float
 
 
+class EncodedTexts(NamedTuple):
+    """Texts as a model reads them: input_ids of each, cut to the context, and what the second reader adds, if any.
+
+    added: (texts, tags).
+    """
+
+    input_ids: list[NDArray[np.int32]]
+    added: NDArray[np.float32] | None
+
+
 class TagModel:
-    """A multi-label model that predicts tags for texts; several threads may use one at the same time."""
+    """A multi-label model that predicts tags for texts; several threads may use one at the same time.
+
+    With a second reader in its folder it answers with the blend of both.
+    """
 
     def __init__(self, folder: Path, device: str = "cpu", precision: str = "fp32") -> None:
         """Load a model folder. Raises GetTagsError naming what is missing."""
@@ -54,6 +70,7 @@ class TagModel:
             )
         try:
             self._open(folder, device, precision)
+            self.second_reader = self._open_second_reader(folder)
             self.scores([_TRIAL])  # numbers that fit no weights are found out only when they are used
         except Exception as error:  # a damaged folder fails in many ways inside the library
             said = str(error).strip().splitlines()
@@ -70,13 +87,23 @@ class TagModel:
         tokenizer, model = _load(folder)
         labels = model.config.id2label
         self.tags: list[str] = [labels[index] for index in range(model.config.num_labels)]
+        self._place = {tag: place for place, tag in enumerate(self.tags)}
         self.context_length = int(min(tokenizer.model_max_length, most_tokens(model) or MAX_CONTEXT_LENGTH))
         self._pad_token_id = int(tokenizer.pad_token_id or 0)
-        is_ours = has_text_rules(tokenizer) or (folder / METADATA_FILE).is_file()
-        self._encode = (_CleanedTexts if is_ours else _TextsAsTheyCome)(tokenizer, self.context_length)
+        self._is_ours = has_text_rules(tokenizer) or (folder / METADATA_FILE).is_file()
+        self._encode = (_CleanTexts if self._is_ours else _TextsAsTheyCome)(tokenizer, self.context_length)
         self._model = (_in_bf16(model) if precision == "bf16" else model).eval().to(device)
         self._device = device
         self._threads = CpuThreads(divides=device == "cpu")
+
+    def _open_second_reader(self, folder: Path) -> SecondReader | None:
+        """None where there is none. Raises ValueError where it is damaged, or missing though the model has one."""
+        if (folder / SECOND_READER).is_file():
+            return SecondReader.load(folder, len(self.tags))
+        metadata = read_metadata(folder)
+        if metadata and metadata.blend:
+            raise ValueError(_("it has no {name}", name=SECOND_READER))
+        return None
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "cpu", precision: str = "fp32") -> "TagModel":
@@ -99,27 +126,46 @@ class TagModel:
     def predict_each(self, texts: Iterable[str], top_n: int = 5, min_score: float = 0.0) -> Iterator[list[TagScore]]:
         """As `predict`, for any number of texts in constant memory: results come in the order of the texts."""
         remaining = iter(texts)
-        while window := self.encode(list(islice(remaining, _WINDOW_TEXTS))):
-            predicted: list[list[TagScore]] = [[] for _ in window]
-            for rows, scores in self._score_batches(window):
-                for row, best in zip(rows, self.top_tags(scores, top_n, min_score), strict=True):
-                    predicted[row] = best
-            yield from predicted
+        while window := list(islice(remaining, _WINDOW_TEXTS)):
+            yield from self.top_tags(self.scores(window), top_n, min_score)
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """The score of every tag for every text, which a model of ours cleans first: (texts, tags)."""
         return self.score_encoded(self.encode(texts))
 
-    def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """input_ids of each text, which a model of ours cleans first, cut to `context_length`."""
-        return self._encode(texts) if texts else []
+    def scores_and_bert_alone(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """`scores`, and the same of the BERT alone, as plain transformers gives them: (texts, tags) each."""
+        encoded = self.encode(texts)
+        logits = self._logits(encoded.input_ids)
+        return expit(self._blended(logits, encoded)), expit(logits)
 
-    def score_encoded(self, encoded: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
+    def reasons(self, text: str, tags: Sequence[str]) -> list[Reason]:
+        """Why each of these tags is predicted for a text. Raises GetTagsError where the model has no second reader."""
+        if self.second_reader is None:
+            raise GetTagsError(
+                _("This model has no second reader, so it has no reasons for its tags."),
+                _('Train one with blend = "auto" or true under [training].'),
+            )
+        return self.second_reader.reasons(clean_text(text), [self._place[tag] for tag in tags])
+
+    def encode(self, texts: Sequence[str]) -> EncodedTexts:
+        """The texts as the model reads them; a model of ours cleans them first."""
+        if not texts:
+            return EncodedTexts([], None)
+        if not self._is_ours:
+            return EncodedTexts(self._encode(texts), None)
+        clean = [clean_text(text) for text in texts]
+        return EncodedTexts(self._encode(clean), self.second_reader.read(clean) if self.second_reader else None)
+
+    def score_encoded(self, encoded: EncodedTexts) -> NDArray[np.float32]:
         """The score of every tag for every text that `encode` has encoded: (texts, tags)."""
-        result = np.zeros((len(encoded), len(self.tags)), np.float32)
-        for rows, scores in self._score_batches(encoded):
-            result[rows] = scores
-        return result
+        scores: NDArray[np.float32] = expit(self._blended(self._logits(encoded.input_ids), encoded))
+        return scores
+
+    def _blended(self, logits: NDArray[np.float32], encoded: EncodedTexts) -> NDArray[np.float32]:
+        if self.second_reader is None or encoded.added is None:
+            return logits
+        return self.second_reader.logits(logits, encoded.added)
 
     def top_tags(self, scores: NDArray[np.float32], top_n: int, min_score: float = 0.0) -> list[list[TagScore]]:
         """The tags of each row of scores, (texts, tags), as `predict` returns them."""
@@ -128,17 +174,20 @@ class TagModel:
             for row, best in zip(scores, rank(scores, top_n), strict=True)
         ]
 
-    def _score_batches(self, encoded: Sequence[NDArray[np.int32]]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
-        """(places of some texts, their scores), batch by batch until each text had its turn."""
+    def _logits(self, encoded: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
+        """The BERT's logits, batch by batch until each text had its turn: (texts, tags)."""
+        result = np.zeros((len(encoded), len(self.tags)), np.float32)
         lengths = [len(ids) for ids in encoded]
         # No larger than each core's share, so that none is idle.
         batches = batches_by_length(lengths, min(_BATCH_TOKENS, -(-sum(lengths) // self._threads.count)))
         for first in range(0, len(batches), self._threads.count):
             side_by_side = batches[first : first + self._threads.count]
-            scores = self._threads.map(lambda rows: self._score_batch([encoded[row] for row in rows]), side_by_side)
-            yield from zip(side_by_side, scores, strict=True)
+            logits = self._threads.map(lambda rows: self._batch_logits([encoded[row] for row in rows]), side_by_side)
+            for rows, own in zip(side_by_side, logits, strict=True):
+                result[rows] = own
+        return result
 
-    def _score_batch(self, encoded: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
+    def _batch_logits(self, encoded: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
         lengths = np.array([len(row) for row in encoded])
         rows, width = len(encoded), int(lengths.max())
         if self._device == "cpu":
@@ -155,8 +204,8 @@ class TagModel:
                 input_ids=torch.from_numpy(padded).to(self._device),
                 attention_mask=torch.from_numpy(mask.astype(np.int64)).to(self._device),
             ).logits
-            scores: NDArray[np.float32] = torch.sigmoid(logits.float()).cpu().numpy()
-        return scores[: len(encoded)]
+            computed: NDArray[np.float32] = logits.float().cpu().numpy()
+        return computed[: len(encoded)]
 
 
 def _load(folder: Path) -> tuple[Any, Any]:
@@ -177,16 +226,15 @@ def _load(folder: Path) -> tuple[Any, Any]:
     return tokenizer, model
 
 
-class _CleanedTexts:
-    """Clean texts and encode them, as they were before training."""
+class _CleanTexts:
+    """Encode clean texts, as they were before training."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, context_length: int) -> None:
         self._encoder, self._lock = CleanTextEncoder(tokenizer, context_length), Lock()
 
-    def __call__(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        clean = pa.array([clean_text(text) for text in texts], pa.string())
+    def __call__(self, clean_texts: Sequence[str]) -> list[NDArray[np.int32]]:
         with self._lock:
-            return list_rows(self._encoder(clean))
+            return list_rows(self._encoder(pa.array(clean_texts, pa.string())))
 
 
 class _TextsAsTheyCome:

@@ -65,6 +65,15 @@ class CleanTextEncoder:
         sliced = pc.utf8_slice_codeunits(clean_texts.filter(is_long), 0, characters)
         return pc.replace_with_mask(clean_texts, is_long, pc.replace_substring_regex(sliced, r"[^ \n]*$", ""))
 
+    def texts_read(self, clean_texts: pa.StringArray) -> list[str]:
+        """As much of each text as its input_ids stand for; for few texts, as it takes longer than encoding them."""
+        texts = clean_texts.to_pylist()
+        encodings = self.backend.encode_batch([text.replace("\n", " ") for text in texts])
+        return [
+            text[: max(end for _start, end in encoding.offsets)] if encoding.overflowing else text
+            for text, encoding in zip(texts, encodings, strict=True)
+        ]
+
     def _encode(self, texts: pa.StringArray) -> pa.ListArray:
         if self._words is not None:
             return self._words.encode(texts, self._context_length)

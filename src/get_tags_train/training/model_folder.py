@@ -3,6 +3,7 @@
 import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from transformers import PreTrainedModel
@@ -23,10 +24,12 @@ from get_tags_train.model.metadata import (
     write_metadata,
 )
 from get_tags_train.model.probes import take_probes
+from get_tags_train.model.second_reader import FILE as SECOND_READER
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.text.tokenizer import save_tokenizer
 from get_tags_train.training.checkpoints import KEPT_CHECKPOINTS
 from get_tags_train.training.run import TrainedModel, TrainingRun
+from get_tags_train.training.second_reader import Fitted
 
 
 def check_disk(folder: Path, model: PreTrainedModel) -> None:
@@ -53,16 +56,23 @@ def check_disk(folder: Path, model: PreTrainedModel) -> None:
         )
 
 
-def write_model_folder(run: TrainingRun, trained: TrainedModel, *, resumed: bool, seconds: float) -> None:
-    """Write the model, its tokenizer and, last, its metadata: where that is, everything is."""
+def write_model_folder(
+    run: TrainingRun, trained: TrainedModel, fitted: Fitted | None, *, resumed: bool, seconds: float
+) -> None:
+    """Write the model, its tokenizer, its second reader and, last, its metadata: where that is, everything is."""
     folder = run.folder
     trained.model.save_pretrained(folder)
     # safetensors keeps its files to their owner; whoever runs the API is to read them too.
     shutil.copymode(folder / "config.json", folder / "model.safetensors")
     save_tokenizer(run.tokenizer, folder, run.training.context_length)
-    write_metadata(
-        folder, _metadata(run, trained).model_copy(update={"resumed": resumed, "seconds": round(seconds, 3)})
-    )
+    (folder / SECOND_READER).unlink(missing_ok=True)  # of a run that was killed here
+    read: dict[str, Any] = {"resumed": resumed, "seconds": round(seconds, 3)}
+    if fitted is not None:
+        read["cut_cost"] = fitted.cut_cost
+        if fitted.reader is not None:
+            fitted.reader.save(folder)
+            read["blend"] = fitted.record
+    write_metadata(folder, _metadata(run, trained).model_copy(update=read))
 
 
 def _metadata(run: TrainingRun, trained: TrainedModel) -> ModelMetadata:

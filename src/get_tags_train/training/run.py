@@ -79,8 +79,19 @@ class TrainingRun:
 
 
 @dataclass(frozen=True)
+class ValidationLogits:
+    """Logits before calibration, (documents, tags), of the validation documents that have tags, and their places."""
+
+    rows: NDArray[np.int64]
+    logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class TrainedModel:
-    """A trained, calibrated model; `thresholds` are the probabilities from which each tag is predicted."""
+    """A trained, calibrated model; `thresholds` are the probabilities from which each tag is predicted.
+
+    validation is None where there are no such documents.
+    """
 
     model: PreTrainedModel
     training_set: TrainingSet
@@ -88,3 +99,4 @@ class TrainedModel:
     processes: int
     calibration: Calibration
     thresholds: list[float]
+    validation: ValidationLogits | None

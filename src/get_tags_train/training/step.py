@@ -197,22 +197,24 @@ class TrainingStep:
         return [total / len(rows) for total in sums.tolist()]
 
     def logits(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Logits in fp32 and labels of these documents, in any order, by this process: (documents, labels) each.
+        """Logits in fp32 and labels of these documents, in their order, by this process: (documents, labels) each.
 
         Not in half precision, which turns close logits into ties.
         """
         self._model.eval()
         parts, self._inference_tokens = self._within_memory(partial(self._infer, rows), rows, self._inference_tokens)
-        return np.concatenate([logits for logits, _ in parts]), np.concatenate([labels for _, labels in parts])
+        computed, logits, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
+        place = np.argsort(computed)[np.argsort(np.argsort(rows))]
+        return logits[place], labels[place]
 
     def _infer(
         self, rows: NDArray[np.int64], micro_batch_tokens: int
-    ) -> list[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
-        def infer(part: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]]:
+        def infer(part: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
             batch = self._documents.batch(part)
             with torch.inference_mode():
                 logits = self._logits(self._model, batch).cpu().numpy()
-            return logits, batch.labels.numpy() > 0
+            return part, logits, batch.labels.numpy() > 0
 
         lengths, threads, sorted_rows = self._documents.lengths, self._threads.count, self._by_length(rows)
         shares = [sorted_rows[place::threads] for place in range(threads)]

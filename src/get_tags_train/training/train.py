@@ -34,8 +34,9 @@ from get_tags_train.training.distributed import ProcessGroup
 from get_tags_train.training.head import base_model_identity, calibrate, load_for_tags
 from get_tags_train.training.loop import TrainingLoop
 from get_tags_train.training.model_folder import check_disk, new_model_name, write_model_folder
-from get_tags_train.training.run import TrainedModel, TrainingRun
+from get_tags_train.training.run import TrainedModel, TrainingRun, ValidationLogits
 from get_tags_train.training.schedule import Schedule
+from get_tags_train.training.second_reader import fit_second_reader
 from get_tags_train.training.step import TrainingStep
 from get_tags_train.training.throughput import fastest_batch_size, longest_documents, seconds_per_token
 from get_tags_train.training.tracking import tracked
@@ -88,7 +89,8 @@ def train(
             with keep_awake(_("a model is being trained")):
                 trained = _fine_tune(lambda: run, group, on_event)
             group.leave()
-            write_model_folder(run, trained, resumed=workspace.resumed, seconds=perf_counter() - started)
+            fitted = fit_second_reader(run, trained, on_event)
+            write_model_folder(run, trained, fitted, resumed=workspace.resumed, seconds=perf_counter() - started)
         write_training_record(run.folder, data, left_out, Path(settings.base_model))
         remove_folder(run.folder / CHECKPOINTS_DIR)
         run.retokenized_path.unlink(missing_ok=True)
@@ -139,7 +141,7 @@ def _fine_tune(open_run: Callable[[], TrainingRun], group: ProcessGroup, on_even
     with prepared_device(run.device, deterministic=run.training.deterministic):
         setup = _set_up(opened, group, on_event)
         progress = _fit(setup, on_event)
-        calibration, thresholds = _calibrate(setup)
+        calibrated = _calibrate(setup)
     if progress.micro_batch_tokens < setup.training_step.max_micro_batch_tokens:
         message = _(
             "Memory was short: batches were split into micro-batches of {tokens:,} tokens. The result is the same.",
@@ -147,7 +149,7 @@ def _fine_tune(open_run: Callable[[], TrainingRun], group: ProcessGroup, on_even
         )
         on_event(Notice(message))
     on_event(StageFinished("train", perf_counter() - started))
-    return TrainedModel(opened.model, opened.training_set, progress, group.size, calibration, thresholds)
+    return TrainedModel(opened.model, opened.training_set, progress, group.size, *calibrated)
 
 
 @dataclass(frozen=True)
@@ -261,13 +263,14 @@ def _duration(seconds: float) -> str:
     return f"{max(seconds, 1):.0f} s"
 
 
-def _calibrate(setup: _Setup) -> tuple[Calibration, list[float]]:
+def _calibrate(setup: _Setup) -> tuple[Calibration, list[float], ValidationLogits | None]:
     """Turn the model's scores into probabilities, and choose each tag's threshold, by the validation documents."""
     tags, validation = len(setup.opened.training_set.tags), setup.schedule.validation
     if not len(validation) or not setup.group.is_main:
-        return Calibration.unchanged(tags), [THRESHOLD] * tags
+        return Calibration.unchanged(tags), [THRESHOLD] * tags, None
     logits, labels = setup.training_step.logits(validation)
     calibration = fit_calibration(logits, labels)
     calibrate(setup.opened.model, calibration)
     thresholds = tune_thresholds(calibration.scale * logits + calibration.shift)
-    return calibration, [round(threshold, 4) for threshold in thresholds.tolist()]
+    rounded = [round(threshold, 4) for threshold in thresholds.tolist()]
+    return calibration, rounded, ValidationLogits(validation, logits)

@@ -1,0 +1,68 @@
+"""TF-IDF of the words and word pairs of whole clean texts, hashed: no vocabulary stays in memory."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.feature_extraction import FeatureHasher
+from sklearn.feature_extraction.text import HashingVectorizer
+
+HASHES = 1 << 22
+# Words and pairs as TfidfVectorizer(ngram_range=(1, 2)) has them.
+_VECTORIZER = HashingVectorizer(
+    ngram_range=(1, 2), n_features=HASHES, alternate_sign=False, norm=None, dtype=np.float32
+)
+_WORDS = _VECTORIZER.build_analyzer()
+_HASHER = FeatureHasher(HASHES, input_type="string", alternate_sign=False)
+
+
+def count_words(clean_texts: Sequence[str]) -> csr_matrix:
+    """How often each hash of a word or a word pair stands in each text: (texts, HASHES)."""
+    return _VECTORIZER.transform(clean_texts)
+
+
+def words_by_hash(clean_text: str) -> dict[int, str]:
+    """The words and word pairs of a text by their hashes, as `count_words` counts them."""
+    words = list(dict.fromkeys(_WORDS(clean_text)))
+    hashes = _HASHER.transform([word] for word in words).indices.tolist() if words else []
+    return dict(zip(hashes, words, strict=True))
+
+
+class TfIdf(NamedTuple):
+    """What makes features of texts. hashes: (features,) which hashes are features, ascending; idf: (features,)."""
+
+    hashes: NDArray[np.int32]
+    idf: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, counts: csr_matrix, hashes: NDArray[np.integer]) -> "TfIdf":
+        """Of the documents' counts, (documents, features). Inverse document frequencies are smoothed."""
+        documents = np.bincount(counts.indices, minlength=counts.shape[1])
+        idf = np.log((1 + counts.shape[0]) / (1 + documents)) + 1
+        return cls(hashes.astype(np.int32), idf.astype(np.float32))
+
+    def features(self, clean_texts: Sequence[str]) -> csr_matrix:
+        """Of texts: (texts, features), each row of length 1."""
+        counts = count_words(clean_texts)
+        place = np.searchsorted(self.hashes, counts.indices)
+        place[place == len(self.hashes)] = 0
+        is_feature = self.hashes[place] == counts.indices
+        so_far = np.concatenate([[0], np.cumsum(is_feature)])
+        known = (counts.data[is_feature], place[is_feature], so_far[counts.indptr])
+        return self.weighted(csr_matrix(known, shape=(len(clean_texts), len(self.hashes))))
+
+    def weighted(self, counts: csr_matrix) -> csr_matrix:
+        """Counts of features, (texts, features), made TF-IDF in place: (1 + log count) x idf, each row of length 1."""
+        values = (1 + np.log(counts.data)) * self.idf[counts.indices]
+        rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+        lengths = np.sqrt(np.bincount(rows, values.astype(float) ** 2, minlength=counts.shape[0]))
+        counts.data = (values / lengths[rows]).astype(np.float32)
+        return counts
+
+    def most_frequent(self, count: int) -> NDArray[np.intp]:
+        """The places of so many features, those on the most documents, ascending."""
+        if count >= len(self.idf):
+            return np.arange(len(self.idf))
+        return np.sort(np.argsort(self.idf, kind="stable")[:count])

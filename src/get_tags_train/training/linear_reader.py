@@ -1,0 +1,202 @@
+"""Fit the linear reader: documents -> TF-IDF features -> a linear SVM for each tag, all tags of a block at once.
+
+docs/adr/0017 says what is minimised and why not one tag after the other.
+"""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from os import cpu_count
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.sparse import csc_matrix, csr_matrix, vstack
+
+from get_tags_train.core.arrow import list_rows
+from get_tags_train.core.events import OnEvent, StageFinished, StageProgress, StageStarted, ignored
+from get_tags_train.data.prepared import PreparedData
+from get_tags_train.metrics.calibration import THRESHOLD, Calibration, fit_calibration, tune_thresholds
+from get_tags_train.metrics.ranking import average_precision
+from get_tags_train.model.linear_reader import LinearReader, strongest
+from get_tags_train.splits.training_set import TrainingSet
+from get_tags_train.text.tfidf import HASHES, TfIdf, count_words
+from get_tags_train.training.squared_hinge import Solver
+
+TextBatches = Iterable[tuple[Sequence[str], Sequence[NDArray[np.int64]]]]
+"""Clean texts and the labels of each, some documents at a time; labels below 0 are tags that are none."""
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+# Numbers that stay in memory, eight bytes each (a value and its column), whatever the number of documents or tags.
+_MOST_COUNTS = 1 << 26
+_MOST_WEIGHTS = 1 << 25
+# Features x tags that are computed at the same time, four bytes each, in each thread.
+_BLOCK_WEIGHTS = 1 << 24
+_MOST_BLOCK_TAGS = 64
+_MOST_THREADS = 8
+# C is chosen by what ranks best on validation documents, or on this share of the others where there are none.
+_C_TRIED = (0.3, 1.0, 3.0, 10.0)
+_C_TAGS = 64
+_C_VALIDATION = 0.1
+
+
+class Examples(NamedTuple):
+    """features: (documents, features); labels: (documents, labels)."""
+
+    features: csr_matrix
+    labels: csc_matrix
+
+
+@dataclass(frozen=True)
+class FittedReader:
+    """The linear reader, with the training and the held-out documents as it sees them."""
+
+    linear: LinearReader
+    training: Examples
+    held_out: Examples
+
+
+def fit_linear(
+    training: TextBatches, held_out: TextBatches, tags: int, *, seed: int, on_event: OnEvent
+) -> FittedReader:
+    """Fit on the training documents; the held-out ones, where there are any, choose C and calibrate what comes of it.
+
+    tags: how many labels there are.
+    """
+    started = perf_counter()
+    on_event(StageStarted("baseline", total=tags, unit="tags"))
+    tfidf, examples = _read_training(training, tags)
+    validation = _read(held_out, tfidf, tags)
+    c = _best_c(examples, validation, seed)
+    weights, biases, passes = _solve(examples, c, on_event)
+    calibration, thresholds = _calibrated(validation, weights, biases)
+    seconds = perf_counter() - started
+    linear = LinearReader(
+        tfidf=tfidf,
+        weights=weights,
+        biases=biases,
+        calibration=calibration,
+        thresholds=thresholds,
+        documents=examples.features.shape[0],
+        passes=passes,
+        seconds=round(seconds, 3),
+    )
+    on_event(StageFinished("baseline", seconds))
+    return FittedReader(linear, examples, validation)
+
+
+def text_batches(data: PreparedData, training_set: TrainingSet, rows: NDArray[np.int64]) -> TextBatches:
+    """The documents of prepared data at these places, in stored order."""
+    is_row = np.zeros(data.manifest.documents_kept, bool)
+    is_row[rows] = True
+    for first, batch in data.numbered_batches() if len(rows) else ():
+        chosen = batch.filter(pa.array(is_row[first : first + len(batch)]))
+        if len(chosen):
+            tags = list_rows(chosen.column("tags"))
+            yield chosen.column("text").to_pylist(), [training_set.label_of[numbers] for numbers in tags]
+
+
+def _read_training(batches: TextBatches, tags: int) -> tuple[TfIdf, Examples]:
+    """Features and labels; where the counts are too many, hashes on few documents are left out as they come."""
+    counts, labels, least = list[csr_matrix](), list[NDArray[np.int64]](), 1
+    documents_of = np.zeros(HASHES, np.int32)
+    for texts, numbers in batches:
+        counts.append(count_words(texts))
+        documents_of += np.bincount(counts[-1].indices, minlength=HASHES).astype(np.int32)
+        labels += numbers
+        while sum(part.nnz for part in counts) > _MOST_COUNTS:  # a word may lose its first documents, no more
+            least += 1
+            counts = [_without(part, documents_of < least) for part in counts]
+    hashes = np.flatnonzero(documents_of >= least)
+    matrix = vstack([part[:, hashes] for part in counts], format="csr")
+    tfidf = TfIdf.of(matrix, hashes)
+    return tfidf, Examples(tfidf.weighted(matrix), _matrix(labels, tags))
+
+
+def _read(batches: TextBatches, tfidf: TfIdf, tags: int) -> Examples:
+    parts, labels = [csr_matrix((0, len(tfidf.hashes)), dtype=np.float32)], list[NDArray[np.int64]]()
+    for texts, numbers in batches:
+        parts.append(tfidf.features(texts))
+        labels += numbers
+    return Examples(vstack(parts, format="csr"), _matrix(labels, tags))
+
+
+def _matrix(labels: list[NDArray[np.int64]], count: int) -> csc_matrix:
+    """(documents, labels); numbers below 0 are tags that are no labels."""
+    rows = np.repeat(np.arange(len(labels)), [len(row) for row in labels])
+    numbers = np.concatenate([np.zeros(0, np.int64), *labels])
+    known = numbers >= 0
+    return csc_matrix((np.ones(known.sum(), bool), (rows[known], numbers[known])), shape=(len(labels), count))
+
+
+def _without(counts: csr_matrix, is_rare: Bools) -> csr_matrix:
+    counts.data[is_rare[counts.indices]] = 0
+    counts.eliminate_zeros()
+    return counts
+
+
+def _solve(training: Examples, c: float, on_event: OnEvent) -> tuple[csr_matrix, Floats, int]:
+    """Weights (features, tags), of each tag the strongest that there is room for, biases (tags,), and the passes."""
+    tags, features = training.labels.shape[1], training.features
+    solver = Solver.of(features, tags)
+    blocks = _blocks(features.shape[1], tags)
+
+    def solve(block: slice) -> tuple[csr_matrix, Floats]:
+        dual, biases = solver.solve(training.labels[:, block].toarray(), c)
+        return strongest(csr_matrix((features.T @ dual).T), _MOST_WEIGHTS // tags), biases
+
+    found = list[tuple[csr_matrix, Floats]]()
+    pool = ThreadPoolExecutor(1 if solver.is_dense else min(cpu_count() or 1, _MOST_THREADS))
+    try:
+        for block, part in zip(blocks, pool.map(solve, blocks), strict=True):
+            found.append(part)
+            on_event(StageProgress("baseline", block.stop))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    weights, biases = zip(*found, strict=True)
+    return vstack(weights, format="csr").T.tocsr(), np.concatenate(biases), solver.passes
+
+
+def _blocks(features: int, tags: int) -> list[slice]:
+    size = min(max(_BLOCK_WEIGHTS // features, 1), _MOST_BLOCK_TAGS)
+    return [slice(first, min(first + size, tags)) for first in range(0, tags, size)]
+
+
+def _best_c(training: Examples, held_out: Examples, seed: int) -> float:
+    """The C whose ranking is best on other documents; some tags stand for all, frequent ones rather."""
+    generator = np.random.default_rng(seed)
+    if not held_out.labels.nnz:
+        is_held_out = generator.random(training.features.shape[0]) < _C_VALIDATION
+        labels = training.labels.tocsr()
+        held_out = Examples(training.features[is_held_out], labels[is_held_out].tocsc())
+        training = Examples(training.features[~is_held_out], labels[~is_held_out].tocsc())
+    counts = training.labels.getnnz(axis=0)
+    known = int(np.count_nonzero(counts))
+    if not known or not held_out.labels.nnz:
+        return 1.0
+    tags = np.sort(generator.choice(len(counts), min(_C_TAGS, known), replace=False, p=counts / counts.sum()))
+    training = Examples(training.features, training.labels[:, tags])
+    y_true = held_out.labels[:, tags].toarray()
+    tagged = y_true.any(axis=1)
+    if not tagged.any():
+        return 1.0
+    best, highest = 1.0, -1.0
+    for c in _C_TRIED:
+        weights, biases, _ = _solve(training, c, ignored)
+        y_score = (held_out.features[tagged] @ weights).toarray() + biases
+        score = float(average_precision(y_true[tagged], y_score, y_true[tagged].sum(axis=1)).mean())
+        if score > highest:
+            best, highest = c, score
+    return best
+
+
+def _calibrated(held_out: Examples, weights: csr_matrix, biases: Floats) -> tuple[Calibration, NDArray[np.float64]]:
+    """Calibration and thresholds by the held-out documents; without them a tag is predicted above its plane."""
+    if not held_out.labels.nnz:
+        return Calibration.unchanged(len(biases)), np.full(len(biases), THRESHOLD)
+    margins = (held_out.features @ weights).toarray() + biases
+    calibration = fit_calibration(margins, held_out.labels.toarray())
+    return calibration, tune_thresholds(calibration.scale * margins + calibration.shift)
