@@ -2,9 +2,9 @@
 
     python benchmarks/quality/bench.py SET --base-model DIR --variants before linear trainer --seeds 1 2 3
 
-SET is a folder, or the name of one in ../shared/data, DIR a BERT such as all-MiniLM-L6-v2. Every run writes its scores into the folder
---results as it ends and is not made again; --table-only makes the table of what is there. --jobs runs so many trainings
-side by side, on a processor of one thread each. Seconds are processor time of training.
+SET is a folder, or the name of one in ../shared/data, DIR a BERT such as all-MiniLM-L6-v2. Every run writes its scores
+into the folder --results as it ends and is not made again; --table-only makes the table of what is there. --jobs runs
+so many trainings side by side, on a processor of one thread each. Seconds are processor time of training.
 """
 
 import argparse

@@ -2,13 +2,13 @@
 
     python benchmarks/quality/blend.py SET --base-model DIR --seeds 1 2 3 --results FOLDER
 
-The runs are the variants "defaults" and "trainer"; those that are not there are left out. The linear model and the nearest
-documents are fitted here, on a processor. A table of figures with 95% intervals over near-duplicate groups of test
-documents and seeds, and of what the blend gains.
+The runs are the variants "defaults" and "trainer"; those that are not there are left out. The linear model and the
+nearest documents are fitted here, on a processor. A table of figures, with 95% intervals over near-duplicate groups
+of test documents and over seeds, and of what the blend gains.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
 import one_run
-from figures import BANDS, Answers, Floats, Truth, best_common, draws, interval, measure, over_seeds
+from figures import Answers, Floats, Truth, draws, interval, measure, over_seeds
 from numpy.typing import NDArray
 from sets import RealSet
 
@@ -24,8 +24,7 @@ from get_tags_train.core.events import ignored
 from get_tags_train.metrics.blending import Answers as OfReaders
 from get_tags_train.metrics.blending import fit_blend
 from get_tags_train.metrics.calibration import fit_calibration, tune_thresholds
-from get_tags_train.metrics.ranking import first_hits
-from get_tags_train.training.linear_reader import FittedReader, TextBatches, fit_linear
+from get_tags_train.training.linear_reader import TextBatches, fit_linear
 from get_tags_train.training.second_reader import Readers
 
 _FIGURES = ("P@1", "P@3", "P@5", "R-precision", "micro F1 tuned", "macro F1 tuned", "ECE", "rare found")
@@ -41,17 +40,17 @@ def batches(data: RealSet, rows: NDArray[np.int64]) -> TextBatches:
     yield [data.texts[row] for row in rows], [np.flatnonzero(data.labels[row]) for row in rows]
 
 
-def readers_of(data: RealSet, seed: int) -> tuple[FittedReader, Readers]:
+def readers_of(data: RealSet, seed: int) -> Readers:
     """The product's linear model and nearest documents of the training documents."""
     parts = (batches(data, data.train), batches(data, data.selecting))
     fitted = fit_linear(*parts, len(data.tags), seed=seed, on_event=ignored)
-    return fitted, Readers.within(_BYTES, fitted, [b"[0,\"\"]"] * len(data.train))
+    return Readers.within(_BYTES, fitted, [b'[0,""]'] * len(data.train))
 
 
 def ways(data: RealSet, plan: one_run.Plan, seed: int) -> Iterator[tuple[str, Floats, Floats]]:
     """Each way to rank, with its uncalibrated logits of the selecting and of the test documents."""
     started = perf_counter()
-    fitted, readers = readers_of(data, seed)
+    readers = readers_of(data, seed)
     texts = [data.texts[row] for row in data.test]
     features = readers.linear.tfidf.features(texts)
     linear = readers.linear.margins(readers.held_out.features), readers.linear.margins(features)

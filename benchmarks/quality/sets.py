@@ -86,7 +86,10 @@ class RealSet:
 
 
 def read(name: str, train_limit: int = 0, test_limit: int = 0) -> RealSet:
-    """One set, by its folder or its name in ../shared/data; of a larger one only so many documents of each split, drawn by a fixed chance (0: all)."""
+    """One set, by its folder or its name in ../shared/data.
+
+    Of a larger one only so many documents of each split, drawn by a fixed chance (0: all).
+    """
     folder = Path(name) if Path(name).is_dir() else DATA / name
     frame = pd.read_parquet(folder / "documents.parquet")
     frame["text"] = [clean_text(text) for text in frame["text"]]

@@ -40,11 +40,14 @@ SCORES = {
 class FakeModel:
     """A model whose scores are the ones above."""
 
+    second_reader = None
+
     def __init__(self, folder: Path, device: str) -> None:
         self.tags = TAGS
 
-    def scores(self, texts: list[str]) -> Any:
-        return np.array([SCORES[text] for text in texts], np.float32)
+    def scores_and_bert_alone(self, texts: list[str]) -> Any:
+        scores = np.array([SCORES[text] for text in texts], np.float32)
+        return scores, scores
 
 
 @pytest.fixture

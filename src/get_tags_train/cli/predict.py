@@ -51,6 +51,9 @@ def predict(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write a .csv, .xlsx, .jsonl or .json file instead of printing.")
     ] = None,
+    why: Annotated[
+        bool, typer.Option("--why", help="For each tag the words that carried it and the nearest documents with it.")
+    ] = False,
     device: DeviceOption = None,
 ) -> None:
     """Predict tags for a text or a file of texts; default: with the live model."""
@@ -73,7 +76,7 @@ def predict(
         loaded = TagModel.load(folder, device=on_device, precision=precision)
         # Whoever may only read a home may ask its model.
         on_event = ignored if len(texts) == 1 else session.start_log("predict", is_needed=False)
-        predictions = predict_texts(loaded, texts, top_n=top_n, min_score=min_score, on_event=on_event)
+        predictions = predict_texts(loaded, texts, top_n=top_n, min_score=min_score, on_event=on_event, why=why)
         if out is not None and out_format is not None:
             write_predictions(out.expanduser(), predictions, out_format)
             said = _n("{count:,} document: {out}", "{count:,} documents: {out}", len(texts), out=out)
@@ -108,14 +111,19 @@ def _print(
 ) -> None:
     """One JSON list with --json; else lines in the format asked for, or a table of one text's tags."""
     from get_tags_train.cli.tables import Listing
-    from get_tags_train.serving.predict import lines
+    from get_tags_train.serving.predict import lines, reason_texts
 
     if session.console.as_json:
         session.console.write_whole(lines(predictions, "json"))
     elif is_one and output_format is None:
         (prediction,) = predictions
-        rows = [[tag, number(score, ".4f")] for tag, score in prediction.tags]
-        session.console.result(None, [Listing([_("Tag"), _("Score")], rows)])
+        reasons = [list(reason_texts(reason)) for reason in prediction.reasons or []]
+        rows = [
+            [tag, number(score, ".4f"), *(reasons[place] if reasons else [])]
+            for place, (tag, score) in enumerate(prediction.tags)
+        ]
+        columns = [_("Tag"), _("Score"), *([_("Words"), _("Nearest documents")] if reasons else [])]
+        session.console.result(None, [Listing(columns, rows)])
     else:
         assert output_format != "xlsx"  # refused before
         session.console.write(lines(predictions, output_format or "lines"))

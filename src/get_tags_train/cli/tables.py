@@ -124,6 +124,7 @@ def _set_lines(figures: Mapping[str, Any], name: str) -> list[Line]:
         "precision@k": figures["precision_at_k"],
         "95 %": {k: _interval(*ends) for k, ends in intervals.get("precision_at_k", {}).items()},
         _("best possible"): figures.get("best_possible_precision_at_k"),
+        _("BERT alone"): (figures.get("bert_alone") or {}).get("precision_at_k"),
         **{_rival(c): c["rival_precision_at_k"] for c in figures.get("comparisons", [])},
         _("always the most frequent"): figures["most_frequent_precision_at_k"],
     }
@@ -184,7 +185,14 @@ def _other_figures(figures: Mapping[str, Any]) -> str:
         _("micro F1"): figures["micro_f1"],
         _("macro F1"): figures["macro_f1"],
     }
-    return "; ".join(f"{name} {number(value, '.3f')}" for name, value in values.items())
+    said = "; ".join(f"{name} {number(value, '.3f')}" for name, value in values.items())
+    if alone := figures.get("bert_alone"):
+        said += " " + _(
+            "(BERT alone: micro F1 {micro}; macro F1 {macro})",
+            micro=number(alone["micro_f1"], ".3f"),
+            macro=number(alone["macro_f1"], ".3f"),
+        )
+    return said
 
 
 def comparison_lines(evaluation: Mapping[str, Any]) -> list[Line]:

@@ -91,6 +91,8 @@ def _sets(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 "curve": _curve(scorecard),
                 "intervals": charts.whiskers(_metrics(scorecard), title=_("Metrics with 95% confidence intervals")),
                 "bands": _band_plot(scorecard),
+                "alone": _alone(scorecard),
+                "linear": _linear(scorecard),
             }
 
 
@@ -138,6 +140,23 @@ def _metrics(scorecard: Mapping[str, Any]) -> list[tuple[str, float, list[float]
     return rows + [(name, scorecard[key], intervals[key]) for name, key in single.items()]
 
 
+def _linear(scorecard: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The comparison with the linear baseline; empty where there is none."""
+    return next((entry for entry in scorecard["comparisons"] if entry["rival"] == "baseline"), {})
+
+
+def _alone(scorecard: Mapping[str, Any]) -> list[tuple[str, float, float, float | None]]:
+    """Name, and the metric of the model, of its BERT alone, and of the linear baseline where that is known."""
+    alone, linear = scorecard["bert_alone"], _linear(scorecard)
+    if not alone:
+        return []
+    own, of_alone = scorecard["precision_at_k"], alone["precision_at_k"]
+    of_linear = linear.get("rival_precision_at_k", {})
+    rows = [(f"precision@{k}", own[k], of_alone[k], of_linear.get(k)) for k in own]
+    names = {_("micro F1"): "micro_f1", _("macro F1"): "macro_f1"}
+    return rows + [(name, scorecard[key], alone[key], linear.get(f"rival_{key}")) for name, key in names.items()]
+
+
 def _band_plot(scorecard: Mapping[str, Any]) -> Markup | None:
     rows = [
         (f"{display_name(band['band'])} ({tags_of(band['tags'])})", band["recall_at_k"], band["interval"])
@@ -162,6 +181,12 @@ def _plots(facts: Mapping[str, Any]) -> dict[str, Markup]:
             drawn["selection"] = charts.curves(
                 lines, title=_("precision while training"), x_title=_("epoch"), highest=1.0
             )
+    if cost := facts.get("cut_cost"):
+        lines = [
+            charts.Line(_("what the BERT reads"), "live", cost["read"]),
+            charts.Line(_("whole texts"), "model", cost["whole"]),
+        ]
+        drawn["cut_cost"] = charts.curves(lines, title="precision@k", x_title="k", highest=1.0)
     if summary := facts["data"].get("summary"):
         figures = summary["figures"]
         drawn["lengths"] = charts.bars(figures["documents_by_tokens"], title=_("Documents by their tokens"))

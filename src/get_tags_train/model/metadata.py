@@ -160,7 +160,7 @@ class ModelMetadata(Record):
     tokens_at_once: int = 0
     files: dict[str, str] = Field(default_factory=dict)
     probes: list[Probe] = Field(default_factory=list)
-    blend: BlendRecord | None = None
+    second_reader: BlendRecord | None = None
     cut_cost: CutCost | None = None
     evaluations: list[EvaluationRecord] = Field(default_factory=list)
     resumed: bool = False

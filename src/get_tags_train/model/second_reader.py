@@ -56,6 +56,16 @@ class Reason(NamedTuple):
     words: list[WordReason]
     documents: list[DocumentReason]
 
+    def as_json(self) -> dict[str, list[dict[str, Any]]]:
+        """Plain values for JSON, numbers to four digits."""
+        return {
+            "words": [{"word": word, "adds": round(adds, 4)} for word, adds in self.words],
+            "documents": [
+                {"id": own, "title": title, "similarity": round(similarity, 4)}
+                for own, title, similarity in self.documents
+            ],
+        }
+
 
 @dataclass(frozen=True)
 class SecondReader:

@@ -101,7 +101,7 @@ class TagModel:
         if (folder / SECOND_READER).is_file():
             return SecondReader.load(folder, len(self.tags))
         metadata = read_metadata(folder)
-        if metadata and metadata.blend:
+        if metadata and metadata.second_reader:
             raise ValueError(_("it has no {name}", name=SECOND_READER))
         return None
 

@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import socket
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Annotated, Any
 
 import uvicorn
@@ -19,6 +19,8 @@ from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.i18n import _
 from get_tags_train.core.settings import ServeSettings
 from get_tags_train.core.version import __version__
+from get_tags_train.model.second_reader import Reason
+from get_tags_train.model.tagger import TagScore
 from get_tags_train.serving.batcher import QueueFull
 from get_tags_train.serving.hot_reload import LiveModel, ModelDescription
 
@@ -37,11 +39,34 @@ _SEND_UTF_8 = (
 )
 
 
+class Word(BaseModel):
+    """A word or pair of words of the text, and how much it adds to the logit of the tag."""
+
+    word: str
+    adds: float
+
+
+class Document(BaseModel):
+    """A training document that has the tag: its id, its title where it has one, and its similarity, from 0 to 1."""
+
+    id: int | str
+    title: str
+    similarity: float
+
+
+class Why(BaseModel):
+    """The words that carried the tag, most first, and the nearest training documents that have it."""
+
+    words: list[Word]
+    documents: list[Document]
+
+
 class Tag(BaseModel):
-    """A tag and its score, from 0 to 1."""
+    """A tag and its score, from 0 to 1; why it, where that was asked and the model can say."""
 
     tag: str
     score: float
+    why: "Why | None" = None
 
 
 class Tags(BaseModel):
@@ -137,16 +162,21 @@ def make_app(live: LiveModel, settings: ServeSettings) -> App:
     app.add_exception_handler(HTTPException, _refused)
     question_of_these_limits = _question(settings)
 
-    @app.post("/get_tags", dependencies=described, responses=_errors(400, 401, 413, 422, 503))
+    @app.post(
+        "/get_tags",
+        dependencies=described,
+        responses=_errors(400, 401, 413, 422, 503),
+        response_model_exclude_none=True,
+    )
     async def get_tags(question: question_of_these_limits) -> OneAnswer | ManyAnswers:  # type: ignore[valid-type]
         """The TOP_N tags with the highest scores, of a text or of each text of a list."""
-        text, top_n = question.text, question.TOP_N  # type: ignore[attr-defined]
+        text, top_n, why = question.text, question.TOP_N, question.why  # type: ignore[attr-defined]
         try:
-            answering = live.batcher.ask([text] if isinstance(text, str) else text, top_n)
+            answering = live.batcher.ask([text] if isinstance(text, str) else text, top_n, why=why)
         except QueueFull:
             raise HTTPException(503, "Too many texts are waiting.", {"Retry-After": "1"}) from None
         answer = await asyncio.wrap_future(answering)
-        results = [Tags(tags=[Tag(tag=tag, score=score) for tag, score in tags]) for tags in answer.tags]
+        results = [Tags(tags=list(_explained(*own))) for own in zip(answer.tags, answer.reasons, strict=True)]
         if isinstance(text, str):
             return OneAnswer(model=answer.model, tags=results[0].tags)
         return ManyAnswers(model=answer.model, results=results)
@@ -165,6 +195,12 @@ def make_app(live: LiveModel, settings: ServeSettings) -> App:
     return _Guard(app, settings)
 
 
+def _explained(tags: Sequence[TagScore], reasons: Sequence[Reason]) -> Iterator[Tag]:
+    """Each tag with its reason, where there are reasons."""
+    for place, (tag, score) in enumerate(tags):
+        yield Tag(tag=tag, score=score, why=Why.model_validate(reasons[place].as_json()) if reasons else None)
+
+
 def _question(settings: ServeSettings) -> type[BaseModel]:
     """What is asked, with the limits of these settings in its description."""
     text = Annotated[str, Field(max_length=settings.max_text_characters), BeforeValidator(_whole_characters)]
@@ -175,6 +211,7 @@ def _question(settings: ServeSettings) -> type[BaseModel]:
         __doc__="A text, or a list of texts, and how many tags are wanted for each.",
         text=(text | texts, Field(description="A text, or several.")),
         TOP_N=(Annotated[int, Field(ge=1, le=_MAX_TOP_N), BeforeValidator(_whole_number)], 5),
+        why=(bool, Field(False, description="Whether each tag comes with its reasons, if the model has any.")),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from threading import Condition, Thread
 from typing import NamedTuple
 
+from get_tags_train.model.second_reader import Reason
 from get_tags_train.model.tagger import TagModel, TagScore
 
 # About as many tokens as keep the processor busy; more would make the next request wait longer.
@@ -20,17 +21,21 @@ class QueueFull(Exception):
 
 
 class Answer(NamedTuple):
-    """The tags of each text of a request, and the name of the model that predicted them."""
+    """The tags of each text of a request, and the name of the model that predicted them.
+
+    reasons: those of each text's tags, in order; none where they were not asked, or the model has none.
+    """
 
     model: str
     tags: list[list[TagScore]]
+    reasons: list[list[Reason]]
 
 
 @dataclass(eq=False)
 class _Request:
     """Texts of one caller, for the model that was live when they came: a reload never mixes two in one answer.
 
-    `taken` texts are in a batch already; `tags` holds the results so far.
+    `taken` texts are in a batch already; `tags` and `reasons` hold the results so far.
     """
 
     texts: Sequence[str]
@@ -38,8 +43,10 @@ class _Request:
     name: str
     model: TagModel
     answer: "Future[Answer]" = field(default_factory=Future)
+    why: bool = False
     taken: int = 0
     tags: list[list[TagScore]] = field(default_factory=list)
+    reasons: list[list[Reason]] = field(default_factory=list)
 
     @property
     def left(self) -> int:
@@ -73,11 +80,11 @@ class DynamicBatcher:
         """Give the requests that come from now on to another model."""
         self._live = name, model
 
-    def ask(self, texts: Sequence[str], top_n: int) -> "Future[Answer]":
-        """The tags of these texts, when they are computed. Raises QueueFull."""
-        request = _Request(texts, top_n, *self._live)
+    def ask(self, texts: Sequence[str], top_n: int, *, why: bool = False) -> "Future[Answer]":
+        """The tags of these texts, and their reasons if asked, when they are computed. Raises QueueFull."""
+        request = _Request(texts, top_n, *self._live, why=why)
         if not texts:
-            request.answer.set_result(Answer(request.name, []))
+            request.answer.set_result(Answer(request.name, [], []))
             return request.answer
         with self._changed:
             waiting = sum(other.left for other in self._waiting)
@@ -103,7 +110,7 @@ class DynamicBatcher:
                 self._fail(requests, error)
             for request in requests:
                 if len(request.tags) == len(request.texts) and not request.answer.done():
-                    request.answer.set_result(Answer(request.name, request.tags))
+                    request.answer.set_result(Answer(request.name, request.tags, request.reasons))
 
     def _next_batch(self) -> list[tuple[_Request, str]]:
         """Texts of one model, one of each request in turn until the batch is full; empty once all is done and closed.
@@ -130,7 +137,10 @@ class DynamicBatcher:
         model = batch[0][0].model
         scores = iter(model.score_encoded(model.encode([text for _, text in batch if text.strip()])))
         for request, text in batch:  # a blank text has no tags
-            request.tags += model.top_tags(next(scores)[None], request.top_n) if text.strip() else [[]]
+            tags = model.top_tags(next(scores)[None], request.top_n)[0] if text.strip() else []
+            can_say = request.why and model.second_reader is not None
+            request.reasons.append(model.reasons(text, [tag for tag, _ in tags]) if can_say else [])
+            request.tags.append(tags)
 
     def _fail(self, requests: Sequence[_Request], error: Exception) -> None:
         """Answer these requests with an error, and compute nothing more of them."""

@@ -3,6 +3,7 @@
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
@@ -13,6 +14,7 @@ from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageProg
 from get_tags_train.core.excel import write_workbook
 from get_tags_train.core.files import write_chunks
 from get_tags_train.core.i18n import _
+from get_tags_train.model.second_reader import Reason
 from get_tags_train.model.tagger import TagModel, TagScore
 from get_tags_train.serving.text_files import Texts
 
@@ -23,31 +25,36 @@ _HEADER = ("id", "tag", "score")
 
 
 class TextPrediction(NamedTuple):
-    """The tags of one text, surest first; none for a blank text."""
+    """The tags of one text, surest first; none for a blank text. reasons: why each of them, where that was asked."""
 
     id: str
     tags: list[TagScore]
+    reasons: list[Reason] | None = None
 
 
 def predict_texts(
-    model: TagModel, texts: Texts, *, top_n: int, min_score: float, on_event: OnEvent
+    model: TagModel, texts: Texts, *, top_n: int, min_score: float, on_event: OnEvent, why: bool = False
 ) -> Iterator[TextPrediction]:
-    """The tags of each text, in order, in constant memory."""
+    """The tags of each text, in order, in constant memory.
+
+    Raises GetTagsError where reasons are asked of a model that has none.
+    """
     started, done, blank = perf_counter(), 0, 0
     on_event(StageStarted("predict", total=len(texts), unit="documents"))
-    waiting: deque[tuple[str, bool]] = deque()
+    waiting: deque[tuple[str, str]] = deque()  # with the text where it is needed for reasons, a letter of it else
 
     def worth_asking() -> Iterator[str]:
         for own, text in texts:
-            waiting.append((own, bool(text.strip())))
+            waiting.append((own, text if why else text.strip()[:1]))
             if text.strip():
                 yield text
 
     def in_order() -> Iterator[TextPrediction]:
         for tags in model.predict_each(worth_asking(), top_n, min_score):
-            while not waiting[0][1]:
+            while not waiting[0][1].strip():
                 yield TextPrediction(waiting.popleft()[0], [])
-            yield TextPrediction(waiting.popleft()[0], tags)
+            own, text = waiting.popleft()
+            yield TextPrediction(own, tags, model.reasons(text, [tag for tag, _score in tags]) if why else None)
         while waiting:
             yield TextPrediction(waiting.popleft()[0], [])
 
@@ -83,7 +90,8 @@ def file_format(path: Path, given: FileFormat | None = None) -> FileFormat:
 def write_predictions(path: Path, results: Iterable[TextPrediction], format: FileFormat) -> None:
     """Write the results to a file, whole or not at all, as they come."""
     if format == "xlsx":
-        write_workbook(path, _HEADER, _rows(results))
+        first, results = _peeked(results)
+        write_workbook(path, _header(first), _rows(results))
     else:
         write_chunks(path, lines(results, format), for_excel=format == "csv")
 
@@ -104,36 +112,61 @@ def lines(results: Iterable[TextPrediction], format: TextFormat) -> Iterator[str
 
 
 def _as_lines(results: Iterable[TextPrediction]) -> Iterator[str]:
-    for own, tags in results:
+    for own, tags, reasons in results:
         yield f"{own}: {', '.join(f'{tag} {score:.3f}' for tag, score in tags)}\n"
+        for (tag, _score), reason in zip(tags, reasons or [], strict=False):
+            yield f"  {tag}: {'; '.join(filter(None, reason_texts(reason)))}\n"
 
 
 def _as_csv(results: Iterable[TextPrediction]) -> Iterator[str]:
-    yield csv_text([_HEADER])
-    for own, tag, score in _rows(results):
-        yield csv_text([(own, tag, "" if score is None else f"{score:.6f}")])
+    first, results = _peeked(results)
+    yield csv_text([_header(first)])
+    for own, tag, score, *reasons in _rows(results):
+        yield csv_text([(own, tag, "" if score is None else f"{score:.6f}", *reasons)])
 
 
-def _rows(results: Iterable[TextPrediction]) -> Iterator[tuple[str, str, float | None]]:
-    """(id, tag, score) of each tag, and one row without for a text that has none."""
-    for own, tags in results:
-        yield from ((own, tag, round(score, 6)) for tag, score in tags)
+def _peeked(results: Iterable[TextPrediction]) -> tuple[TextPrediction | None, Iterator[TextPrediction]]:
+    """The first one, and all of them."""
+    remaining = iter(results)
+    first = next(remaining, None)
+    return first, remaining if first is None else chain([first], remaining)
+
+
+def _header(first: TextPrediction | None) -> tuple[str, ...]:
+    return (*_HEADER, "words", "documents") if first and first.reasons is not None else _HEADER
+
+
+def _rows(results: Iterable[TextPrediction]) -> Iterator[tuple[Any, ...]]:
+    """(id, tag, score) of each tag, and its reasons where asked; one row without for a text that has none."""
+    for own, tags, reasons in results:
+        for place, (tag, score) in enumerate(tags):
+            yield own, tag, round(score, 6), *(reason_texts(reasons[place]) if reasons else ())
         if not tags:
             yield own, "", None
 
 
+def reason_texts(reason: Reason) -> tuple[str, str]:
+    """The words that carried a tag, and the nearest documents that have it, for people to read."""
+    words = ", ".join(f"{word} +{adds:.2f}" for word, adds in reason.words)
+    documents = (f"{own} {title}".rstrip() + f" ({similarity:.2f})" for own, title, similarity in reason.documents)
+    return words, ", ".join(documents)
+
+
 def _as_jsonl(results: Iterable[TextPrediction]) -> Iterator[str]:
-    for own, tags in results:
-        yield json.dumps({"id": own, **_entry(tags)}, ensure_ascii=False) + "\n"
+    for found in results:
+        yield json.dumps({"id": found.id, **_entry(found)}, ensure_ascii=False) + "\n"
 
 
 def _as_json(results: Iterable[TextPrediction]) -> Iterator[str]:
     before = "["
-    for _number, tags in results:
-        yield before + json.dumps(_entry(tags))
+    for found in results:
+        yield before + json.dumps(_entry(found))
         before = ", "
     yield "]\n"
 
 
-def _entry(tags: Iterable[TagScore]) -> dict[str, Any]:
-    return {"tags": [found._asdict() for found in tags]}
+def _entry(found: TextPrediction) -> dict[str, Any]:
+    if found.reasons is None:
+        return {"tags": [tag._asdict() for tag in found.tags]}
+    explained = zip(found.tags, found.reasons, strict=True)
+    return {"tags": [{**tag._asdict(), "why": reason.as_json()} for tag, reason in explained]}

@@ -71,7 +71,7 @@ def write_model_folder(
         read["cut_cost"] = fitted.cut_cost
         if fitted.reader is not None:
             fitted.reader.save(folder)
-            read["blend"] = fitted.record
+            read["second_reader"] = fitted.record
     write_metadata(folder, _metadata(run, trained).model_copy(update=read))
 
 
