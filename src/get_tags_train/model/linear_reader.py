@@ -68,7 +68,8 @@ def strongest(matrix: csr_matrix, count: int) -> csr_matrix:
     is_kept = np.ones(matrix.nnz, bool)
     for row in np.flatnonzero(sizes > count):
         own = slice(matrix.indptr[row], matrix.indptr[row + 1])
-        dropped = np.argpartition(np.abs(matrix.data[own]), sizes[row] - count)[: sizes[row] - count]
+        weakest = sizes[row] - count
+        dropped = np.argpartition(np.abs(matrix.data[own]), weakest - 1)[:weakest]
         is_kept[own.start + dropped] = False
     indptr = np.concatenate([[0], np.cumsum(np.minimum(sizes, count))])
     return csr_matrix((matrix.data[is_kept], matrix.indices[is_kept], indptr), shape=matrix.shape)

@@ -92,6 +92,7 @@ class BlendRecord(Record):
     nearest: float
     bert_alone: list[float]
     blended: list[float]
+    linear_seconds: float = 0.0
 
 
 class CutCost(Record):

@@ -4,7 +4,7 @@ It lies beside the plain Hugging Face model in one file, which plain transformer
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -128,7 +128,7 @@ class SecondReader:
             "linear.scale": linear.calibration.scale,
             "linear.shift": linear.calibration.shift,
             "linear.thresholds": linear.thresholds,
-            "linear.documents_passes_seconds": np.array([linear.documents, linear.passes, linear.seconds]),
+            "linear.documents_passes": np.array([linear.documents, linear.passes]),
             "blend": np.array(self.blend),
             "bert.scale": self.bert_calibration.scale,
             "bert.shift": self.bert_calibration.shift,
@@ -165,16 +165,16 @@ class SecondReader:
         lengths = dict.fromkeys(_OF_TAGS, tags) | {"idf": features, "blend": len(Blend._fields)}
         for name, length in lengths.items():
             _require(tensors[name].shape == (length,) and bool(np.isfinite(tensors[name]).all()), name)
-        trained = tensors["linear.documents_passes_seconds"].tolist()
+        documents_seen, passes = tensors["linear.documents_passes"].tolist()
         linear = LinearReader(
             tfidf=TfIdf(tensors["hashes"], tensors["idf"]),
             weights=_matrix(tensors, "linear.weights", (features, tags)),
             biases=tensors["linear.biases"],
             calibration=Calibration(tensors["linear.scale"], tensors["linear.shift"]),
             thresholds=tensors["linear.thresholds"],
-            documents=int(trained[0]),
-            passes=int(trained[1]),
-            seconds=float(trained[2]),
+            documents=documents_seen,
+            passes=passes,
+            seconds=0.0,  # not in the file, which is the same where the model is
         )
         return cls(
             linear=linear,
@@ -190,7 +190,9 @@ def linear_reader_of(folder: Path) -> LinearReader | None:
     """The linear reader in a model folder of ours; None where there is none."""
     if not (folder / FILE).is_file():
         return None
-    return SecondReader.load(folder, len(own_metadata(folder).tags)).linear
+    metadata = own_metadata(folder)
+    seconds = metadata.second_reader.linear_seconds if metadata.second_reader else 0.0
+    return replace(SecondReader.load(folder, len(metadata.tags)).linear, seconds=seconds)
 
 
 def _stored(name: str, matrix: csr_matrix) -> Tensors:

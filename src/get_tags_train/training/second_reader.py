@@ -146,6 +146,7 @@ def blend(
         nearest=round(found.nearest, 4),
         bert_alone=precision_at_k(labels, bert, top_k),
         blended=precision_at_k(labels, unseen, top_k),
+        linear_seconds=readers.linear.seconds,
     )
     logits = found.logits(answers)
     own = fit_calibration(logits, labels)
