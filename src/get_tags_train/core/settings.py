@@ -142,7 +142,8 @@ class EvaluationSettings(_Section):
         "for testing (0: none).",
     )
     baseline: bool = Field(
-        description="Whether a linear baseline is trained beside the BERT, in a tenth of its time, for comparison."
+        description="Whether the model is compared with a linear baseline: its own linear reader, or one that is "
+        "trained for it."
     )
 
 
