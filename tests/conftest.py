@@ -55,6 +55,25 @@ def small_home(tmp_path_factory: pytest.TempPathFactory, demo_home: Path) -> Pat
 
 
 @pytest.fixture(scope="session")
+def blended_model(small_home: Path, tmp_path_factory: pytest.TempPathFactory, demo_home: Path) -> Path:
+    """A model with a second reader, of the documents of small_home, every third for validation; only read it."""
+    import numpy as np
+    from databases import settings_for, silent
+
+    from get_tags_train.data.prepared import PreparedData
+    from get_tags_train.text.tokenizer import load_tokenizer
+    from get_tags_train.training.train import train
+
+    data = PreparedData(small_home / "_cache" / "_data" / "tags_v1")
+    base_model = str(demo_home / "demo_bert")
+    training = {"base_model": base_model, "epochs": 1, "context_length": 24, "blend": True}
+    settings = settings_for(tmp_path_factory.mktemp("blended"), training=training)
+    validation = np.arange(data.manifest.documents_kept) % 3 == 0
+    options = {"tokenizer": load_tokenizer(base_model), "device": "cpu", "on_event": silent, "validation": validation}
+    return train(settings, data, np.zeros_like(validation), **options)
+
+
+@pytest.fixture(scope="session")
 def small_model(small_home: Path) -> Path:
     """The model of small_home; only read it."""
     (folder,) = (small_home / "_models").iterdir()

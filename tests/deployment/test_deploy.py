@@ -29,7 +29,8 @@ from get_tags_train.deployment import deploy as stage
 from get_tags_train.deployment.api_switch import ApiSwitch
 from get_tags_train.deployment.deploy import deploy, rollback
 from get_tags_train.deployment.history import read_history
-from get_tags_train.model.metadata import METADATA_FILE
+from get_tags_train.model.metadata import METADATA_FILE, Probe, ScoredTag
+from get_tags_train.model.second_reader import FILE as SECOND_READER
 from get_tags_train.model.tagger import TagModel, TagScore
 
 
@@ -672,6 +673,20 @@ def test_an_api_that_answers_as_the_model_confirms_the_change(live: Path, models
     with http_api(live) as url:
         put_with(ApiSwitch(check_url=url), models[0], live)
     assert_live(live, models[0])
+
+
+def test_an_api_of_plain_transformers_is_expected_to_answer_as_the_bert_alone() -> None:
+    blended = [ScoredTag(tag=tag, score=score) for tag, score in (("a", 0.9), ("b", 0.1))]
+    probe = Probe(text="legea", tags=blended, bert_alone=list(reversed(blended)))
+    assert list(probe.scores) == ["a", "b"]
+    assert list(probe.plain_scores) == ["b", "a"]
+    assert list(Probe(text="legea", tags=blended).plain_scores) == ["a", "b"]
+
+
+def test_a_model_with_a_second_reader_goes_live_whole(blended_model: Path, live: Path) -> None:
+    version = put(blended_model, live)
+    for folder in (version, live / "get_tags"):
+        assert (folder / SECOND_READER).read_bytes() == (blended_model / SECOND_READER).read_bytes()
 
 
 def test_a_change_that_the_api_does_not_follow_is_undone(live: Path, models: list[Path], tmp_path: Path) -> None:

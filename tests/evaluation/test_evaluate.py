@@ -21,6 +21,7 @@ from get_tags_train.evaluation import evaluate as stage
 from get_tags_train.evaluation.evaluate import Evaluation, References, evaluate, find_live
 from get_tags_train.evaluation.report import record
 from get_tags_train.model.metadata import METADATA_FILE
+from get_tags_train.model.second_reader import FILE as SECOND_READER
 from get_tags_train.splits.eval_set import EvalSet
 from get_tags_train.splits.test_samples import Samples, add_origins
 from get_tags_train.text.clean import text_hash
@@ -315,3 +316,37 @@ def test_a_model_is_not_compared_with_itself(tmp_path: Path, small_model: Path) 
     assert find_live(small_model, live_dir) is None
     (live_dir / "versions" / "now" / "get_tags.json").write_text('{"files": {}}', encoding="utf-8")
     assert find_live(small_model, live_dir) == live_dir / "versions" / "now"
+
+
+def test_the_bert_alone_is_scored_beside_the_blend(blended_model: Path, demo_home: Path, tmp_path: Path) -> None:
+    found = evaluate(blended_model, real_set(demo_home), top_k=2, device="cpu", on_event=silent)
+    assert found.bert_alone is not None
+    alone = without_second_reader(blended_model, tmp_path / "alone")
+    plain = evaluate(alone, real_set(demo_home), top_k=2, device="cpu", on_event=silent)
+    assert plain.bert_alone is None
+    assert found.bert_alone["precision_at_k"] == plain.precision_at_k
+    assert found.bert_alone["micro_f1"] == plain.micro_f1
+    assert found.precision_at_k != plain.precision_at_k
+
+
+@pytest.mark.parametrize("read_by", ["get-tags", "transformers"])
+def test_what_the_api_answers_is_compared_with_the_live_model(
+    blended_model: Path, small_model: Path, demo_home: Path, read_by: Any
+) -> None:
+    references = References(live=small_model, read_by=read_by)
+    test_set = real_set(demo_home)
+    found = evaluate(blended_model, test_set, top_k=1, device="cpu", on_event=silent, references=references)
+    (comparison,) = found.comparisons
+    assert comparison.difference_at_k is not None and found.bert_alone is not None
+    own = found.precision_at_k if read_by == "get-tags" else found.bert_alone["precision_at_k"]
+    assert comparison.difference_at_k["1"] == pytest.approx(own["1"] - comparison.rival_precision_at_k["1"], abs=1e-5)
+
+
+def without_second_reader(folder: Path, target: Path) -> Path:
+    """The plain folder, as a program with transformers knows it; its get_tags.json as before there was a reader."""
+    shutil.copytree(folder, target)
+    (target / SECOND_READER).unlink()
+    facts = read_json(target / METADATA_FILE)
+    del facts["second_reader"], facts["files"][SECOND_READER]
+    (target / METADATA_FILE).write_text(json.dumps(facts), encoding="utf-8")
+    return target

@@ -14,7 +14,12 @@ from get_tags_train.model.nearest_documents import DocumentName, NearestDocument
 from get_tags_train.model.second_reader import FILE, SecondReader
 from get_tags_train.text.tfidf import TfIdf, count_words
 
-TEXTS = ["legea penală pedepsește furtul", "codul fiscal fixează impozitul", "legea penală iartă", "ceva cu totul altfel"]
+TEXTS = [
+    "legea penală pedepsește furtul",
+    "codul fiscal fixează impozitul",
+    "legea penală iartă",
+    "ceva cu totul altfel",
+]
 TAGS = np.array([[1, 0], [0, 1], [1, 0], [0, 0]], np.float32)
 
 
@@ -108,7 +113,7 @@ def test_a_damaged_file_is_refused_by_name(reader: SecondReader, tmp_path: Path,
     reader.save(tmp_path)
     path = tmp_path / FILE
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match="second_reader.safetensors"):
+    with pytest.raises(ValueError, match=FILE):
         SecondReader.load(tmp_path, 2)
 
 

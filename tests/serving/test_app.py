@@ -260,3 +260,19 @@ def test_the_command_answers_until_ctrl_c(live: Path) -> None:
     _, said = running.communicate(timeout=60)
     assert running.returncode == 130
     assert "Traceback" not in said
+
+
+def test_with_why_each_tag_has_its_reasons(blended_model: Path, tmp_path: Path) -> None:
+    deploy(blended_model, tmp_path / "_live", keep_versions=2, on_event=silent)
+    with follow(tmp_path / "_live") as following:
+        asked = TestClient(make_app(following, limits()))
+        plain, explained = (asked.post("/get_tags", json={"text": TEXT, "why": why}).json() for why in (False, True))
+    assert [tag["tag"] for tag in plain["tags"]] == [tag["tag"] for tag in explained["tags"]]
+    assert all(set(tag) == {"tag", "score"} for tag in plain["tags"])
+    assert all(set(tag["why"]) == {"words", "documents"} for tag in explained["tags"])
+    assert any(tag["why"]["words"] or tag["why"]["documents"] for tag in explained["tags"])
+
+
+def test_a_model_without_reasons_answers_without_them(api: TestClient) -> None:
+    answer = api.post("/get_tags", json={"text": TEXT, "why": True}).json()
+    assert all(set(tag) == {"tag", "score"} for tag in answer["tags"])

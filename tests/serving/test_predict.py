@@ -6,13 +6,14 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from databases import silent
 from openpyxl import load_workbook
 
-from get_tags_train.core.errors import InputError
+from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import Event, Notice, StageProgress
 from get_tags_train.model import tagger as model_module
 from get_tags_train.model.tagger import TagModel, TagScore, batches_by_length
@@ -20,6 +21,13 @@ from get_tags_train.serving.predict import TextPrediction, file_format, lines, p
 from get_tags_train.serving.text_files import Texts
 
 NAMED = [TextPrediction("a", [TagScore("drept; civil", 0.9), TagScore('"șomaj"', 0.25)]), TextPrediction("b", [])]
+
+TEXT = "Angajatorul a desfăcut contractul de muncă fără preaviz."
+WHY: dict[str, Any] = {"top_n": 2, "min_score": 0.0, "on_event": silent, "why": True}
+
+
+def csv_rows(text: str) -> list[list[str]]:
+    return list(csv.reader(text.lstrip("\ufeff").splitlines()))
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +171,26 @@ def test_a_context_that_is_no_multiple_of_eight_is_not_passed(tmp_path: Path, sm
     )
     model.predict(["contract de achiziție publică " * 20])
     assert widths == [11]
+
+
+def test_reasons_stand_beside_each_tag(blended_model: Path) -> None:
+    found = list(predict_texts(TagModel.load(blended_model), Texts(TEXT), **WHY))
+    (header, first, *_), (answer,) = csv_rows("".join(lines(found, "csv"))), json.loads("".join(lines(found, "json")))
+    assert header == ["id", "tag", "score", "words", "documents"]
+    assert len(first) == 5
+    for tag in answer["tags"]:
+        assert set(tag["why"]) == {"words", "documents"}
+        assert all(set(document) == {"id", "title", "similarity"} for document in tag["why"]["documents"])
+
+
+def test_a_blank_text_has_no_reasons(blended_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text(f'{{"text": " "}}\n{{"text": "{TEXT}"}}\n', encoding="utf-8")
+    found = list(predict_texts(TagModel.load(blended_model), Texts.of_file(path), **WHY))
+    assert (found[0].tags, found[0].reasons) == ([], None)
+    assert found[1].reasons is not None and len(found[1].reasons) == 2
+
+
+def test_a_model_without_a_second_reader_has_no_reasons(small_model: Path) -> None:
+    with pytest.raises(GetTagsError, match="no second reader"):
+        list(predict_texts(TagModel.load(small_model), Texts(TEXT), **WHY))

@@ -95,7 +95,8 @@ def test_its_margins_are_those_of_tfidf_and_linear_svc(
     svm = LinearSVC(random_state=1).fit(vectorizer.fit_transform(texts), [tag in row for row in labels])
     others = ["Legea fondului funciar", *texts[:5]]
     expected = svm.decision_function(vectorizer.transform(others))
-    assert margins(found, others)[:, few.tags.index(tag)] == pytest.approx(expected, abs=0.06)  # whose bias costs something
+    # A little apart: LinearSVC's bias costs something.
+    assert margins(found, others)[:, few.tags.index(tag)] == pytest.approx(expected, abs=0.06)
 
 
 def test_with_held_out_documents_its_scores_are_probabilities(data: PreparedData, training_set: TrainingSet) -> None:

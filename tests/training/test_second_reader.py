@@ -51,9 +51,8 @@ def texts(prepared: PreparedData) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def folder(prepared: PreparedData, tmp_path_factory: pytest.TempPathFactory, demo_home: Path) -> Path:
-    """A model with a second reader; only look at it."""
-    return trained(prepared, tmp_path_factory.mktemp("blended"), demo_home, blend=True)
+def folder(blended_model: Path) -> Path:
+    return blended_model
 
 
 def test_it_lies_beside_the_bert_and_is_no_larger(folder: Path) -> None:
