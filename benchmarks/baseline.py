@@ -129,6 +129,8 @@ def synthetic(documents: int, tags: int, seed: int) -> None:
         if drawn > most:
             break
     features = vstack(parts, format="csr")
+    documents_of = np.bincount(features.indices, minlength=features.shape[1])
+    features = features[:, np.sort(np.argsort(-documents_of)[: linear_reader._MOST_FEATURES])]
     print(f"{features.shape[0]:,} documents, {features.nnz:,} counts; memory {_peak_gib():.1f} GiB", flush=True)
     blocks = linear_reader._blocks(features.shape[1], tags)
     labels = generator.random((features.shape[0], blocks[0].stop)) < 5 / documents

@@ -33,10 +33,12 @@ Bools = NDArray[np.bool_]
 # Numbers that stay in memory, eight bytes each (a value and its column), whatever the number of documents or tags.
 _MOST_COUNTS = 1 << 26
 _MOST_WEIGHTS = 1 << 25
-# Features x tags that are computed at the same time, four bytes each, in each thread.
-_BLOCK_WEIGHTS = 1 << 24
+_MOST_FEATURES = 1 << 20
+# Features x tags that are computed at the same time, four bytes each, in each thread: many tags, as each number of the
+# documents is fetched for all of them at once.
+_BLOCK_WEIGHTS = 1 << 26
 _MOST_BLOCK_TAGS = 64
-_MOST_THREADS = 8
+_MOST_THREADS = 4
 # C is chosen by what ranks best on validation documents, or on this share of the others where there are none.
 _C_TRIED = (0.3, 1.0, 3.0, 10.0)
 _C_TAGS = 64
@@ -100,7 +102,7 @@ def text_batches(data: PreparedData, training_set: TrainingSet, rows: NDArray[np
 
 
 def _read_training(batches: TextBatches, tags: int) -> tuple[TfIdf, Examples]:
-    """Features and labels; where the counts are too many, hashes on few documents are left out as they come."""
+    """Features and labels; where there are too many counts or features, hashes on few documents are left out."""
     counts, labels, least = list[csr_matrix](), list[NDArray[np.int64]](), 1
     documents_of = np.zeros(HASHES, np.int32)
     for texts, numbers in batches:
@@ -110,6 +112,8 @@ def _read_training(batches: TextBatches, tags: int) -> tuple[TfIdf, Examples]:
         while sum(part.nnz for part in counts) > _MOST_COUNTS:  # a word may lose its first documents, no more
             least += 1
             counts = [_without(part, documents_of < least) for part in counts]
+    while np.count_nonzero(documents_of >= least) > _MOST_FEATURES:
+        least += 1
     hashes = np.flatnonzero(documents_of >= least)
     matrix = vstack([part[:, hashes] for part in counts], format="csr")
     tfidf = TfIdf.of(matrix, hashes)
