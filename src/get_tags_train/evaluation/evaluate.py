@@ -14,6 +14,7 @@ from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageStar
 from get_tags_train.core.home import live_model
 from get_tags_train.core.i18n import _, _n, display_name
 from get_tags_train.evaluation.compare import Comparison, Reference, compare
+from get_tags_train.evaluation.flips import TagFlips, flips
 from get_tags_train.evaluation.linear_baseline import LinearBaseline
 from get_tags_train.evaluation.predictions import Predictions
 from get_tags_train.evaluation.scorecard import Scorecard, by_k_text, compute_scorecard
@@ -41,11 +42,13 @@ class SetEvaluation(Scorecard):
 
     most_frequent_precision_at_k is that of always predicting the most frequent tags of the training data; None for a
     model without those counts. trained_on counts examples that the model was trained on, None where it does not say.
+    `flips` are true tags that the live model found and this one misses, and the reverse; empty without a live model.
     """
 
     most_frequent_precision_at_k: dict[str, float] | None
     trained_on: int | None
     comparisons: list[Comparison]
+    flips: list[TagFlips]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,10 +167,11 @@ def _on_set(
 ) -> SetEvaluation:
     predictions, seen = candidate.predictions(examples), candidate.seen(examples)
     scorecard = compute_scorecard(predictions, k, candidate.documents_of)
-    references = []
+    references, flipped = [], list[TagFlips]()
     if live is not None:
-        title = _("the live model {name}", name=live.folder.name)
-        references.append(Reference("live", live.folder.name, title, live.predictions(examples), live.seen(examples)))
+        title, before = _("the live model {name}", name=live.folder.name), live.predictions(examples)
+        references.append(Reference("live", live.folder.name, title, before, live.seen(examples)))
+        flipped = flips(predictions, before, k)
     if baseline is not None:  # its labels are the model's own, and it was trained on the same documents
         linear = Predictions.of(examples, candidate.tags, baseline.scores(examples.texts))
         references.append(Reference("baseline", "linear", _title(baseline), linear, seen))
@@ -176,6 +180,7 @@ def _on_set(
         most_frequent_precision_at_k=_always_the_most_frequent(predictions, candidate.documents_of, k),
         trained_on=None if seen is None else int(seen.sum()),
         comparisons=[compare(predictions, seen, reference, k) for reference in references],
+        flips=flipped,
     )
 
 
