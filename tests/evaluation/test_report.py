@@ -19,6 +19,7 @@ from get_tags_train.data.prepared import PreparedData
 from get_tags_train.evaluation import charts, report
 from get_tags_train.evaluation.evaluate import Evaluation, References, evaluate
 from get_tags_train.model.metadata import METADATA_FILE
+from get_tags_train.model.tagger import TagModel
 from get_tags_train.model.training_record import write_training_record
 from get_tags_train.splits.eval_set import HELD_OUT, RARE, EvalSet
 
@@ -197,12 +198,24 @@ def with_another_live(model: Path, live: Path) -> Path:
 
 
 def test_the_page_says_what_changes_for_each_tag_with_examples(model: Path, tmp_path: Path) -> None:
-    found = scored(model, live=with_another_live(model, tmp_path / "live"))
-    assert found.flips
+    live = with_another_live(model, tmp_path / "live")
+    texts = [f"Contractul numărul {n}" for n in range(30)]
+    known = [[tags[0].tag] for tags in TagModel.load(model).predict(texts, top_n=1)]
+    test_set = EvalSet.of_documents(HELD_OUT, texts, known)
+    found = evaluate(model, test_set, top_k=1, device="cpu", on_event=silent, references=References(live=live))
     report.record(model, found, silent)
     page = (model / "report.html").read_text(encoding="utf-8")
     assert "What changes for each tag against the live model" in page
-    assert page.count('<div class="example">') >= sum(len(row.examples) for row in found.flips)
+    assert page.count("</span> found now</p>") == sum(len(row.examples) for row in found.flips) > 0
+
+
+def test_settings_are_explained_and_yes_is_a_word(model: Path) -> None:
+    report.write_pages(model)
+    page = (model / "report.html").read_text(encoding="utf-8")
+    assert "<tr><th>deterministic<td>no<td" in page
+    assert "The peak learning rate of the pretrained layers." in page
+    assert "True" not in page
+    assert "False" not in page
 
 
 def test_a_single_example_gets_no_section(model: Path) -> None:

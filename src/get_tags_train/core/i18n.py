@@ -190,6 +190,16 @@ def tags_of(count: int) -> str:
     return _n("{count:,} tag", "{count:,} tags", count)
 
 
+def ignored_ids(*, repeated: int, nulls: int, missing: int = 0) -> str:
+    """How many ids led to no document of their own, and why; nothing is said of what there is none of."""
+    counted = [
+        (missing, _("{count:,} not in the database", count=missing)),
+        (repeated, _("{count:,} repeated", count=repeated)),
+        (nulls, _("{count:,} NULL", count=nulls)),
+    ]
+    return ", ".join(said for count, said in counted if count) or _("none")
+
+
 def interval_text(low: float, high: float) -> str:
     """An interval."""
     return _("{low:.3f} to {high:.3f}", low=low, high=high)

@@ -14,6 +14,7 @@ from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.files import write_text
 from get_tags_train.core.i18n import N_, _, display_name, documents, interval_text, number, tags_of
 from get_tags_train.core.pages import page_template
+from get_tags_train.core.settings import TrainingSettings
 from get_tags_train.evaluation import charts
 from get_tags_train.evaluation.evaluate import Evaluation
 from get_tags_train.model.evaluation_record import FURTHER_SETS, EvaluationRecord
@@ -88,12 +89,25 @@ def _pages(metadata: ModelMetadata, models_dir: Path) -> tuple[str, str]:
         evaluation=evaluation,
         sets=list(_sets(evaluation)),
         single=[display_name(name) for name, scorecard in _named_sets(evaluation) if scorecard["examples"] == 1],
+        settings=list(_settings(facts["settings"])),
+        on_set={SAMPLES: _("On the test samples"), HELD_OUT: _("On the held-out documents")},
         documents_of={entry.tag: entry.documents for entry in metadata.tags},
         plots=_plots(facts),
         history=_history(facts),
         over_time=_over_time(metadata, models_dir),
     )
     return report, _card(facts, evaluation, here.with_name("model_card.md.jinja").read_text(encoding="utf-8"))
+
+
+def _settings(used: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """The training's settings with their values as people write them, and what each means where it still exists."""
+    for key, value in used.items():
+        if isinstance(value, bool):
+            value = _("yes") if value else _("no")
+        elif isinstance(value, float):
+            value = number(value, "g")
+        field = TrainingSettings.model_fields.get(key)
+        yield key, str(value), _(field.description) if field and field.description else ""
 
 
 def _sets(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
