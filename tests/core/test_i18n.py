@@ -104,7 +104,9 @@ def test_the_log_stays_english(romanian: None, tmp_path: Path) -> None:
     shown: list[Event] = []
     logs.log_events(shown.append)(Notice(_("No database is set.")))
     assert "No database is set." in path.read_text(encoding="utf-8")
-    assert [event.message for event in shown if isinstance(event, Notice)] == ["Nu este setată nicio bază de date."]
+    assert [event.message for event in shown if isinstance(event, Notice)] == [
+        "Nu este configurată nicio bază de date."
+    ]
 
 
 def test_a_command_is_written_for_its_reader_and_plainly_in_the_log() -> None:
@@ -122,7 +124,7 @@ def test_a_thread_speaks_the_language_that_was_chosen(romanian: None) -> None:
     thread = Thread(target=lambda: said.append(_("No database is set.")))
     thread.start()
     thread.join()
-    assert said == ["Nu este setată nicio bază de date."]
+    assert said == ["Nu este configurată nicio bază de date."]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +189,7 @@ def test_help_and_usage_errors_speak_romanian(tmp_path: Path, monkeypatch: pytes
         assert "Arată acest mesaj" in shown
         done = CliRunner().invoke(app, ["train", "--epochs", "many", "--home", str(tmp_path)])
         assert done.exit_code == 2
-        assert "--epochs: ar trebui să fie un număr întreg." in done.output
+        assert "--epochs: trebuie să fie un număr întreg." in done.output
     finally:
         monkeypatch.delenv("GET_TAGS_DISPLAY_LANGUAGE")
         CliRunner().invoke(app, ["--help"])  # what typer prints around it is shared by the whole process

@@ -149,7 +149,7 @@ def test_null_and_repeated_ids_are_told(home: Home) -> None:
     result = home.extract([*DOCUMENTS, (None, None, "x"), (1, None, "again")])
     manifest = PreparedData(Path(result.path)).manifest
     assert (manifest.null_ids, manifest.repeated_ids) == (1, 1)
-    assert "1 repeated ids and 1 NULL ids were passed over" in home.notices()
+    assert "Ignored ids: 1 repeated, 1 NULL." in home.notices()
 
 
 # --- equal data, equal checksum ---

@@ -113,7 +113,7 @@ def test_three_documents_are_shown_shortened(settings: Settings, tmp_path: Path)
     fill(f"sqlite:///{tmp_path / 'own.db'}", rows, [(i, f"{'eticheta ' * 9}{n}") for i in (1, 2, 3) for n in range(9)])
     found = checks(changed(settings, "database", url="sqlite:///own.db"))["database"]
     assert found.status == "ok"
-    assert "1 repeated ids and 1 NULL ids were passed over" in found.message
+    assert "Ignored ids: 1 repeated, 1 NULL." in found.message
     assert found.message.count(": document ") == 3
     assert len(found.message) < 800
 

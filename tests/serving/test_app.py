@@ -81,20 +81,24 @@ def test_a_list_gets_a_list(api: TestClient) -> None:
     assert [tag["tag"] for tag in answer["results"][0]["tags"]] == [tag["tag"] for tag in alone]
 
 
+def test_top_n_may_be_written_small(api: TestClient) -> None:
+    assert len(api.post("/get_tags", json={"text": TEXT, "top_n": 2}).json()["tags"]) == 2
+
+
 @pytest.mark.parametrize(
     ("question", "status", "said"),
     [
-        ({"text": TEXT, "TOP_N": 0}, 422, "TOP_N: Input should be greater than or equal to 1"),
-        ({"text": TEXT, "TOP_N": 1_001}, 422, "TOP_N: Input should be less than or equal to 1000"),
-        ({"text": TEXT, "TOP_N": "5"}, 422, "TOP_N: Input should be a valid integer"),
-        ({"text": "x" * 201}, 422, "at most 200 characters"),
-        ({"text": ["x"] * 4}, 422, "text: List should have at most 3 items"),
-        ({"text": []}, 422, "text: List should have at least 1 item"),
-        ({"text": ["x", 5]}, 422, "text.1: Input should be a valid string"),
-        ({"text": 5}, 422, "text: Input should be a valid string"),
-        ({"text": TEXT, "top_n": 3}, 422, "top_n: Extra inputs are not permitted"),
-        ({"TOP_N": 3}, 422, "text: Field required"),
-        ([TEXT], 422, "valid dictionary"),
+        ({"text": TEXT, "TOP_N": 0}, 422, "TOP_N: it should be at least 1."),
+        ({"text": TEXT, "TOP_N": 1_001}, 422, "TOP_N: it should be at most 1000."),
+        ({"text": TEXT, "TOP_N": "5"}, 422, "TOP_N: it should be a whole number."),
+        ({"text": "x" * 201}, 422, "text: it should have at most 200 characters."),
+        ({"text": ["x"] * 4}, 422, "text: it should hold at most 3."),
+        ({"text": []}, 422, "text: it should hold at least 1."),
+        ({"text": ["x", 5]}, 422, "text.1: it should be a text in quotes."),
+        ({"text": 5}, 422, "text: it should be a text in quotes."),
+        ({"text": TEXT, "top": 3}, 422, "top: there is no such field."),
+        ({"TOP_N": 3}, 422, "text: it is missing."),
+        ([TEXT], 422, "it should be a JSON object."),
         ({"text": "x" * 6_000}, 413, "larger than 5,000 bytes"),
     ],
 )
@@ -105,6 +109,14 @@ def test_what_is_beyond_the_limits_is_refused_in_words(
     assert answer.status_code == status
     assert said in answer.json()["error"]["message"]
     assert answer.json()["error"]["hint"]
+
+
+def test_errors_speak_the_language_that_is_asked_for(api: TestClient) -> None:
+    said = [
+        api.post("/get_tags", json={"TOP_N": 3}, headers={"Accept-Language": accepted}).json()["error"]["message"]
+        for accepted in ("ro-RO,ro;q=0.9,en;q=0.8", "de,en;q=0.5,ro;q=0.1", "de", "")
+    ]
+    assert said == ["text: lipsește.", "text: it is missing.", "text: it is missing.", "text: it is missing."]
 
 
 def test_what_is_no_json_is_refused(api: TestClient) -> None:
@@ -138,7 +150,7 @@ def test_a_body_of_unannounced_size_is_refused_when_it_grows_too_large(api: Test
 
 
 def test_other_addresses_and_methods_are_refused_in_the_same_form(api: TestClient) -> None:
-    assert api.get("/").json() == {"error": {"message": "Not Found", "hint": "See /docs."}}
+    assert api.get("/tags").json() == {"error": {"message": "There is no such address.", "hint": "See /docs."}}
     assert api.get("/get_tags").status_code == 405
 
 
@@ -158,7 +170,7 @@ def test_only_who_knows_the_token_may_ask(live: Path) -> None:
             assert answer.headers["WWW-Authenticate"] == "Bearer"
         right = {"Authorization": "Bearer parolă".encode()}
         assert client.post("/get_tags", json={"text": TEXT}, headers=right).status_code == 200  # type: ignore[arg-type]
-        assert client.get("/model").status_code == 401
+        assert [client.get(address).status_code for address in ("/model", "/metrics")] == [401, 401]
         assert client.get("/health").status_code == 200
 
 

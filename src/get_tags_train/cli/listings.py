@@ -5,7 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from get_tags_train.cli.tables import Line, Listing, data_entries, evaluation_lines, facts, first_of
-from get_tags_train.core.i18n import Command, _, _n, display_name, documents, format_bytes, interval_text, number
+from get_tags_train.core.i18n import (
+    Command,
+    _,
+    _n,
+    display_name,
+    documents,
+    format_bytes,
+    ignored_ids,
+    interval_text,
+    number,
+)
 
 _BAR_WIDTH = 40
 
@@ -46,11 +56,8 @@ def data_lines(data: Mapping[str, Any]) -> list[Line]:
         _("Source"): _("ids of a file, in {database}", database=source["database"])
         if source["kind"] == "ids"
         else source["database"],
-        _("Ids passed over"): _(
-            "{missing:,} not in the database, {repeated:,} repeated, {nulls:,} NULL",
-            missing=data["missing_ids"],
-            repeated=data["repeated_ids"],
-            nulls=data["null_ids"],
+        _("Ignored ids"): ignored_ids(
+            missing=data["missing_ids"], repeated=data["repeated_ids"], nulls=data["null_ids"]
         ),
         _("Tags spelt in several ways"): first_of(spelt),
         _("Same text, other tags"): _n(
@@ -150,14 +157,13 @@ def verified_lines(found: Iterable[Mapping[str, Any]]) -> list[Line]:
 
 def samples_lines(shown: Mapping[str, Any]) -> list[Line]:
     """`get-tags samples`."""
+    origins = [
+        (shown["written_by_people"], _("{count:,} of your own", count=shown["written_by_people"])),
+        (shown["random"], _("{count:,} added at random", count=shown["random"])),
+        (shown["rare"], _("{count:,} added for rare tags", count=shown["rare"])),
+    ]
     entries: dict[str, object] = {
-        _("Examples"): _(
-            "{examples:,}: {own:,} of your own, {random:,} added at random, {rare:,} added for rare tags",
-            examples=shown["examples"],
-            own=shown["written_by_people"],
-            random=shown["random"],
-            rare=shown["rare"],
-        ),
+        _("Examples"): f"{number(shown['examples'])}: {', '.join(said for count, said in origins if count)}",
         _("Tags"): number(shown["tags"]),
     }
     if shown["data"]:

@@ -148,17 +148,28 @@ def current_language() -> str:
 
 def _(message: str, /, **values: Any) -> str:
     """A message in the reader's language, its {placeholders} filled in."""
-    return _filled(_reader.known().catalogue.gettext(message), message, values)
+    return _filled(_reader.known(), _reader.catalogue.gettext(message), message, values)
+
+
+def translator(language: str) -> Callable[..., str]:
+    """`_` in this language, ro or en, whatever the process speaks: for readers far away, each with their own."""
+    reader = _Reader()
+    reader.speak(language)
+
+    def translate(message: str, /, **values: Any) -> str:
+        return _filled(reader, reader.catalogue.gettext(message), message, values)
+
+    return translate
 
 
 def _n(singular: str, plural: str, count: int, /, **values: Any) -> str:
     """A message about `count` things, which is one of its placeholders; Romanian has three forms: 1, 2 to 19, 20 on."""
     translated = _reader.known().catalogue.ngettext(singular, plural, count)
-    return _filled(translated, singular if count == 1 else plural, {"count": count, **values})
+    return _filled(_reader, translated, singular if count == 1 else plural, {"count": count, **values})
 
 
-def _filled(translated: str, message: str, values: Mapping[str, Any]) -> str:
-    formatter = _Formatter(current_language(), _reader.write_command)
+def _filled(reader: _Reader, translated: str, message: str, values: Mapping[str, Any]) -> str:
+    formatter = _Formatter(reader.language, reader.write_command)
     filled = _Message(formatter.vformat(translated, (), values) if values else translated)
     filled.english = _Formatter("en", str).vformat(message, (), values) if values else message
     return filled
@@ -177,6 +188,16 @@ def documents(count: int) -> str:
 def tags_of(count: int) -> str:
     """So many tags."""
     return _n("{count:,} tag", "{count:,} tags", count)
+
+
+def ignored_ids(*, repeated: int, nulls: int, missing: int = 0) -> str:
+    """How many ids led to no document of their own, and why; nothing is said of what there is none of."""
+    counted = [
+        (missing, _("{count:,} not in the database", count=missing)),
+        (repeated, _("{count:,} repeated", count=repeated)),
+        (nulls, _("{count:,} NULL", count=nulls)),
+    ]
+    return ", ".join(said for count, said in counted if count) or _("none")
 
 
 def interval_text(low: float, high: float) -> str:
@@ -245,21 +266,29 @@ _VALIDATION_MESSAGES = {
     "greater_than": N_("it should be more than {limit}"),
     "less_than": N_("it should be less than {limit}"),
     "string_too_short": N_("it should not be empty"),
+    "string_too_long": N_("it should have at most {limit} characters"),
+    "too_long": N_("it should hold at most {limit}"),
+    "too_short": N_("it should hold at least {limit}"),
+    "missing": N_("it is missing"),
+    "extra_forbidden": N_("there is no such field"),
+    "json_invalid": N_("it is no JSON"),
+    "model_attributes_type": N_("it should be a JSON object"),
     "literal_error": N_("it should be one of {limit}"),
 }
 
 
-def validation_message(problem: Mapping[str, Any]) -> str:
+def validation_message(problem: Mapping[str, Any], translate: Callable[..., str] = _) -> str:
     """Why pydantic refuses a value, in our words; in its own where we have none.
 
     problem: one of ValidationError.errors().
     """
     if message := _VALIDATION_MESSAGES.get(problem["type"]):
-        limit = next(iter(problem.get("ctx", {}).values()), "")
+        told = list(problem.get("ctx", {}).values())
+        limit = next((each for each in told if isinstance(each, int | float)), told[0] if told else "")
         if isinstance(limit, str):
             limit = limit.replace(" or ", ", ")
         elif isinstance(limit, float) and limit.is_integer():
             limit = int(limit)
-        return _(message, limit=limit)
+        return translate(message, limit=limit)
     said = str(problem["msg"])
     return said[:1].lower() + said[1:]

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from get_tags_train.core.errors import GetTagsError
@@ -13,6 +14,9 @@ from get_tags_train.core.i18n import _, english
 from get_tags_train.core.version import __version__
 
 logger = logging.getLogger("get_tags_train")
+
+# `serve` logs each request, for months: the oldest lines make room for new ones.
+_LARGEST_BYTES, _OLDER_FILES = 10_000_000, 4
 
 
 class _Redacting(logging.Formatter):
@@ -35,7 +39,7 @@ def start_log(home: Path, command: str, secrets: Sequence[str] = ()) -> Path:
     path = logs_dir(home) / f"{datetime.now():%Y%m%d-%H%M%S-%f}-{command}.log"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path, encoding="utf-8")
+        handler = RotatingFileHandler(path, maxBytes=_LARGEST_BYTES, backupCount=_OLDER_FILES, encoding="utf-8")
     except OSError as error:
         raise GetTagsError(
             _("The home folder {home} cannot be written: {reason}.", home=home, reason=error.strerror),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from get_tags_train.core.errors import InterruptedByUser
 from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.home import data_dir, next_data_name
-from get_tags_train.core.i18n import _, _n
+from get_tags_train.core.i18n import _, _n, ignored_ids
 from get_tags_train.core.settings import Settings
 from get_tags_train.core.system import keep_awake
 
@@ -178,12 +178,21 @@ def _left_out(data: "PreparedData") -> list[_Loss]:
             "warning",
         ),
         (
-            unread + manifest.unreadable_tags,
-            _(
-                "{unread:,} documents cannot be read, and the tags of {untagged:,} are no list of tags; they are "
-                "listed in {listed}.",
-                unread=unread,
-                untagged=manifest.unreadable_tags,
+            unread,
+            _n(
+                "{count:,} document cannot be read; it is listed in {listed}.",
+                "{count:,} documents cannot be read; they are listed in {listed}.",
+                unread,
+                listed=folder / "unreadable.csv",
+            ),
+            "warning",
+        ),
+        (
+            manifest.unreadable_tags,
+            _n(
+                "The tags of {count:,} document are no list of tags; it is listed in {listed}.",
+                "The tags of {count:,} documents are no list of tags; they are listed in {listed}.",
+                manifest.unreadable_tags,
                 listed=folder / "unreadable.csv",
             ),
             "warning",
@@ -202,11 +211,7 @@ def _left_out(data: "PreparedData") -> list[_Loss]:
         ),
         (
             manifest.repeated_ids + manifest.null_ids,
-            _(
-                "{repeated:,} repeated ids and {nulls:,} NULL ids were passed over.",
-                repeated=manifest.repeated_ids,
-                nulls=manifest.null_ids,
-            ),
+            _("Ignored ids: {ids}.", ids=ignored_ids(repeated=manifest.repeated_ids, nulls=manifest.null_ids)),
             "info",
         ),
     ]

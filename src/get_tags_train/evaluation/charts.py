@@ -16,6 +16,7 @@ _LINE_OF_TEXT = 17
 _ROW = 30
 _NAMES = 190  # room for the names of rows, on the left
 _NUMBERS = 150  # and for their numbers, on the right
+_QUARTERS = (0, 0.25, 0.5, 0.75, 1)
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,7 @@ def curves(lines: Sequence[Line], *, title: str, x_title: str, highest: float | 
         drawn = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
         if line.intervals:
             parts += [
-                Markup('<line class="whisker {}" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>').format(
-                    line.style, x(place), x(place), y(low), y(high)
-                )
+                _line(f"whisker {line.style}", x(place), x(place), y(low), y(high))
                 for place, (low, high) in enumerate(line.intervals, start=1)
             ]
         parts.append(Markup('<polyline class="line {}" points="{}"/>').format(line.style, drawn))
@@ -72,20 +71,51 @@ def whiskers(rows: Sequence[tuple[str, float, Sequence[float]]], *, title: str) 
         return _NAMES + (right - _NAMES) * value
 
     parts = []
-    for tick in (0, 0.25, 0.5, 0.75, 1):
-        line = '<line class="grid" x1="{0:.1f}" x2="{0:.1f}" y1="4" y2="{1}"/>'
-        parts += [Markup(line).format(x(tick), height - 22), _text(x(tick), height - 6, number(tick, "g"), "middle")]
+    for tick in _QUARTERS:
+        parts += [
+            _line("grid", x(tick), x(tick), 4, height - 22),
+            _text(x(tick), height - 6, number(tick, "g"), "middle"),
+        ]
     for row, (name, value, (low, high)) in enumerate(rows):
         middle = 4 + _ROW * (row + 0.5)
         parts += [
             _text(_NAMES - 12, middle + 4, name, "end", "name"),
-            Markup('<line class="whisker model" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>').format(
-                x(low), x(high), middle, middle
-            ),
+            _line("whisker model", x(low), x(high), middle, middle),
             Markup('<circle class="model" cx="{:.1f}" cy="{:.1f}" r="4.5"/>').format(x(value), middle),
             _text(right + 12, middle + 4, f"{number(value, '.3f')}  ({interval_text(low, high)})", "start"),
         ]
     return _svg(parts, height, title)
+
+
+def reliability(points: Sequence[tuple[float, float, Sequence[float]]], *, titles: tuple[str, str, str]) -> Markup:
+    """(mean score, share true, its [low, high]) on a square from 0 to 1, beside the line where both are the same.
+
+    titles: of the plot, its horizontal and its vertical axis.
+    """
+    side, left, height = 300.0, 64.0, 300.0 + _TOP + _BOTTOM
+    title, x_title, y_title = titles
+
+    def x(value: float) -> float:
+        return left + side * value
+
+    def y(value: float) -> float:
+        return _TOP + side * (1 - value)
+
+    parts = [_line("grid", x(0), x(1), y(tick), y(tick)) for tick in _QUARTERS]
+    parts += [_text(x(0) - 8, y(tick) + 4, number(tick, "g"), "end") for tick in _QUARTERS]
+    parts += [_text(x(tick), y(0) + 18, number(tick, "g"), "middle") for tick in _QUARTERS]
+    parts.append(_line("line best", x(0), x(1), y(0), y(1)))
+    parts += [_line("whisker model", x(score), x(score), y(low), y(high)) for score, _, (low, high) in points]
+    drawn = " ".join(f"{x(score):.1f},{y(share):.1f}" for score, share, _ in points)
+    parts.append(Markup('<polyline class="line model" points="{}"/>').format(drawn))
+    parts += [
+        Markup('<circle class="model" cx="{:.1f}" cy="{:.1f}" r="4"/>').format(x(score), y(share))
+        for score, share, _ in points
+    ]
+    parts.append(_text(x(0.5), height - 6, x_title, "middle", "axis"))
+    turned = '<text class="axis" transform="translate({:.1f} {:.1f}) rotate(-90)" text-anchor="middle">{}</text>'
+    parts.append(Markup(turned).format(left - 46, y(0.5), y_title))
+    return _svg(parts, height, title, width=round(left + side) + 16)
 
 
 def bars(counts: Mapping[str, int], *, title: str) -> Markup:
@@ -110,15 +140,25 @@ def _grid(top: float, y: Callable[[float], float], right: float) -> Markup:
     lines = Markup("")
     for part in range(5):
         value = top * part / 4
-        line = '<line class="grid" x1="{}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>'
-        lines += Markup(line).format(_LEFT, right, y(value), y(value))
+        lines += _line("grid", _LEFT, right, y(value), y(value))
         lines += _text(_LEFT - 8, y(value) + 4, number(value, ".3g"), "end")
     return lines
 
 
-def _svg(parts: Sequence[Markup], height: float, title: str) -> Markup:
-    opening = '<svg role="img" viewBox="0 0 {} {:.0f}" aria-label="{}"><title>{}</title>'
-    return Markup(opening).format(_WIDTH, height, title, title) + Markup("").join(parts) + Markup("</svg>")
+def _svg(parts: Sequence[Markup], height: float, title: str, *, width: int = _WIDTH) -> Markup:
+    """The drawing, as wide as there is room; a window too narrow to read it in scrolls it."""
+    widest = 46 * width / _WIDTH
+    opening = (
+        '<div class="plot"><svg role="img" viewBox="0 0 {} {:.0f}" style="max-width: {:.1f}rem; min-width: {:.1f}rem" '
+        'aria-label="{}"><title>{}</title>'
+    )
+    opened = Markup(opening).format(width, height, widest, widest * 0.65, title, title)
+    return opened + Markup("").join(parts) + Markup("</svg></div>")
+
+
+def _line(style: str, x1: float, x2: float, y1: float, y2: float) -> Markup:
+    drawn = '<line class="{}" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>'
+    return Markup(drawn).format(style, x1, x2, y1, y2)
 
 
 def _text(x: float, y: float, text: str, anchor: str, style: str = "tick") -> Markup:

@@ -14,6 +14,7 @@ from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageStar
 from get_tags_train.core.home import live_model
 from get_tags_train.core.i18n import _, _n, display_name
 from get_tags_train.evaluation.compare import Comparison, Reference, compare
+from get_tags_train.evaluation.flips import TagFlips, flips
 from get_tags_train.evaluation.predictions import Predictions
 from get_tags_train.evaluation.scorecard import Scorecard, by_k_text, compute_scorecard
 from get_tags_train.evaluation.tag_changes import TagChanges, tag_changes
@@ -53,13 +54,15 @@ class SetEvaluation(Scorecard):
     most_frequent_precision_at_k is that of always predicting the most frequent tags of the training data; None for a
     model without those counts. bert_alone has the same metrics of the BERT alone, as plain transformers reads the
     folder; None where the model has no second reader. trained_on counts examples that the model was trained on, None
-    where it does not say.
+    where it does not say. `flips` are true tags that the live model found and this one misses, and the reverse; empty
+    without a live model.
     """
 
     most_frequent_precision_at_k: dict[str, float] | None
     bert_alone: dict[str, Any] | None
     trained_on: int | None
     comparisons: list[Comparison]
+    flips: list[TagFlips]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,12 +197,13 @@ def _on_set(
     answers, seen, read_by = candidate.predictions(examples), candidate.seen(examples), references.read_by
     scorecard = compute_scorecard(answers.product, k, candidate.documents_of)
     alone = None if answers.bert_alone is None else compute_scorecard(answers.bert_alone, k, None)
-    comparisons = []
+    comparisons, flipped = [], list[TagFlips]()
     if live is not None:
         title = _("the live model {name}", name=live.folder.name)
-        other = live.predictions(examples).read_by(read_by)
-        reference = Reference("live", live.folder.name, title, other, live.seen(examples))
+        before = live.predictions(examples).read_by(read_by)
+        reference = Reference("live", live.folder.name, title, before, live.seen(examples))
         comparisons.append(compare(answers.read_by(read_by), seen, reference, k))
+        flipped = flips(answers.read_by(read_by), before, k)
     if (baseline := references.baseline) is not None:  # its labels are the model's own, and so are its documents
         thresholds = dict(zip(candidate.tags, baseline.thresholds, strict=True))
         linear = Predictions.of(examples, candidate.tags, baseline.scores(examples.texts), thresholds)
@@ -212,6 +216,7 @@ def _on_set(
         bert_alone=None if alone is None else {name: getattr(alone, name) for name in _BERT_ALONE},
         trained_on=None if seen is None else int(seen.sum()),
         comparisons=comparisons,
+        flips=flipped,
     )
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
-from jinja2 import Environment
 from markupsafe import Markup
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.files import write_text
-from get_tags_train.core.i18n import N_, _, current_language, display_name, documents, interval_text, number, tags_of
+from get_tags_train.core.i18n import N_, _, display_name, documents, interval_text, number, tags_of
+from get_tags_train.core.pages import page_template
+from get_tags_train.core.settings import TrainingSettings
 from get_tags_train.evaluation import charts
 from get_tags_train.evaluation.evaluate import Evaluation
 from get_tags_train.model.evaluation_record import FURTHER_SETS, EvaluationRecord
@@ -22,6 +23,7 @@ from get_tags_train.splits.eval_set import HELD_OUT, NEWEST, RARE, SAMPLES
 
 # The best of so many models on one test set looks better than it is.
 MANY_EVALUATED = 10
+_MODELS_SHOWN = 20
 _HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
 _REFERENCES = {"live": N_("live model"), "baseline": N_("linear baseline")}
 
@@ -47,43 +49,71 @@ def record(folder: Path, evaluation: Evaluation, on_event: OnEvent) -> None:
 
 def _count_evaluated(models_dir: Path, samples_sha256: str) -> int:
     """How many of the models there were evaluated on this test set."""
-    count = 0
+    return sum(
+        any(each.samples_sha256 == samples_sha256 for each in metadata.evaluations) for metadata in _models(models_dir)
+    )
+
+
+def _models(models_dir: Path) -> Iterator[ModelMetadata]:
+    """What the models there say of themselves, as far as it can be read."""
     for path in models_dir.glob(f"*/{METADATA_FILE}"):
         try:
             metadata = read_metadata(path.parent)
         except GetTagsError:
             continue
-        count += metadata is not None and any(e.samples_sha256 == samples_sha256 for e in metadata.evaluations)
-    return count
+        if metadata is not None:
+            yield metadata
 
 
 def write_pages(folder: Path) -> None:
     """Write what people read of a model that get-tags made: README.md, its model card, and report.html."""
-    report, card = _pages(read_metadata(folder) or ModelMetadata())
+    report, card = _pages(read_metadata(folder) or ModelMetadata(), folder.parent)
     write_text(folder / "report.html", report)
     write_text(folder / "README.md", card)
 
 
-def _pages(metadata: ModelMetadata) -> tuple[str, str]:
+def _pages(metadata: ModelMetadata, models_dir: Path) -> tuple[str, str]:
     facts = metadata.model_dump()  # with defaults for what an earlier version did not write
     evaluation: dict[str, Any] = facts["evaluations"][-1] if facts["evaluations"] else {}
     here = Path(__file__)
-    pages = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    pages.globals.update(
-        _=_, number=number, display_name=display_name, interval_text=interval_text, language=current_language()
+    page = page_template(
+        here.with_name("report.html.jinja"),
+        number=number,
+        display_name=display_name,
+        interval_text=interval_text,
+        documents=documents,
+        tags_of=tags_of,
     )
-    pages.globals.update(documents=documents, tags_of=tags_of)
-    page = pages.from_string(here.with_name("report.html.jinja").read_text(encoding="utf-8"))
-    sets = list(_sets(evaluation))
-    card = here.with_name("model_card.md.jinja").read_text(encoding="utf-8")
-    report = page.render(facts=facts, evaluation=evaluation, sets=sets, plots=_plots(facts), history=_history(facts))
-    return report, _card(facts, evaluation, card)
+    report = page.render(
+        facts=facts,
+        evaluation=evaluation,
+        sets=list(_sets(evaluation)),
+        single=[display_name(name) for name, scorecard in _named_sets(evaluation) if scorecard["examples"] == 1],
+        settings=list(_settings(facts["settings"])),
+        on_set={SAMPLES: _("On the test samples"), HELD_OUT: _("On the held-out documents")},
+        documents_of={entry.tag: entry.documents for entry in metadata.tags},
+        plots=_plots(facts),
+        history=_history(facts),
+        over_time=_over_time(metadata, models_dir),
+    )
+    return report, _card(facts, evaluation, here.with_name("model_card.md.jinja").read_text(encoding="utf-8"))
+
+
+def _settings(used: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """The training's settings with their values as people write them, and what each means where it still exists."""
+    for key, value in used.items():
+        if isinstance(value, bool):
+            value = _("yes") if value else _("no")
+        elif isinstance(value, float):
+            value = number(value, "g")
+        field = TrainingSettings.model_fields.get(key)
+        yield key, str(value), _(field.description) if field and field.description else ""
 
 
 def _sets(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Each set of an evaluation, with its name and its plots."""
+    """Each set of an evaluation, with its name and its plots; a single example says nothing."""
     for name, scorecard in _named_sets(evaluation):
-        if scorecard.get("intervals"):
+        if scorecard["intervals"] and scorecard["examples"] > 1:
             yield {
                 "name": name,
                 "leads": name in (SAMPLES, HELD_OUT),
@@ -93,6 +123,7 @@ def _sets(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 "bands": _band_plot(scorecard),
                 "alone": _alone(scorecard),
                 "linear": _linear(scorecard),
+                "reliability": _reliability_plot(scorecard),
             }
 
 
@@ -164,6 +195,27 @@ def _band_plot(scorecard: Mapping[str, Any]) -> Markup | None:
         if band["interval"]
     ]
     return charts.whiskers(rows, title=_("Share of true tags found, by how frequent the tag is")) if rows else None
+
+
+def _reliability_plot(scorecard: Mapping[str, Any]) -> Markup | None:
+    points = [(one["mean_score"], one["share_true"], one["interval"]) for one in scorecard["reliability"]]
+    titles = (_("Scores as probabilities"), _("mean score"), _("share of true tags"))
+    return charts.reliability(points, titles=titles) if points else None
+
+
+def _over_time(metadata: ModelMetadata, models_dir: Path) -> Markup | None:
+    """precision@k of this model and the others beside it on its newest test set, oldest first."""
+    newest = metadata.evaluation
+    if newest is None or newest.samples_sha256 is None:
+        return None
+    k = str(newest.top_k)
+    rows = []
+    for model in sorted(_models(models_dir), key=lambda model: model.created):
+        on_same = [each for each in model.evaluations if each.samples_sha256 == newest.samples_sha256]
+        intervals = on_same[-1].intervals.get("precision_at_k") if on_same else None
+        if isinstance(intervals, dict) and k in intervals:
+            rows.append((model.name, on_same[-1].precision_at_k[k], intervals[k]))
+    return charts.whiskers(rows[-_MODELS_SHOWN:], title=f"precision@{k}") if len(rows) > 1 else None
 
 
 def _plots(facts: Mapping[str, Any]) -> dict[str, Markup]:

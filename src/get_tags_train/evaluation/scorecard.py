@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from get_tags_train.evaluation.confusions import Confusion, most_confused
 from get_tags_train.evaluation.predictions import Predictions
 from get_tags_train.metrics.intervals import Interval, Ratio, mean_of, mean_of_f1_interval, share_interval
 from get_tags_train.metrics.ranking import best_precision, f1, ndcg, precision, r_precision, recall
+from get_tags_train.metrics.reliability import reliability
 
 # By documents of the training data that have the tag: from this number on.
 BANDS = {"frequent": 100, "middle": 10, "rare": 0}
@@ -25,7 +27,7 @@ class Scorecard:
     as predicted from its threshold on, 0.5 where the model has none; macro F1 is over the tags that are true somewhere
     in the set. `bands` are tags by how many training documents have them, None where that is not known. never_named
     are true tags that are never among the first k. unknown_tags counts examples by true tag that the model does not
-    know: such tags count as missed everywhere.
+    know: such tags count as missed everywhere. `reliability` has the points of a reliability diagram.
     """
 
     examples: int
@@ -43,6 +45,8 @@ class Scorecard:
     tags: list[dict[str, Any]]
     never_named: list[str]
     worst_examples: list[dict[str, Any]]
+    reliability: list[dict[str, Any]]
+    confusions: list[Confusion]
     examples_without_tags: int
     unknown_tags: dict[str, int]
     samples: str
@@ -80,6 +84,8 @@ def compute_scorecard(predictions: Predictions, k: int, documents_of: Mapping[st
         tags=tags,
         never_named=sorted(supported - {entry["tag"] for entry in tags if entry["named"]}),
         worst_examples=_worst(predictions, k, by_k["r_precision_at_k"][:, -1]),
+        reliability=_reliability(predictions),
+        confusions=most_confused(predictions),
         examples_without_tags=predictions.examples.without_tags,
         unknown_tags=predictions.unknown,
         samples=predictions.examples.source,
@@ -169,6 +175,21 @@ def _bands(predictions: Predictions, k: int, documents_of: Mapping[str, int]) ->
     ]
 
 
+def _reliability(predictions: Predictions) -> list[dict[str, Any]]:
+    bins = reliability(predictions.y_true, predictions.y_score, predictions.examples.groups)
+    return [
+        {
+            "low": one.low,
+            "high": one.high,
+            "count": one.scores,
+            "mean_score": round(one.mean_score, 6),
+            "share_true": round(one.share_true, 6),
+            "interval": _rounded(one.interval),
+        }
+        for one in bins
+    ]
+
+
 def _worst(predictions: Predictions, k: int, r_precision_at_k: NDArray[np.float64]) -> list[dict[str, Any]]:
     """The examples with the least of what there was to find, among equals those whose true tags score lowest."""
     of_true = np.where(predictions.y_true, predictions.y_score, 0).sum(axis=1) / predictions.true_counts
@@ -176,7 +197,7 @@ def _worst(predictions: Predictions, k: int, r_precision_at_k: NDArray[np.float6
     first = predictions.first(k)
     return [
         {
-            "text": _shortened(predictions.examples.texts[row]),
+            "text": shortened(predictions.examples.texts[row]),
             "true": predictions.examples.labels[row],
             "predicted": [[predictions.tags[n], round(float(predictions.y_score[row, n]), 4)] for n in first[row]],
         }
@@ -185,6 +206,7 @@ def _worst(predictions: Predictions, k: int, r_precision_at_k: NDArray[np.float6
     ]
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """The beginning of a text, on one line."""
     text = " ".join(text.split())
     return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS].rpartition(" ")[0] + " …"

@@ -12,7 +12,7 @@ import torch
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.files import write_text
 from get_tags_train.core.home import live_model
-from get_tags_train.core.i18n import N_, Command, _, _n, documents, number
+from get_tags_train.core.i18n import N_, Command, _, _n, documents, ignored_ids, number
 from get_tags_train.core.settings import Settings, TrainingSettings
 from get_tags_train.data.database import describe_url, open_engine
 from get_tags_train.data.database_errors import as_user_errors
@@ -159,12 +159,8 @@ def _database(settings: Settings) -> Check:
         duration=_duration(seconds),
     )
     if listed.repeated or listed.nulls:
-        passed_over = _(
-            "{repeated:,} repeated ids and {nulls:,} NULL ids were passed over.",
-            repeated=listed.repeated,
-            nulls=listed.nulls,
-        )
-        message = f"{message} {passed_over}"
+        ignored = _("Ignored ids: {ids}.", ids=ignored_ids(repeated=listed.repeated, nulls=listed.nulls))
+        message = f"{message} {ignored}"
     message = "\n".join([message, _("For example:"), *shown])
     if slow and seconds >= _SLOW_SECONDS:
         hint = _(

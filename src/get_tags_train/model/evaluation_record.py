@@ -10,7 +10,7 @@ FURTHER_SETS = ("held_out", "newest", "rare")
 """Sets beside the test samples, by their names in an evaluation."""
 
 # Of earlier evaluations these are not kept: the newest has them, and they are long.
-_LONG = {"tags", "worst_examples", "never_named"}
+_LONG = {"tags", "worst_examples", "never_named", "confusions", "flips"}
 _BY_K = ("precision_at_k", "recall_at_k", "r_precision_at_k", "ndcg_at_k")
 _SINGLE = ("mean_average_precision", "micro_f1", "macro_f1")
 
@@ -95,6 +95,46 @@ class BertAloneRecord(Record):
     intervals: dict[str, Interval | dict[str, Interval]]
 
 
+class ReliabilityRecord(Record):
+    """Scores from `low` to `high`: how many, their mean, and the share of them whose tag is true."""
+
+    low: float
+    high: float
+    count: int
+    mean_score: float
+    share_true: float
+    interval: Interval
+
+
+class ConfusionRecord(Record):
+    """On so many examples one tag is missed where another is wrongly predicted."""
+
+    true: str
+    predicted: str
+    examples: int
+
+
+class FlippedExampleRecord(Record):
+    """A text on which a tag is found now and was not by the live model, or the reverse."""
+
+    text: str
+    is_gained: bool
+    predicted: list[Annotated[tuple[str, float], Field(strict=False)]]
+    live_predicted: list[Annotated[tuple[str, float], Field(strict=False)]]
+
+
+class TagFlipsRecord(Record):
+    """A true tag that the live model found on so many examples, and this one on so many."""
+
+    tag: str
+    support: int
+    live_found: int
+    found: int
+    gained: int
+    lost: int
+    examples: list[FlippedExampleRecord] = []
+
+
 class SetRecord(Record):
     """Metrics on one set of examples; those by k have k as text. Without `intervals` only precision@k is known."""
 
@@ -115,6 +155,9 @@ class SetRecord(Record):
     tags: list[TagMetricsRecord] = []
     never_named: list[str] = []
     worst_examples: list[WorstExampleRecord] = []
+    reliability: list[ReliabilityRecord] = []
+    confusions: list[ConfusionRecord] = []
+    flips: list[TagFlipsRecord] = []
     examples_without_tags: int = 0
     unknown_tags: dict[str, int] = {}
     trained_on: int | None = None

@@ -3,15 +3,16 @@
 import asyncio
 import hmac
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import uvicorn
 from fastapi import FastAPI, Request, Security
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.security import HTTPBearer
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from starlette.exceptions import HTTPException
 
 from get_tags_train.core.errors import GetTagsError
@@ -23,20 +24,15 @@ from get_tags_train.model.second_reader import Reason
 from get_tags_train.model.tagger import TagScore
 from get_tags_train.serving.batcher import QueueFull
 from get_tags_train.serving.hot_reload import LiveModel, ModelDescription
+from get_tags_train.serving.languages import TRANSLATORS, preferred_language
+from get_tags_train.serving.monitoring import App, Monitor, Receive, RequestMetrics, Scope, Send
+from get_tags_train.serving.pages import Pages
+from get_tags_train.serving.refusals import described, refusal, refuse, refuse_broken, refuse_invalid
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-_NEEDS_TOKEN = {"/get_tags", "/model"}
+_NEEDS_TOKEN = {"/get_tags", "/model", "/metrics"}
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _SHUTDOWN_SECONDS = 30
 _MAX_TOP_N = 1_000
-_SEND_UTF_8 = (
-    "Encode the body as UTF-8; in PowerShell: -ContentType 'application/json; charset=utf-8' "
-    "-Body ([Text.Encoding]::UTF8.GetBytes($json))."
-)
 
 
 class Word(BaseModel):
@@ -96,19 +92,6 @@ class Health(BaseModel):
     problem: str | None
 
 
-class ErrorText(BaseModel):
-    """What is wrong, and what to do."""
-
-    message: str
-    hint: str
-
-
-class ErrorAnswer(BaseModel):
-    """Every answer that is no success."""
-
-    error: ErrorText
-
-
 def serve(live: LiveModel, settings: ServeSettings, on_ready: Callable[[str], None], on_event: OnEvent) -> None:
     """Answer requests until the process is told to end. Raises GetTagsError where the address is not to be had.
 
@@ -148,33 +131,48 @@ def serve(live: LiveModel, settings: ServeSettings, on_ready: Callable[[str], No
 
 
 def make_app(live: LiveModel, settings: ServeSettings) -> App:
-    """The API over the model that `live` keeps loaded."""
-
+    """The API over the model that `live` keeps loaded, and its pages."""
     app = FastAPI(
         title="get-tags",
         version=__version__,
         description="Tags for texts.",
         max_body_size=settings.max_request_bytes,
+        docs_url=None,  # FastAPI's pages load their scripts from the internet
+        redoc_url=None,
     )
+    app.add_exception_handler(RequestValidationError, refuse_invalid)
+    app.add_exception_handler(HTTPException, refuse)
+    app.add_exception_handler(Exception, refuse_broken)
+    metrics = RequestMetrics(live)
+    _add_api(app, live, settings)
+    _add_pages(app, Pages(settings, _MAX_TOP_N), metrics)
+    return Monitor(_Guard(app, settings), metrics)
+
+
+def _add_api(app: FastAPI, live: LiveModel, settings: ServeSettings) -> None:
+    """What programs ask."""
     # The guard in front checks the token; this only says so in the description.
-    described = [Security(HTTPBearer(auto_error=False))] if settings.token else []
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _refused)
+    guarded = [Security(HTTPBearer(auto_error=False))] if settings.token else []
     question_of_these_limits = _question(settings)
 
     @app.post(
         "/get_tags",
-        dependencies=described,
-        responses=_errors(400, 401, 413, 422, 503),
+        dependencies=guarded,
+        responses=described(400, 401, 413, 422, 503),
         response_model_exclude_none=True,
     )
-    async def get_tags(question: question_of_these_limits) -> OneAnswer | ManyAnswers:  # type: ignore[valid-type]
+    async def get_tags(
+        request: Request,
+        question: question_of_these_limits,  # type: ignore[valid-type]
+    ) -> OneAnswer | ManyAnswers:
         """The TOP_N tags with the highest scores, of a text or of each text of a list."""
         text, top_n, why = question.text, question.TOP_N, question.why  # type: ignore[attr-defined]
+        texts = [text] if isinstance(text, str) else text
+        request.state.texts = len(texts)
         try:
-            answering = live.batcher.ask([text] if isinstance(text, str) else text, top_n, why=why)
+            answering = live.batcher.ask(texts, top_n, why=why)
         except QueueFull:
-            raise HTTPException(503, "Too many texts are waiting.", {"Retry-After": "1"}) from None
+            raise HTTPException(503, headers={"Retry-After": "1"}) from None
         answer = await asyncio.wrap_future(answering)
         results = [Tags(tags=list(_explained(*own))) for own in zip(answer.tags, answer.reasons, strict=True)]
         if isinstance(text, str):
@@ -187,12 +185,26 @@ def make_app(live: LiveModel, settings: ServeSettings) -> App:
         problem = live.problem
         return Health(status="old_model" if problem else "ok", model=live.batcher.live[0], problem=problem)
 
-    @app.get("/model", dependencies=described, responses=_errors(401))
+    @app.get("/model", dependencies=guarded, responses=described(401))
     async def model() -> ModelDescription:
         """Which model answers, since when, and how good it is."""
         return live.describe()
 
-    return _Guard(app, settings)
+
+def _add_pages(app: FastAPI, pages: Pages, metrics: RequestMetrics) -> None:
+    """What people and monitoring look at."""
+
+    @app.get("/", include_in_schema=False)
+    async def try_it(request: Request) -> HTMLResponse:
+        return pages.answer("try.html.jinja", request)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> HTMLResponse:
+        return pages.answer("docs.html.jinja", request)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def read_metrics() -> Response:
+        return Response(metrics.as_text(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _explained(tags: Sequence[TagScore], reasons: Sequence[Reason]) -> Iterator[Tag]:
@@ -210,7 +222,10 @@ def _question(settings: ServeSettings) -> type[BaseModel]:
         __config__=ConfigDict(extra="forbid", strict=True),
         __doc__="A text, or a list of texts, and how many tags are wanted for each.",
         text=(text | texts, Field(description="A text, or several.")),
-        TOP_N=(Annotated[int, Field(ge=1, le=_MAX_TOP_N), BeforeValidator(_whole_number)], 5),
+        TOP_N=(
+            Annotated[int, Field(ge=1, le=_MAX_TOP_N), BeforeValidator(_whole_number)],
+            Field(5, validation_alias=AliasChoices("TOP_N", "top_n"), description="How many tags; also as top_n."),
+        ),
         why=(bool, Field(False, description="Whether each tag comes with its reasons, if the model has any.")),
     )
 
@@ -223,38 +238,6 @@ def _whole_number(value: Any) -> Any:
 def _whole_characters(value: Any) -> Any:
     """JSON may hold half an emoji ("\\ud83d"); cleaning removes it elsewhere, so a request is not refused for it."""
     return value.encode(errors="ignore").decode() if isinstance(value, str) else value
-
-
-def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    described: dict[int | str, dict[str, Any]] = {status: {"model": ErrorAnswer} for status in statuses}
-    if 413 in described:  # so says the framework of a body that grows too large on the way
-        described[413]["content"] = {"text/plain": {"schema": {"type": "string"}}}
-    return described
-
-
-def _error(status: int, message: str, hint: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"error": {"message": message, "hint": hint}}, status, headers)
-
-
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
-    """What is wrong with a question, in words; nothing of the text itself."""
-    assert isinstance(error, RequestValidationError)
-    found = error.errors()
-    # A text and a list are two forms of one question: what is said is of the form that was sent.
-    other_form: dict[type, str] = {str: "list_type", list: "string_type"}
-    first = next((one for one in found if one["type"] != other_form.get(type(one["input"]))), found[0])
-    field, *inside = [part for part in first["loc"] if part != "body"] or [""]
-    where = ".".join([str(field), *(str(part) for part in inside if isinstance(part, int))])
-    return _error(422, f"{where or 'The request'}: {first['msg']}.", 'Send {"text": "...", "TOP_N": 5}; see /docs.')
-
-
-async def _refused(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    if isinstance(error.__cause__, UnicodeDecodeError):
-        message = f"The request is not UTF-8: byte {error.__cause__.start + 1} belongs to another encoding."
-        return _error(400, message, _SEND_UTF_8)
-    hint = "Come back later." if error.status_code == 503 else "See /docs."
-    return _error(error.status_code, str(error.detail), hint, error.headers)
 
 
 class _Guard:
@@ -270,13 +253,14 @@ class _Guard:
             await self._app(scope, receive, send)
 
     def _refusal(self, path: str, headers: Mapping[bytes, bytes]) -> JSONResponse | None:
+        _ = TRANSLATORS[preferred_language(headers.get(b"accept-language", b"").decode("latin-1"))]
         if self._token and path in _NEEDS_TOKEN:
             scheme, _space, given = headers.get(b"authorization", b"").partition(b" ")
             if scheme.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self._token):
-                hint = "Send the header 'Authorization: Bearer TOKEN'."
-                return _error(401, "The token is missing or wrong.", hint, {"WWW-Authenticate": "Bearer"})
+                hint = _("Send the header 'Authorization: Bearer TOKEN'.")
+                return refusal(401, _("The token is missing or wrong."), hint, {"WWW-Authenticate": "Bearer"})
         announced = headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced) > self._max_bytes:
-            message = f"The request is larger than {self._max_bytes:,} bytes."
-            return _error(413, message, "Send fewer or shorter texts.", {"Connection": "close"})
+            message = _("The request is larger than {limit:,} bytes.", limit=self._max_bytes)
+            return refusal(413, message, _("Send fewer or shorter texts."), {"Connection": "close"})
         return None

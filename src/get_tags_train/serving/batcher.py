@@ -76,6 +76,12 @@ class DynamicBatcher:
         """The name and the model that the next request gets."""
         return self._live
 
+    @property
+    def waiting_texts(self) -> int:
+        """How many texts are in no batch yet."""
+        with self._changed:
+            return self._count_waiting()
+
     def switch(self, name: str, model: TagModel) -> None:
         """Give the requests that come from now on to another model."""
         self._live = name, model
@@ -87,7 +93,7 @@ class DynamicBatcher:
             request.answer.set_result(Answer(request.name, [], []))
             return request.answer
         with self._changed:
-            waiting = sum(other.left for other in self._waiting)
+            waiting = self._count_waiting()
             if waiting and waiting + len(texts) > self._max_waiting_texts:
                 raise QueueFull
             self._waiting.append(request)
@@ -100,6 +106,9 @@ class DynamicBatcher:
             self._is_closed = True
             self._changed.notify()
         self._thread.join()
+
+    def _count_waiting(self) -> int:
+        return sum(request.left for request in self._waiting)
 
     def _work(self) -> None:
         while batch := self._next_batch():

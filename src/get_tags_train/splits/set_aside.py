@@ -32,13 +32,18 @@ def set_aside(
     on_event(StageFinished("set_aside", perf_counter() - started))
     if held_out.left_out.any():
         said = _(
-            "Held out: {validation:,} documents for validation, {test:,} for testing ({path}). {near_duplicates:,} "
-            "near-duplicates of held-out documents are left out of training too.",
+            "Held out: {validation:,} documents for validation, {test:,} for testing ({path}).",
             validation=held_out.validation.sum(),
             test=held_out.test.sum(),
             path=held_out_path(settings.home),
-            near_duplicates=held_out.near_duplicates.sum(),
         )
+        if near_duplicates := int(held_out.near_duplicates.sum()):
+            too = _n(
+                "{count:,} near-duplicate of them is left out of training too.",
+                "{count:,} near-duplicates of them are left out of training too.",
+                near_duplicates,
+            )
+            said = f"{said} {too}"
         on_event(Notice(said))
     return leaked, held_out
 
