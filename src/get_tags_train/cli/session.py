@@ -100,13 +100,17 @@ class Session:
 
     def command_to_resume(self, data_name: str, *, deploy: bool) -> Command:
         """What resumes a training on these data: what was given or answered, and nothing to ask."""
-        flags = [
+        return self.training_command("--data", data_name, *(["--deploy"] if deploy else []), "--yes")
+
+    def training_command(self, *flags: str) -> Command:
+        """A training with these flags and with what was given or answered."""
+        given = [
             word
             for values in self.overrides.values()
             for key, value in values.items()
             for word in (f"--{key.replace('_', '-')}", str(value))
         ]
-        return Command("train", "--data", data_name, *flags, *(["--deploy"] if deploy else []), "--yes")
+        return Command("train", *flags, *given)
 
     def _write_command(self, command: Command) -> str:
         return write_command(command, home=self.home, config_path=self.config_path)

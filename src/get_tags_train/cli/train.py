@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from get_tags_train.cli.app import App, BaseModelOption, DeviceOption, IdsOption, TopKOption, YesOption
-from get_tags_train.cli.run_source import complete, source_of_flags
+from get_tags_train.cli.run_source import complete, flags_of_source, source_of_flags
 from get_tags_train.cli.session import Overrides, Session, flag_overrides, merged
 from get_tags_train.core.errors import InterruptedByUser, TrainingInterrupted
 from get_tags_train.core.i18n import Command, _
 
 if TYPE_CHECKING:
+    from get_tags_train.cli.conversation import Conversation
     from get_tags_train.core.settings import Settings, Source
 
 train_app = App()
@@ -80,27 +82,51 @@ def train(
 
 def _ask(session: Session, request: _Request) -> _Request:
     """The request with what people answer; raises Exit where they do not want to start."""
-    from get_tags_train.cli import prompts, wizard
+    from get_tags_train.cli import prompts
+    from get_tags_train.cli.conversation import Conversation
 
     prompts.require_answers(_flags_to_answer(request))
+    home = session.home
     with prompts.prompts():
-        if not request.is_demo:
-            answer = wizard.ask_source(session.load_settings(request.overrides), request.source)
-            if answer == wizard.EXAMPLE:
-                session.home = session.home / "demo"
-                request = replace(request, is_demo=True)
-            else:
-                request = replace(request, source=answer)
-        planned = _settings_of_demo(session) if request.is_demo else {}
-        asked_of = session.load_settings(planned, request.overrides)
-        overrides = merged(request.overrides, wizard.ask_settings(asked_of, request.overrides))
-        request = replace(request, overrides=overrides, source=complete(request.source, session.home))
-        settings = session.load_settings(planned, overrides, source=request.source)
-        is_ready = _show_plan(session, settings, request)
-        if not wizard.confirm_start(expected=is_ready):
-            session.console.say(_("Nothing was started."))
-            raise typer.Exit(InterruptedByUser.exit_code)
+        return Conversation().hold(lambda talk: _questions(session, request, home, talk))
+
+
+def _questions(session: Session, request: _Request, home: Path, talk: "Conversation") -> _Request:
+    """All that is asked, in order, with `home` as the home until the example is chosen, which has its own."""
+    from get_tags_train.cli import init, wizard
+    from get_tags_train.cli.prompts import GoBack
+
+    session.home = home
+    if not request.is_demo:
+        answer = wizard.ask_source(session.load_settings(request.overrides), request.source, talk)
+        if answer == wizard.SET_UP:
+            init.set_up(session)
+            raise GoBack(to="source")  # there is a database to choose now
+        if answer == wizard.EXAMPLE:
+            session.home = home / "demo"
+            request = replace(request, is_demo=True)
+        else:
+            request = replace(request, source=answer)
+    planned = _settings_of_demo(session) if request.is_demo else {}
+    asked_of = session.load_settings(planned, request.overrides)
+    overrides = merged(request.overrides, wizard.ask_settings(asked_of, request.overrides, talk))
+    request = replace(request, overrides=overrides, source=complete(request.source, session.home))
+    settings = session.load_settings(planned, overrides, source=request.source)
+    is_ready = _show_plan(session, settings, request)
+    if not wizard.confirm_start(talk, expected=is_ready):
+        _say_how_to_come_back(session, request)
+        raise typer.Exit(InterruptedByUser.exit_code)
     return request
+
+
+def _say_how_to_come_back(session: Session, request: _Request) -> None:
+    """Nothing that was answered is lost."""
+    from get_tags_train.core.settings import FROM_DATABASE
+
+    flags = ["--demo"] if request.is_demo else flags_of_source(request.source or FROM_DATABASE)
+    flags += [] if request.deploy is None else ["--deploy" if request.deploy else "--no-deploy"]
+    command = session.training_command(*flags)
+    session.console.say(_("Nothing was started. To come back to these answers:\n{command}", command=command))
 
 
 def _flags_to_answer(request: _Request) -> list[str]:
