@@ -166,7 +166,8 @@ def test_going_back_changes_a_column(keys: Keys, database: Path, tmp_path: Path)
 def test_what_else_the_settings_say_stays(keys: Keys, database: Path, tmp_path: Path) -> None:
     path = tmp_path / "get-tags.toml"
     path.write_text(
-        '# ours\n[training]\nepochs = 3 # few\n\n[database]\nurl = "sqlite:///old.db"\npage_size = 50\npassword = "geheim"\n'
+        '# ours\n[training]\nepochs = 3 # few\n\n[database]\nurl = "sqlite:///old.db"\npage_size = 50\n'
+        'password = "geheim"\n'
         "[keep]\ndata = 2\n"
     )
     before = path.read_text()

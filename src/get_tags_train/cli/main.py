@@ -16,7 +16,9 @@ from get_tags_train.cli.app import (
     TopKOption,
     YesOption,
 )
+from get_tags_train.cli.config import config_app
 from get_tags_train.cli.data import data_app
+from get_tags_train.cli.help import HELP_FLAGS
 from get_tags_train.cli.live import live_app
 from get_tags_train.cli.models import models_app
 from get_tags_train.cli.predict import predict_app
@@ -25,6 +27,7 @@ from get_tags_train.cli.samples import samples_app
 from get_tags_train.cli.session import Overrides, Session, flag_overrides
 from get_tags_train.cli.train import train_app, write_demo
 from get_tags_train.core.i18n import Command, _
+from get_tags_train.core.version import __version__
 
 if TYPE_CHECKING:
     from get_tags_train.core.settings import Source
@@ -155,14 +158,28 @@ def init(session: Session) -> None:
     session.console.result(found, [said])
 
 
-app = App(
+app = typer.Typer(
     cls=CommandGroup,
-    no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": HELP_FLAGS},
     help="Retrain the model that tags documents: from a database to a live model.",
 )
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """What get-tags does without a command."""
+    if version:
+        typer.echo(f"get-tags {__version__}")
+    elif ctx.invoked_subcommand is None:
+        ctx.get_help()  # rich prints it itself
+        raise typer.Exit(2)
+
+
 for commands in (train_app, single_app, predict_app, live_app):
     app.add_typer(commands)
-for name, group in {"data": data_app, "models": models_app, "samples": samples_app}.items():
+for name, group in {"data": data_app, "models": models_app, "samples": samples_app, "config": config_app}.items():
     app.add_typer(group, name=name)

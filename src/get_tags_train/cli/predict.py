@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from get_tags_train.cli.app import App, DeviceOption
+from get_tags_train.cli.app import App, DeviceOption, complete_models
 from get_tags_train.cli.session import Session, flag_overrides
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.events import ignored
@@ -39,7 +39,9 @@ def predict(
         Literal["txt", "csv", "xlsx", "json", "jsonl"] | None,
         typer.Option("--input-format", help="What is read, where the file's ending does not say."),
     ] = None,
-    model: Annotated[str, typer.Option("--model", help="A name under _models, a folder, or live.")] = "live",
+    model: Annotated[
+        str, typer.Option("--model", help="A name under _models, a folder, or live.", autocompletion=complete_models)
+    ] = "live",
     top_n: Annotated[int, typer.Option("--top-n", min=1, help="How many tags to predict.")] = 5,
     min_score: Annotated[
         float, typer.Option("--min-score", min=0, max=1, help="Predict only tags with at least this score.")

@@ -104,7 +104,7 @@ def choose(question: str, choices: Iterable[Choice], default: object = None, *, 
     """
     listed = [(_broken(f"{c.title} ({c.unless})" if c.unless else c.title, _BEFORE_CHOICE), c) for c in choices]
     offered = [
-        questionary.Choice(title, c.value, disabled=True if c.unless else None, shortcut_key=c.key or True)
+        questionary.Choice(title, c.value, disabled=True if c.unless else None, shortcut_key=c.key or True)  # type: ignore[arg-type]
         for title, c in listed
     ]
     rows = sum(title.count("\n") + 1 for title, _choice in listed)

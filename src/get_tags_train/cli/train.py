@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from get_tags_train.cli.app import App, BaseModelOption, DeviceOption, IdsOption, TopKOption, YesOption
+from get_tags_train.cli.app import App, BaseModelOption, DeviceOption, IdsOption, TopKOption, YesOption, complete_data
 from get_tags_train.cli.run_source import complete, flags_of_source, source_of_flags
 from get_tags_train.cli.session import Overrides, Session, flag_overrides, merged
 from get_tags_train.core.errors import InterruptedByUser, TrainingInterrupted
@@ -15,7 +15,9 @@ from get_tags_train.core.i18n import Command, _
 
 if TYPE_CHECKING:
     from get_tags_train.cli.conversation import Conversation
+    from get_tags_train.cli.tables import Line
     from get_tags_train.core.settings import Settings, Source
+    from get_tags_train.maintenance.doctor import Check
 
 train_app = App()
 
@@ -37,7 +39,9 @@ def train(
         Literal["database", "ids", "cached"] | None, typer.Option(help="Where documents come from.")
     ] = None,
     ids: IdsOption = None,
-    data: Annotated[str | None, typer.Option(help="The prepared data, tags_vX, for --source cached.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="The prepared data, tags_vX, for --source cached.", autocompletion=complete_data)
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="How many times training goes through all documents.")] = None,
     batch_size: Annotated[
         str | None, typer.Option(help="Documents per optimizer step, or auto: what is fastest here.", metavar="N")
@@ -49,6 +53,10 @@ def train(
     seed: Annotated[int | None, typer.Option(help="The random seed.")] = None,
     deploy: Annotated[bool | None, typer.Option("--deploy/--no-deploy", help="Make the model live when done.")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Use the built-in example, in a home of its own.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only check and show what would happen; exit code 1 if something is missing."),
+    ] = False,
     yes: YesOption = False,
 ) -> None:
     """Choose data, train, evaluate and, if wanted, make the model live."""
@@ -73,6 +81,9 @@ def train(
         pipeline.assist(settings)
         return
     request = _Request(flags, source_of_flags(source, ids, data), deploy, demo)
+    if dry_run:
+        _show_only(session, request)
+        return
     if not yes:
         request = _ask(session, request)
     if request.is_demo:
@@ -137,17 +148,33 @@ def _flags_to_answer(request: _Request) -> list[str]:
     return [*([] if request.source else ["--source"]), *(f"--{key.replace('_', '-')}" for key in unanswered)]
 
 
+def _show_only(session: Session, request: _Request) -> None:
+    """What --dry-run does: nothing is asked, read from the database whole, or written."""
+    planned = _settings_of_demo(session) if request.is_demo else {}
+    source = complete(request.source, session.home)
+    checks, lines = _plan(session, session.load_settings(planned, request.overrides, source=source), request)
+    is_ready = all(check.status != "error" for check in checks)
+    session.console.result({"ready": is_ready, "checks": [check._asdict() for check in checks]}, lines)
+    if not is_ready:
+        raise typer.Exit(1)
+
+
 def _show_plan(session: Session, settings: "Settings", request: _Request) -> bool:
     """Show what will happen, and what the quick part of doctor finds; whether nothing stands in the way."""
+    checks, lines = _plan(session, settings, request)
+    session.console.show(lines)
+    return all(check.status != "error" for check in checks)
+
+
+def _plan(session: Session, settings: "Settings", request: _Request) -> "tuple[list[Check], list[Line]]":
+    """What the quick part of doctor finds, and that and what will happen as people read it."""
     from get_tags_train.cli import tables
     from get_tags_train.maintenance import doctor, estimate
 
     session.console.say(_("Checking what this run needs ..."))
     checks = [] if request.is_demo else list(doctor.run_checks(settings, quick=True))
-    if checks:
-        session.console.show([tables.checks_table(checks)])
-    session.console.show([tables.summary(settings, estimate.estimate_run(settings), request.deploy)])
-    return all(check.status != "error" for check in checks)
+    lines: list[Line] = [tables.checks_table(checks)] if checks else []
+    return checks, [*lines, tables.summary(settings, estimate.estimate_run(settings), request.deploy)]
 
 
 def _run(session: Session, request: _Request, *, ask: bool) -> None:
