@@ -171,7 +171,6 @@ def root(
     ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
-    """What get-tags does without a command."""
     if version:
         typer.echo(f"get-tags {__version__}")
     elif ctx.invoked_subcommand is None:

@@ -170,12 +170,7 @@ def _same_test_set(first: EvaluationRecord | None, second: EvaluationRecord | No
 
 def _data(model: ModelMetadata) -> str:
     summary = model.data.summary
-    kept = (
-        _(", {documents}, {tags}", documents=documents(summary.documents_kept), tags=tags_of(summary.tags))
-        if summary
-        else ""
-    )
-    return f"{model.data.name}{kept}"
+    return ", ".join([model.data.name, *([documents(summary.documents_kept), tags_of(summary.tags)] if summary else [])])
 
 
 def _test_set(one: EvaluationRecord) -> str:

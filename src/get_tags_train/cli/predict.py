@@ -17,7 +17,7 @@ from get_tags_train.core.events import ignored
 from get_tags_train.core.i18n import _, _n, number
 
 if TYPE_CHECKING:
-    from get_tags_train.serving.predict import TextPrediction
+    from get_tags_train.serving.predict import TableForm, TextPrediction
     from get_tags_train.serving.text_files import Format, Texts
 
 OutputFormat = Literal["csv", "xlsx", "jsonl", "json"]
@@ -53,6 +53,10 @@ def predict(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write a .csv, .xlsx, .jsonl or .json file instead of printing.")
     ] = None,
+    rows: Annotated[
+        Literal["document", "tag"] | None,
+        typer.Option(help="What a row of csv and xlsx is; default: a document in xlsx, a tag in csv."),
+    ] = None,
     device: DeviceOption = None,
 ) -> None:
     """Predict tags for a text or a file of texts; default: with the live model."""
@@ -61,7 +65,7 @@ def predict(
     settings = session.load_settings(flag_overrides(training={"device": device}))
     folder = find_model(settings.home, settings.live_dir, model)
 
-    from get_tags_train.serving.predict import file_format, predict_texts, write_predictions
+    from get_tags_train.serving.predict import TableForm, file_format, predict_texts, write_predictions
 
     out_format = None if out is None else file_format(out, output_format)
     if out is None and output_format == "xlsx":
@@ -76,12 +80,13 @@ def predict(
         # Whoever may only read a home may ask its model.
         on_event = ignored if len(texts) == 1 else session.start_log("predict", is_needed=False)
         predictions = predict_texts(loaded, texts, top_n=top_n, min_score=min_score, on_event=on_event)
+        form = TableForm(rows or ("document" if out_format == "xlsx" else "tag"), min(top_n, len(loaded.tags)))
         if out is not None and out_format is not None:
-            write_predictions(out.expanduser(), predictions, out_format)
+            write_predictions(out.expanduser(), predictions, out_format, form)
             said = _n("{count:,} document: {out}", "{count:,} documents: {out}", len(texts), out=out)
             session.console.result({"documents": len(texts), "out": str(out)}, [said])
         else:
-            _print(session, predictions, output_format, is_one=len(texts) == 1)
+            _print(session, predictions, output_format, None if len(texts) == 1 and not output_format else form)
 
 
 @contextmanager
@@ -106,18 +111,21 @@ def _texts(text: str | None, file: Path | None, input_format: "Format | None", c
 
 
 def _print(
-    session: Session, predictions: "Iterable[TextPrediction]", output_format: OutputFormat | None, *, is_one: bool
+    session: Session,
+    predictions: "Iterable[TextPrediction]",
+    output_format: OutputFormat | None,
+    form: "TableForm | None",
 ) -> None:
-    """One JSON list with --json; else lines in the format asked for, or a table of one text's tags."""
+    """One JSON list with --json; else lines in the format asked for; without a `form` a table of one text's tags."""
     from get_tags_train.cli.tables import Listing
     from get_tags_train.serving.predict import lines
 
     if session.console.as_json:
         session.console.write_whole(lines(predictions, "json"))
-    elif is_one and output_format is None:
+    elif form is None:
         (prediction,) = predictions
         rows = [[tag, number(score, ".4f")] for tag, score in prediction.tags]
         session.console.result(None, [Listing([_("Tag"), _("Score")], rows)])
     else:
         assert output_format != "xlsx"  # refused before
-        session.console.write(lines(predictions, output_format or "lines"))
+        session.console.write(lines(predictions, output_format or "lines", form))

@@ -207,7 +207,7 @@ def _type_query(key: str, columns: str, earlier: str | None) -> str:
             return error.message
         return True
 
-    return type_value(_("{key}:", key=key), earlier or "", check)
+    return type_value(f"{key}:", earlier or "", check)
 
 
 def _own_query() -> Choice:

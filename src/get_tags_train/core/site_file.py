@@ -34,7 +34,7 @@ def with_database(home: Path, values: Mapping[str, str], password_note: str) -> 
     text = _replaced(before, section)
     if not _says(text, {**old, _SECTION: {**values, **kept}}):
         raise InputError(
-            _("{path} is written in a way that cannot be changed without reading it.", path=path),
+            _("{path} cannot be changed automatically.", path=path),
             _("Put this into it yourself:\n{section}", section=section),
         )
     return text

@@ -3,6 +3,7 @@
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
@@ -19,14 +20,48 @@ from get_tags_train.serving.text_files import Texts
 TextFormat = Literal["lines", "csv", "jsonl", "json"]
 FileFormat = Literal["csv", "xlsx", "jsonl", "json"]
 _FORMATS: dict[str, FileFormat] = {"": "csv", ".csv": "csv", ".xlsx": "xlsx", ".jsonl": "jsonl", ".json": "json"}
-_HEADER = ("id", "tag", "score")
+_BEGINNING = 200  # characters of a text that stand beside its tags
+
+
+class TableForm(NamedTuple):
+    """What a row of a CSV file or a workbook is: a tag of a document, or a document with its `most_tags` tags."""
+
+    row: Literal["tag", "document"] = "tag"
+    most_tags: int = 0
+
+    @property
+    def header(self) -> dict[str, float]:
+        """The names of the columns, with their widths in characters."""
+        if self.row == "tag":
+            return {"id": 14, "tag": 30, "score": 10}
+        places = range(1, self.most_tags + 1)
+        return {"id": 14, "text": 60} | {
+            name: width for n in places for name, width in ((f"tag_{n}", 30.0), (f"score_{n}", 10.0))
+        }
+
+    def rows(self, results: Iterable["TextPrediction"]) -> Iterator[list[str | float | None]]:
+        """The rows, as long as the header; a text without tags has one all the same."""
+        for own, tags, beginning in results:
+            scored = [(found.tag, round(found.score, 6)) for found in tags]
+            if self.row == "document":
+                cells = [cell for pair in scored for cell in pair]
+                yield [own, beginning, *cells, *[None] * (2 * (self.most_tags - len(scored)))]
+                continue
+            for tag, score in scored:
+                yield [own, tag, score]
+            if not tags:
+                yield [own, "", None]
+
+
+BY_TAG = TableForm()
 
 
 class TextPrediction(NamedTuple):
-    """The tags of one text, surest first; none for a blank text."""
+    """The tags of one text, surest first; none for a blank text. `beginning` is that of the text, on one line."""
 
     id: str
     tags: list[TagScore]
+    beginning: str = ""
 
 
 def predict_texts(
@@ -35,21 +70,25 @@ def predict_texts(
     """The tags of each text, in order, in constant memory."""
     started, done, blank = perf_counter(), 0, 0
     on_event(StageStarted("predict", total=len(texts), unit="documents"))
-    waiting: deque[tuple[str, bool]] = deque()
+    waiting: deque[tuple[str, str]] = deque()
 
     def worth_asking() -> Iterator[str]:
         for own, text in texts:
-            waiting.append((own, bool(text.strip())))
+            waiting.append((own, " ".join(text.split())[:_BEGINNING]))
             if text.strip():
                 yield text
+
+    def next_with(tags: list[TagScore]) -> TextPrediction:
+        own, beginning = waiting.popleft()
+        return TextPrediction(own, tags, beginning)
 
     def in_order() -> Iterator[TextPrediction]:
         for tags in model.predict_each(worth_asking(), top_n, min_score):
             while not waiting[0][1]:
-                yield TextPrediction(waiting.popleft()[0], [])
-            yield TextPrediction(waiting.popleft()[0], tags)
+                yield next_with([])
+            yield next_with(tags)
         while waiting:
-            yield TextPrediction(waiting.popleft()[0], [])
+            yield next_with([])
 
     for named in in_order():
         yield named
@@ -80,23 +119,24 @@ def file_format(path: Path, given: FileFormat | None = None) -> FileFormat:
     return given or _FORMATS[ending]
 
 
-def write_predictions(path: Path, results: Iterable[TextPrediction], format: FileFormat) -> None:
+def write_predictions(
+    path: Path, results: Iterable[TextPrediction], format: FileFormat, form: TableForm = BY_TAG
+) -> None:
     """Write the results to a file, whole or not at all, as they come."""
     if format == "xlsx":
-        write_workbook(path, _HEADER, _rows(results))
+        write_workbook(path, form.header, form.rows(results))
     else:
-        write_chunks(path, lines(results, format), for_excel=format == "csv")
+        write_chunks(path, lines(results, format, form), for_excel=format == "csv")
 
 
-def lines(results: Iterable[TextPrediction], format: TextFormat) -> Iterator[str]:
+def lines(results: Iterable[TextPrediction], format: TextFormat, form: TableForm = BY_TAG) -> Iterator[str]:
     """The results as a file's content, piece by piece.
 
-    csv: a row for each tag, and one without for a text that has none. jsonl: an object for each text. json: one list,
-    without ids. lines: for people.
+    csv: as `form` says. jsonl: an object for each text. json: one list, without ids. lines: for people.
     """
     write: dict[TextFormat, Callable[[Iterable[TextPrediction]], Iterator[str]]] = {
         "lines": _as_lines,
-        "csv": _as_csv,
+        "csv": partial(_as_csv, form),
         "jsonl": _as_jsonl,
         "json": _as_json,
     }
@@ -104,32 +144,24 @@ def lines(results: Iterable[TextPrediction], format: TextFormat) -> Iterator[str
 
 
 def _as_lines(results: Iterable[TextPrediction]) -> Iterator[str]:
-    for own, tags in results:
+    for own, tags, _beginning in results:
         yield f"{own}: {', '.join(f'{tag} {score:.3f}' for tag, score in tags)}\n"
 
 
-def _as_csv(results: Iterable[TextPrediction]) -> Iterator[str]:
-    yield csv_text([_HEADER])
-    for own, tag, score in _rows(results):
-        yield csv_text([(own, tag, "" if score is None else f"{score:.6f}")])
-
-
-def _rows(results: Iterable[TextPrediction]) -> Iterator[tuple[str, str, float | None]]:
-    """(id, tag, score) of each tag, and one row without for a text that has none."""
-    for own, tags in results:
-        yield from ((own, tag, round(score, 6)) for tag, score in tags)
-        if not tags:
-            yield own, "", None
+def _as_csv(form: TableForm, results: Iterable[TextPrediction]) -> Iterator[str]:
+    yield csv_text([form.header])
+    for row in form.rows(results):
+        yield csv_text([[f"{cell:.6f}" if isinstance(cell, float) else "" if cell is None else cell for cell in row]])
 
 
 def _as_jsonl(results: Iterable[TextPrediction]) -> Iterator[str]:
-    for own, tags in results:
+    for own, tags, _beginning in results:
         yield json.dumps({"id": own, **_entry(tags)}, ensure_ascii=False) + "\n"
 
 
 def _as_json(results: Iterable[TextPrediction]) -> Iterator[str]:
     before = "["
-    for _number, tags in results:
+    for _own, tags, _beginning in results:
         yield before + json.dumps(_entry(tags))
         before = ", "
     yield "]\n"
