@@ -176,7 +176,9 @@ def test_an_archive_that_unpacks_to_more_than_memory_is_refused(tmp_path: Path) 
 
 def test_no_text_that_is_written_is_a_formula(tmp_path: Path) -> None:
     write_workbook(
-        tmp_path / "x.xlsx", ["id", "tag", "score"], [["=1+1", '=HYPERLINK("x")', 0.25], ["00001", "", None]]
+        tmp_path / "x.xlsx",
+        {"id": 10, "tag": 20, "score": 10},
+        [["=1+1", '=HYPERLINK("x")', 0.25], ["00001", "", None]],
     )
     first, second, third = load_workbook(tmp_path / "x.xlsx").active.iter_rows()
     assert [cell.value for cell in first] == ["id", "tag", "score"]
@@ -198,6 +200,14 @@ def test_more_rows_than_a_sheet_holds_go_on_the_next(tmp_path: Path, monkeypatch
     write_workbook(tmp_path / "x.xlsx", {"n": 10}, ([str(n)] for n in range(5)))
     sheets = [[row[0] for row in sheet.values] for sheet in load_workbook(tmp_path / "x.xlsx")]
     assert sheets == [["n", "0", "1"], ["n", "2", "3"], ["n", "4"]]
+
+
+def test_the_header_stays_in_sight_with_filters(tmp_path: Path) -> None:
+    write_workbook(tmp_path / "x.xlsx", {"id": 10, "text": 60}, [["1", "a"], ["2", "b"]])
+    sheet = load_workbook(tmp_path / "x.xlsx").active
+    assert sheet.freeze_panes == "A2"
+    assert sheet.auto_filter.ref == "A1:B3"
+    assert sheet.column_dimensions["B"].width == 60
 
 
 def test_a_workbook_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -170,7 +170,9 @@ def _same_test_set(first: EvaluationRecord | None, second: EvaluationRecord | No
 
 def _data(model: ModelMetadata) -> str:
     summary = model.data.summary
-    return ", ".join([model.data.name, *([documents(summary.documents_kept), tags_of(summary.tags)] if summary else [])])
+    return ", ".join(
+        [model.data.name, *([documents(summary.documents_kept), tags_of(summary.tags)] if summary else [])]
+    )
 
 
 def _test_set(one: EvaluationRecord) -> str:

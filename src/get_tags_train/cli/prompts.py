@@ -184,7 +184,8 @@ def _instruction(count: int, *, is_long: bool, can_go_back: bool) -> str:
         if is_long
         else _("arrows or the key shown, Enter")
     )
-    return f"({keys}; {_('Esc goes back')})" if can_go_back else f"({keys})"
+    back = _("Esc goes back")
+    return f"({keys}; {back})" if can_go_back else f"({keys})"
 
 
 def _broken(text: str, indent: int) -> str:
