@@ -1,6 +1,7 @@
 """What several test files share: no network, no settings of the machine's own, and the embedded example."""
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,18 @@ for name in [n for n in os.environ if n.startswith("GET_TAGS_") and not n.starts
 for name in ("LANGUAGE", "LC_MESSAGES"):
     os.environ.pop(name, None)
 os.environ["LC_ALL"] = "C.UTF-8"
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Type keys ahead of what runs, through a pipe, for the real prompts."""
+    from prompt_toolkit.application import create_app_session
+    from prompt_toolkit.input import create_pipe_input
+    from prompt_toolkit.output import DummyOutput
+
+    monkeypatch.setattr("get_tags_train.cli.prompts.can_ask", lambda: True)
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        yield pipe.send_text
 
 
 @pytest.fixture(scope="session")

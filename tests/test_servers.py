@@ -17,9 +17,12 @@ from typing import Any
 
 import pytest
 from databases import Proxy, fill, mariadb, postgresql, read, settings_for, silent, write_settings
+from keyboard import ENTER
 from killing import kill_extractions
-from sqlalchemy import CHAR, BigInteger, Numeric, String, Uuid, create_engine, text
+from sqlalchemy import CHAR, BigInteger, Numeric, String, Uuid, create_engine, make_url, text
 
+from get_tags_train.cli.main import app
+from get_tags_train.core.config import load_settings
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import Event, Notice
 from get_tags_train.core.settings import Settings, Source
@@ -81,6 +84,29 @@ def test_the_data_equal_those_from_sqlite(settings: Settings, tmp_path: Path) ->
     fill(f"sqlite:///{tmp_path / 'test.db'}", DOCUMENTS, PAIRS)
     local = settings_for(tmp_path, training={"base_model": settings.training.base_model}, database={"page_size": 7})
     assert extract(settings, silent).checksum == extract(local, silent).checksum
+
+
+@on_our_own_servers
+def test_init_sets_up_a_server_step_by_step(
+    settings: Settings, tmp_path: Path, keys: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(settings.database.url, DOCUMENTS, PAIRS)
+    url = make_url(settings.database.url)
+    kind = "3" if url.drivername.startswith("postgresql") else "4"
+    monkeypatch.setenv("GET_TAGS_DATABASE_PASSWORD", "")
+    home = tmp_path / "home"
+    keys(kind + ENTER + f"127.0.0.1:{url.port or url.query['port']}" + ENTER + f"{url.username}" + ENTER)
+    if url.password:
+        keys("wrong" + ENTER)
+    keys(f"{url.password or ''}" + ENTER + ENTER + ENTER * 13)
+    with pytest.raises(SystemExit) as end:
+        app(args=["init", "--home", str(home)])
+    assert end.value.code == 0
+    assert "geheim" not in (home / "get-tags.toml").read_text()
+    written = load_settings(home).database
+    source = DocumentSource(open_engine(written, home), written.documents_query, written.tags_query)
+    (five,) = source.page([5])
+    assert sorted(five.tags) == sorted(["eticheta 5 ș", "ţară", "țară"])
 
 
 GUIDS = [uuid.UUID(int=number << 96 | 0xABC, version=4) for number in (7, 5, 6)]

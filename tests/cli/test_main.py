@@ -15,6 +15,7 @@ from databases import fill
 from get_tags_train import pipeline
 from get_tags_train.cli.main import app
 from get_tags_train.core.home import data_dir, model_names, models_dir
+from get_tags_train.core.version import __version__
 from get_tags_train.demo.write import write_demo
 from get_tags_train.training.step import TrainingStep
 
@@ -376,6 +377,41 @@ def test_no_arguments_show_the_help(get_tags):
     result = get_tags()
     assert result.code == 2
     assert "train" in result.err + result.out
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_has_a_short_flag_everywhere(get_tags, flag):
+    for command in ([], ["data"], ["models", "show"], ["train"]):
+        assert get_tags(*command, flag).code == 0
+
+
+def test_the_version(get_tags):
+    assert get_tags("--version").out == f"get-tags {__version__}\n"
+
+
+def test_the_shell_completes_commands_and_names(get_tags, home, monkeypatch):
+    monkeypatch.setenv("_GET_TAGS_COMPLETE", "complete_bash")
+    of_home = f"get-tags models show --home {shlex.quote(str(home))} tags"
+    for words, completed in {"get-tags tra": "train", of_home: "tags_v1-"}.items():
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(len(shlex.split(words)) - 1))
+        assert get_tags().out.strip().startswith(completed)
+
+
+def test_a_dry_run_checks_and_leaves_no_trace(get_tags, home):
+    before = sorted(home.rglob("*"))
+    result = get_tags("train", "--dry-run", "--json", "--home", home)
+    assert result.code == 0
+    assert result.json["ready"]
+    assert "database" in [check["name"] for check in result.json["checks"]]
+    assert "About to start" in get_tags("train", "--dry-run", "--home", home).out
+    assert sorted(home.rglob("*")) == before
+
+
+def test_a_dry_run_says_what_is_missing(get_tags, tmp_path):
+    result = get_tags("train", "--dry-run", "--json", "--home", tmp_path)
+    assert result.code == 1
+    assert not result.json["ready"]
 
 
 def test_options_before_a_subcommand_are_refused_instead_of_forgotten(get_tags, home, tmp_path):

@@ -2,12 +2,12 @@
 
 import pytest
 from filelock import FileLock
-from prompt_toolkit.application import create_app_session
-from prompt_toolkit.input import create_pipe_input
-from prompt_toolkit.output import DummyOutput
+from keyboard import BACK, CTRL_C, DOWN, ENTER, retype
 
-from get_tags_train.cli import prompts, wizard
+from get_tags_train.cli import wizard
+from get_tags_train.cli.conversation import Conversation
 from get_tags_train.cli.main import app
+from get_tags_train.cli.prompts import GoBack
 from get_tags_train.core import i18n
 from get_tags_train.core.config import load_settings
 from get_tags_train.core.errors import InterruptedByUser
@@ -19,21 +19,11 @@ from get_tags_train.data import read
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.demo.write import write_demo
 
-ENTER, DOWN, CTRL_C = "\r", "\x1b[B", "\x03"
 YES, NO = "y" + ENTER, "n" + ENTER
 
 
-def retype(text):
-    """Clear what a prompt offers and type this."""
-    return "\x15" + text + ENTER
-
-
-@pytest.fixture
-def keys(monkeypatch):
-    """Type keys ahead of what runs."""
-    monkeypatch.setattr(prompts, "can_ask", lambda: True)
-    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
-        yield pipe.send_text
+def ask_source(settings, chosen):
+    return wizard.ask_source(settings, chosen, Conversation())
 
 
 @pytest.fixture
@@ -73,7 +63,7 @@ def test_a_no_to_the_summary_starts_nothing(keys, home):
 
 def test_numbers_are_checked_where_they_are_typed(keys, home):
     keys(ENTER + ENTER + "\x15" + "600" + ENTER + retype("100") + "\x15" + "zwei" + ENTER + retype("3"))
-    answers = wizard.ask_settings(load_settings(home), {})
+    answers = wizard.ask_settings(load_settings(home), {}, Conversation())
     assert answers == {"training": {"epochs": 5, "batch_size": 16, "context_length": 100}, "evaluation": {"top_k": 3}}
 
 
@@ -81,39 +71,41 @@ def test_settings_change_what_is_offered_and_flags_skip_questions(keys, home):
     settings = load_settings(home, overrides={"training": {"epochs": 7}})
     keys(ENTER * 2)
     answered = {"training": {"context_length": 64}, "evaluation": {"top_k": 1}}
-    assert wizard.ask_settings(settings, answered) == {"training": {"epochs": 7, "batch_size": 16}}
+    assert wizard.ask_settings(settings, answered, Conversation()) == {"training": {"epochs": 7, "batch_size": 16}}
 
 
 def test_a_batch_size_may_be_left_to_the_machine(keys, home):
     keys(ENTER + retype("auto") + ENTER * 2)
-    assert wizard.ask_settings(load_settings(home), {})["training"]["batch_size"] == "auto"
+    assert wizard.ask_settings(load_settings(home), {}, Conversation())["training"]["batch_size"] == "auto"
 
 
 def test_ids_are_asked_for_with_the_homes_file_offered(keys, home):
     keys(DOWN + ENTER + ENTER)
-    assert wizard.ask_source(load_settings(home), None) == Source("ids", ids_path=home / "ids.csv")
+    assert ask_source(load_settings(home), None) == Source("ids", ids_path=home / "ids.csv")
 
 
 def test_an_unusable_ids_file_is_refused_where_it_is_typed(keys, home):
     (home / "wrong.csv").write_text("1,2\n3,4\n")
     keys(retype(str(home / "wrong.csv")) + retype(str(home / "ids.csv")))
-    assert wizard.ask_source(load_settings(home), Source("ids")) == Source("ids", ids_path=home / "ids.csv")
+    assert ask_source(load_settings(home), Source("ids")) == Source("ids", ids_path=home / "ids.csv")
 
 
 def test_prepared_data_are_offered_newest_first(keys, home):
     for _ in range(2):
         assert run("extract", "--source", "ids", "--ids", home / "ids.csv", "--home", home) == 0
     keys(ENTER)
-    assert wizard.ask_source(load_settings(home), Source("cached")) == Source("cached", data_name="tags_v2")
+    assert ask_source(load_settings(home), Source("cached")) == Source("cached", data_name="tags_v2")
 
 
-def test_without_a_database_the_example_is_offered(keys, tmp_path):
+def test_without_a_database_setting_one_up_and_the_example_are_offered(keys, tmp_path):
     keys(ENTER)
-    assert wizard.ask_source(load_settings(tmp_path), None) == wizard.EXAMPLE
+    assert ask_source(load_settings(tmp_path), None) == wizard.SET_UP
+    keys(DOWN + ENTER)
+    assert ask_source(load_settings(tmp_path), None) == wizard.EXAMPLE
 
 
 def test_ctrl_c_before_the_example_is_written_leaves_no_trace(keys, tmp_path):
-    keys(ENTER + ENTER + CTRL_C)
+    keys(DOWN + ENTER + ENTER + CTRL_C)
     assert run("train", "--home", tmp_path) == 130
     keys(ENTER + CTRL_C)
     assert run("train", "--demo", "--home", tmp_path) == 130
@@ -165,21 +157,21 @@ def test_an_unfinished_extraction_is_said_and_continued_first(keys, home, said, 
 def test_the_rest_of_the_choices_stay(keys, home, interrupt):
     interrupt(Source("database"))
     keys(DOWN + ENTER + ENTER)
-    assert wizard.ask_source(load_settings(home), None) == Source("ids", ids_path=home / "ids.csv")
+    assert ask_source(load_settings(home), None) == Source("ids", ids_path=home / "ids.csv")
 
 
 def test_an_unfinished_extraction_of_ids_goes_on_with_the_same_file(keys, home, said, interrupt):
     interrupt(Source("ids", home / "ids.csv"))
     keys(ENTER)
-    assert wizard.ask_source(load_settings(home), None) == Source("ids", ids_path=home / "ids.csv")
+    assert ask_source(load_settings(home), None) == Source("ids", ids_path=home / "ids.csv")
     assert "ids of a file, in sqlite:///demo.db" in said()
     (home / "ids.csv").write_text("1014\n")
     keys(ENTER)
-    assert wizard.ask_source(load_settings(home), None) == Source("database")
+    assert ask_source(load_settings(home), None) == Source("database")
     assert "It cannot be continued now: ids changed." in said()
     (home / "ids.csv").unlink()
     keys(ENTER)
-    assert wizard.ask_source(load_settings(home), None) == Source("database")
+    assert ask_source(load_settings(home), None) == Source("database")
     assert f"there is no {home / 'ids.csv'}" in said()
 
 
@@ -195,14 +187,14 @@ def test_what_the_settings_do_not_match_is_not_offered(keys, home, said, interru
     interrupt(Source("database"))
     keys(ENTER)
     settings = load_settings(home, overrides={section: value})
-    assert wizard.ask_source(settings, None) == Source("database")
+    assert ask_source(settings, None) == Source("database")
     assert f"It cannot be continued now: {reason}" in said()
 
 
 def test_without_a_database_nothing_is_continued(keys, home, said, interrupt):
     interrupt(Source("database"))
-    keys(ENTER)
-    assert wizard.ask_source(load_settings(home, overrides={"database": {"url": ""}}), None) == wizard.EXAMPLE
+    keys(DOWN + ENTER)
+    assert ask_source(load_settings(home, overrides={"database": {"url": ""}}), None) == wizard.EXAMPLE
     assert "It cannot be continued now: No database is set." in said()
 
 
@@ -210,7 +202,7 @@ def test_an_extraction_that_is_running_is_not_offered(keys, home, said, interrup
     interrupt(Source("database"))
     keys(ENTER)
     with FileLock(locks_dir(home) / "tags_v1.partial.lock"):
-        assert wizard.ask_source(load_settings(home), None) == Source("database")
+        assert ask_source(load_settings(home), None) == Source("database")
     assert "It cannot be continued now: a run is at work on it." in said()
     assert "data remove" not in said()
 
@@ -221,7 +213,7 @@ def test_an_extraction_that_has_read_nothing_yet(keys, home, said, interrupt):
         if path.name != "plan.json":
             path.unlink()
     keys(ENTER)
-    assert wizard.ask_source(load_settings(home), None) == Source("database")
+    assert ask_source(load_settings(home), None) == Source("database")
     assert "nothing read yet." in said()
 
 
@@ -233,22 +225,69 @@ def test_the_answers_that_continue_a_training_are_said(keys, home, said, monkeyp
     assert run("train", "--yes", "--home", home, "--epochs", 3, "--context-length", 24) == 130
     (partial,) = models_dir(home).iterdir()
     keys(DOWN * 2 + ENTER + ENTER)
-    assert wizard.ask_source(load_settings(home), None) == Source("cached", data_name="tags_v1")
+    assert ask_source(load_settings(home), None) == Source("cached", data_name="tags_v1")
     assert f"The training {partial.name.removesuffix('.partial')} of the newest data has not finished" in said()
     assert "continue it: prepared data tags_v1, epochs 3, batch size 16, context length 24." in said()
     keys(ENTER)
-    wizard.ask_source(load_settings(home, overrides={"training": {"seed": 8}}), None)
+    ask_source(load_settings(home, overrides={"training": {"seed": 8}}), None)
     assert "It cannot be continued with these settings: seed was 42 and is 8." in said()
 
 
-def test_extract_without_a_database_says_what_to_do(keys, tmp_path, capsys):
-    assert run("extract", "--home", tmp_path) == 2
-    assert "No database is set" in capsys.readouterr().err
+def test_going_back_asks_the_answer_before_again_and_offers_it(keys, home):
+    keys("3" + ENTER + "8" + ENTER + BACK + BACK + ENTER + "32" + ENTER + ENTER * 2)
+    answers = Conversation().hold(lambda talk: wizard.ask_settings(load_settings(home), {}, talk))
+    assert answers["training"] == {"epochs": 3, "batch_size": 32, "context_length": 512}
+
+
+def test_escape_goes_back_too(keys, home):
+    keys("\x1b")
+    with pytest.raises(GoBack):
+        Conversation().hold(lambda talk: wizard.ask_settings(load_settings(home), {}, talk), is_inner=True)
+
+
+def test_an_answer_is_changed_at_the_end_and_the_others_stay(keys, home, capsys):
+    change = "c" + ENTER
+    keys(ENTER + "3" + ENTER + "8" + ENTER + ENTER * 2 + change + "2" + ENTER + "4" + ENTER + NO)
+    assert run("train", "--home", home) == 130
+    said = " ".join(capsys.readouterr().err.split())
+    assert "--source database --epochs 4 --batch-size 8 --context-length 512 --top-k 5" in said
+
+
+def test_back_from_the_list_of_answers_leads_to_the_start(keys, home):
+    keys(ENTER * 5 + "c" + ENTER + BACK + NO)
+    assert run("train", "--home", home) == 130
+
+
+def test_back_from_the_start_asks_the_last_answer_again(keys, home, capsys):
+    keys(ENTER * 5 + BACK + "9" + ENTER + NO)
+    assert run("train", "--home", home) == 130
+    assert "--top-k 9" in " ".join(capsys.readouterr().err.split())
+
+
+def test_another_source_asks_for_what_goes_with_it(keys, home, capsys):
+    keys(ENTER * 5 + "c" + ENTER + "1" + ENTER + "2" + ENTER + ENTER + NO)
+    assert run("train", "--home", home) == 130
+    assert f"--source ids --ids {home / 'ids.csv'}" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_example_is_left_again_by_going_back(keys, tmp_path, capsys):
+    keys(DOWN + ENTER + BACK + ENTER + ENTER * 4 + NO)
+    assert run("train", "--home", tmp_path) == 130
+    assert f"--home {tmp_path / 'demo'}\n" in capsys.readouterr().err + "\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_extract_without_a_database_offers_to_set_one_up(keys, tmp_path):
+    keys(CTRL_C)
+    assert run("extract", "--home", tmp_path) == 130
+    keys(ENTER + BACK + CTRL_C)  # into the questions of init, and out of them
+    assert run("extract", "--home", tmp_path) == 130
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_answers_are_chosen_by_number_or_letter(keys, home):
     keys("2" + ENTER + ENTER)
-    assert wizard.ask_source(load_settings(home), None) == Source("ids", ids_path=home / "ids.csv")
+    assert ask_source(load_settings(home), None) == Source("ids", ids_path=home / "ids.csv")
     keys("y" + ENTER + "n" + ENTER + ENTER)
     assert wizard.confirm_deploy("m") is True
     assert wizard.confirm_deploy("m") is False
@@ -257,7 +296,7 @@ def test_answers_are_chosen_by_number_or_letter(keys, home):
 
 def test_a_number_is_typed_without_erasing_what_is_offered(keys, home):
     keys("7" + ENTER + ENTER * 3)
-    assert wizard.ask_settings(load_settings(home), {})["training"]["epochs"] == 7
+    assert wizard.ask_settings(load_settings(home), {}, Conversation())["training"]["epochs"] == 7
 
 
 def test_only_the_source_is_offered_again(keys, home):
@@ -265,10 +304,10 @@ def test_only_the_source_is_offered_again(keys, home):
     other.write_text((home / "ids.csv").read_text())
     wizard.remember(home, Source("ids", ids_path=other))
     keys(ENTER + ENTER)
-    assert wizard.ask_source(load_settings(home), None) == Source("ids", ids_path=other)
+    assert ask_source(load_settings(home), None) == Source("ids", ids_path=other)
     wizard.remember(home, Source("cached", data_name="tags_v1"))  # there are no data to offer
     keys(ENTER)
-    assert wizard.ask_source(load_settings(home), None) == Source("database")
+    assert ask_source(load_settings(home), None) == Source("database")
 
 
 @pytest.mark.parametrize("kept", ["", "[]", "[" * 3000, '{"kind": "floppy"}', '{"kind": 3}', "\x00"])
@@ -276,7 +315,7 @@ def test_a_damaged_memory_of_the_source_is_none(keys, home, kept):
     wizard.remember(home, Source("ids"))
     last_source_path(home).write_text(kept)
     keys(ENTER)
-    assert wizard.ask_source(load_settings(home), None) == Source("database")
+    assert ask_source(load_settings(home), None) == Source("database")
 
 
 def test_what_is_missing_is_shown_in_red_before_the_start(keys, home, capsys):
@@ -300,4 +339,4 @@ def test_the_wizard_speaks_romanian(keys, home, capsys, monkeypatch):
     assert "Urmează să înceapă" in shown
     assert "Nu a fost pornit nimic." in shown
     keys(ENTER)
-    assert wizard.confirm_start(expected=True) is True
+    assert wizard.confirm_start(Conversation(), expected=True) is True

@@ -176,7 +176,9 @@ def test_an_archive_that_unpacks_to_more_than_memory_is_refused(tmp_path: Path) 
 
 def test_no_text_that_is_written_is_a_formula(tmp_path: Path) -> None:
     write_workbook(
-        tmp_path / "x.xlsx", ["id", "tag", "score"], [["=1+1", '=HYPERLINK("x")', 0.25], ["00001", "", None]]
+        tmp_path / "x.xlsx",
+        {"id": 10, "tag": 20, "score": 10},
+        [["=1+1", '=HYPERLINK("x")', 0.25], ["00001", "", None]],
     )
     first, second, third = load_workbook(tmp_path / "x.xlsx").active.iter_rows()
     assert [cell.value for cell in first] == ["id", "tag", "score"]
@@ -187,7 +189,7 @@ def test_no_text_that_is_written_is_a_formula(tmp_path: Path) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=20))
 def test_whatever_is_written_is_read_again_without_what_xml_cannot_hold(tmp_path: Path, text: str) -> None:
-    write_workbook(tmp_path / "x.xlsx", ["text"], [[text]])
+    write_workbook(tmp_path / "x.xlsx", {"text": 60}, [[text]])
     expected = re.sub("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]", "", text).replace("\r", "\n")
     found = cells_of(tmp_path / "x.xlsx")[1]
     assert found in ([expected], [expected[1:]]) if expected.startswith("'") else found == [expected]
@@ -195,9 +197,17 @@ def test_whatever_is_written_is_read_again_without_what_xml_cannot_hold(tmp_path
 
 def test_more_rows_than_a_sheet_holds_go_on_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(excel, "MAX_ROWS", 3)
-    write_workbook(tmp_path / "x.xlsx", ["n"], ([str(n)] for n in range(5)))
+    write_workbook(tmp_path / "x.xlsx", {"n": 10}, ([str(n)] for n in range(5)))
     sheets = [[row[0] for row in sheet.values] for sheet in load_workbook(tmp_path / "x.xlsx")]
     assert sheets == [["n", "0", "1"], ["n", "2", "3"], ["n", "4"]]
+
+
+def test_the_header_stays_in_sight_with_filters(tmp_path: Path) -> None:
+    write_workbook(tmp_path / "x.xlsx", {"id": 10, "text": 60}, [["1", "a"], ["2", "b"]])
+    sheet = load_workbook(tmp_path / "x.xlsx").active
+    assert sheet.freeze_panes == "A2"
+    assert sheet.auto_filter.ref == "A1:B3"
+    assert sheet.column_dimensions["B"].width == 60
 
 
 def test_a_workbook_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -206,7 +216,7 @@ def test_a_workbook_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        write_workbook(tmp_path / "x.xlsx", ["id"], rows())
+        write_workbook(tmp_path / "x.xlsx", {"id": 10}, rows())
     assert list(tmp_path.iterdir()) == []
 
 

@@ -17,7 +17,14 @@ from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import Event, Notice, StageProgress
 from get_tags_train.model import tagger as model_module
 from get_tags_train.model.tagger import TagModel, TagScore, batches_by_length
-from get_tags_train.serving.predict import TextPrediction, file_format, lines, predict_texts, write_predictions
+from get_tags_train.serving.predict import (
+    TableForm,
+    TextPrediction,
+    file_format,
+    lines,
+    predict_texts,
+    write_predictions,
+)
 from get_tags_train.serving.text_files import Texts
 
 NAMED = [TextPrediction("a", [TagScore("drept; civil", 0.9), TagScore('"șomaj"', 0.25)]), TextPrediction("b", [])]
@@ -129,6 +136,34 @@ def test_a_workbook_has_a_row_for_each_tag_and_no_formula(tmp_path: Path) -> Non
     assert [cell.data_type for cell in rows[0]] == ["s", "s", "n"]
 
 
+def test_a_row_for_each_document_has_all_its_tags(tmp_path: Path) -> None:
+    results = [
+        TextPrediction("1", [TagScore("drept", 0.9), TagScore("=1+1", 0.25)], "=Textul"),
+        TextPrediction("2", [TagScore("TVA", 0.5)], "Altul"),
+        TextPrediction("3", []),
+    ]
+    form = TableForm("document", 2)
+    rows = list(csv.reader("".join(lines(results, "csv", form)).splitlines()))
+    assert rows == [
+        ["id", "text", "tag_1", "score_1", "tag_2", "score_2"],
+        ["1", "'=Textul", "drept", "0.900000", "'=1+1", "0.250000"],
+        ["2", "Altul", "TVA", "0.500000", "", ""],
+        ["3", "", "", "", "", ""],
+    ]
+    write_predictions(tmp_path / "x.xlsx", results, "xlsx", form)
+    _header, first, *_rest = load_workbook(tmp_path / "x.xlsx").active.iter_rows()
+    assert [cell.value for cell in first] == ["1", "=Textul", "drept", 0.9, "=1+1", 0.25]
+    assert {cell.data_type for cell in first} == {"s", "n"}
+
+
+def test_a_text_is_shown_by_its_beginning(model: TagModel, tmp_path: Path) -> None:
+    texts = texts_of(tmp_path, ["contract\n de   muncă " * 50, "impozit"])
+    first, second = predict_texts(model, texts, top_n=1, min_score=0, on_event=silent)
+    assert first.beginning.startswith("contract de muncă contract")
+    assert len(first.beginning) == 200
+    assert second.beginning == "impozit"
+
+
 def test_what_is_written_goes_by_the_ending(tmp_path: Path) -> None:
     for name, start in {"x.csv": b"\xef\xbb\xbfid,tag", "x.jsonl": b'{"id"', "x.json": b"[{", "x.xlsx": b"PK"}.items():
         path = tmp_path / name
@@ -175,7 +210,7 @@ def test_a_context_that_is_no_multiple_of_eight_is_not_passed(tmp_path: Path, sm
 
 def test_reasons_stand_beside_each_tag(blended_model: Path) -> None:
     found = list(predict_texts(TagModel.load(blended_model), Texts(TEXT), **WHY))
-    (header, first, *_), (answer,) = csv_rows("".join(lines(found, "csv"))), json.loads("".join(lines(found, "json")))
+    (header, first, *_), (answer,) = csv_rows("".join(lines(found, "csv", TableForm(has_reasons=True)))), json.loads("".join(lines(found, "json")))
     assert header == ["id", "tag", "score", "words", "documents"]
     assert len(first) == 5
     for tag in answer["tags"]:

@@ -189,7 +189,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, name: str) -> None:
     if name == "a.csv":
         write_csv(path, [("id", "text"), *rows])
     elif name == "a.xlsx":
-        write_workbook(path, ("id", "text"), rows)
+        write_workbook(path, {"id": 10, "text": 60}, rows)
     else:
         objects = (json.dumps({"id": own, "text": text}) for own, text in rows)
         path.write_text("\n".join(objects) if name == "a.jsonl" else f"[{','.join(objects)}]", encoding="utf-8")

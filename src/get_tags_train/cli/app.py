@@ -13,21 +13,40 @@ from typer.core import TyperGroup
 
 from get_tags_train.cli.help import translate, usage_error_message
 from get_tags_train.cli.session import Session
+from get_tags_train.core.bootstrap import default_home, expanded
 from get_tags_train.core.errors import GetTagsError, InputError, InterruptedByUser
-from get_tags_train.core.home import check_home
-from get_tags_train.core.i18n import Command, _, set_command_style
+from get_tags_train.core.home import check_home, data_names, model_names
+from get_tags_train.core.i18n import N_, Command, _, set_command_style
 
 _Function = TypeVar("_Function", bound=Callable[..., None])
+
+
+def _home_of(ctx: typer.Context) -> Path:
+    """The home of a command line that is still being typed."""
+    home: Path | None = ctx.params.get("home")
+    return expanded(home).absolute() if home else default_home()
+
+
+def complete_models(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The models whose names begin so, for the shell."""
+    return [name for name in ["live", *model_names(_home_of(ctx))] if name.startswith(incomplete)]
+
+
+def complete_data(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The prepared data whose names begin so, for the shell."""
+    return [name for name in data_names(_home_of(ctx)) if name.startswith(incomplete)]
+
 
 YesOption = Annotated[bool, typer.Option("--yes", help="Ask nothing: take the defaults for what no flag answers.")]
 IdsOption = Annotated[Path | None, typer.Option("--ids", help="The file with document ids, for --source ids.")]
 BaseModelOption = Annotated[str | None, typer.Option("--base-model", help="A BERT by hub name, or a folder.")]
 TopKOption = Annotated[int | None, typer.Option("--top-k", help="The k of precision@k, for evaluation only.")]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
+NAME_HELP = N_("Its name, as the list shows it.")
 ModelArgument = Annotated[
-    str | None, typer.Argument(help="A name under _models, a folder, or live.", show_default=False)
+    str | None,
+    typer.Argument(help="A name under _models, a folder, or live.", show_default=False, autocompletion=complete_models),
 ]
-NameArgument = Annotated[str, typer.Argument(help="Its name, as the list shows it.")]
 
 
 def _shared(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from get_tags_train.cli.app import App, NameArgument, YesOption
+from get_tags_train.cli.app import NAME_HELP, App, YesOption, complete_data
 from get_tags_train.cli.session import Session
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.i18n import _
@@ -30,7 +30,10 @@ def data_list(session: Session) -> None:
 
 @data_app.command("show")
 def data_show(
-    session: Session, name: Annotated[str | None, typer.Argument(help="tags_vX; default: the newest.")] = None
+    session: Session,
+    name: Annotated[
+        str | None, typer.Argument(help="tags_vX; default: the newest.", autocompletion=complete_data)
+    ] = None,
 ) -> None:
     """Show where prepared data came from, and how their tags and lengths are spread."""
     from get_tags_train.cli import listings
@@ -46,8 +49,8 @@ def data_show(
 @data_app.command("diff")
 def data_diff(
     session: Session,
-    old: Annotated[str, typer.Argument(help="The earlier tags_vX.")],
-    new: Annotated[str, typer.Argument(help="The later tags_vX.")],
+    old: Annotated[str, typer.Argument(help="The earlier tags_vX.", autocompletion=complete_data)],
+    new: Annotated[str, typer.Argument(help="The later tags_vX.", autocompletion=complete_data)],
     csv: Annotated[
         Path | None, typer.Option("--csv", help="Also write each id with what happened to it into this file.")
     ] = None,
@@ -69,7 +72,9 @@ def data_diff(
 @data_app.command("verify")
 def data_verify(
     session: Session,
-    name: Annotated[str | None, typer.Argument(help="tags_vX; default: the newest.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="tags_vX; default: the newest.", autocompletion=complete_data)
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
 ) -> None:
     """Read prepared data whole and compare with their checksums; exit code 1 where any are damaged."""
@@ -90,7 +95,11 @@ def data_verify(
 
 
 @data_app.command("remove")
-def data_remove(session: Session, name: NameArgument, yes: YesOption = False) -> None:
+def data_remove(
+    session: Session,
+    name: Annotated[str, typer.Argument(help=NAME_HELP, autocompletion=complete_data)],
+    yes: YesOption = False,
+) -> None:
     """Remove prepared data for good, or an unfinished extraction; not what a training still needs."""
     from get_tags_train.cli.removal import remove
     from get_tags_train.core.home import data_dir

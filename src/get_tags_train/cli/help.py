@@ -19,6 +19,12 @@ _FRAME = {
     "REQUIRED_LONG_STRING": N_("[required]"),
 }
 _HELP = N_("Show this message and exit.")
+HELP_FLAGS = ["-h", "--help"]
+# Of the flags that typer adds.
+_FLAGS = [
+    N_("Install completion for the current shell."),
+    N_("Show completion for the current shell, to copy it or customize the installation."),
+]
 # What it says of a command line that it does not understand, and how we say it.
 _COMPLAINTS = [
     (
@@ -38,7 +44,7 @@ def translate(command: Any) -> None:
     """Put a command's help, and that of all below it, into the reader's language."""
     for name, text in _FRAME.items():
         setattr(rich_utils, name, _(text))
-    _translate(command, Context(command))
+    _translate(command, Context(command, help_option_names=HELP_FLAGS))
 
 
 def _translate(command: Any, ctx: Context) -> None:

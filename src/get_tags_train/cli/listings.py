@@ -1,10 +1,12 @@
 """What is there, as people read it: prepared data, models, test samples."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from get_tags_train.cli.tables import Line, Listing, data_entries, evaluation_lines, facts, first_of
+from get_tags_train.cli.tables import Line, Listing, data_entries, facts, first_of
 from get_tags_train.core.i18n import (
     Command,
     _,
@@ -16,6 +18,7 @@ from get_tags_train.core.i18n import (
     interval_text,
     number,
 )
+from get_tags_train.core.site_file import toml_text
 
 _BAR_WIDTH = 40
 
@@ -155,6 +158,19 @@ def verified_lines(found: Iterable[Mapping[str, Any]]) -> list[Line]:
     ]
 
 
+def settings_lines(shown: Iterable[Mapping[str, Any]]) -> list[Line]:
+    """`get-tags config show`: as TOML, from which a line can be copied."""
+    lines: list[Line] = []
+    for section, settings in groupby(shown, key=itemgetter("section")):
+        lines += ["", f"[{section}]"] if lines else [f"[{section}]"]
+        lines += [f"{s['key']} = {toml_text(_on_one_line(s['value']))}  # {s['origin']}" for s in settings]
+    return lines
+
+
+def _on_one_line(value: Any) -> Any:
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
 def samples_lines(shown: Mapping[str, Any]) -> list[Line]:
     """`get-tags samples`."""
     origins = [
@@ -259,15 +275,6 @@ def history_table(live_dir: Path, changes: Iterable[Mapping[str, Any]]) -> Line:
         return _("Nothing was live in {live_dir} yet.", live_dir=live_dir)
     columns = [_("When"), _("What"), _("Live"), "precision@k", _("Before"), _("Who")]
     return Listing(columns, rows, _("What was live in {live_dir}", live_dir=live_dir))
-
-
-def model_lines(folder: Path, shown: Mapping[str, Any]) -> list[Line]:
-    """`get-tags models show`."""
-    short = {key: value for key, value in shown.items() if key not in {"files", "tags", "probes", "evaluations"}}
-    lines: list[Line] = [facts(str(folder), {**short, "tags": len(shown.get("tags", []))})]
-    for evaluation in shown.get("evaluations", []):
-        lines += evaluation_lines(evaluation)
-    return lines
 
 
 def _bars(counts: Mapping[str, int]) -> list[list[str]]:

@@ -1,7 +1,8 @@
 """All commands together, and those that have no module of their own: extract, evaluate, doctor, demo."""
 
+from contextlib import suppress
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,15 +16,21 @@ from get_tags_train.cli.app import (
     TopKOption,
     YesOption,
 )
+from get_tags_train.cli.config import config_app
 from get_tags_train.cli.data import data_app
+from get_tags_train.cli.help import HELP_FLAGS
 from get_tags_train.cli.live import live_app
 from get_tags_train.cli.models import models_app
 from get_tags_train.cli.predict import predict_app
 from get_tags_train.cli.run_source import complete, source_of_flags
 from get_tags_train.cli.samples import samples_app
-from get_tags_train.cli.session import Session, flag_overrides
+from get_tags_train.cli.session import Overrides, Session, flag_overrides
 from get_tags_train.cli.train import train_app, write_demo
 from get_tags_train.core.i18n import Command, _
+from get_tags_train.core.version import __version__
+
+if TYPE_CHECKING:
+    from get_tags_train.core.settings import Source
 
 single_app = App()
 
@@ -44,16 +51,28 @@ def extract(
     flags = flag_overrides(training={"base_model": base_model})
     chosen = source_of_flags(source, ids, None)
     if not yes and (chosen is None or (chosen.kind == "ids" and chosen.ids_path is None)):
-        from get_tags_train.cli import prompts, wizard
-
-        prompts.require_answers(["--source", "--ids"])
-        with prompts.prompts():
-            chosen = wizard.ask_extraction_source(session.load_settings(flags), chosen)
+        chosen = _ask_source(session, flags, chosen)
     settings = session.load_settings(flags, source=complete(chosen, session.home))
     on_event = session.start_log("extract", reads_database=True)
     result = asdict(stage.extract(settings, on_event))
     keep_newest(settings.home, settings.live_dir, settings.keep, on_event)
     session.console.result({"data": result}, [tables.data_facts(result)])
+
+
+def _ask_source(session: Session, flags: Overrides, chosen: "Source | None") -> "Source":
+    from get_tags_train.cli import init, prompts, wizard
+    from get_tags_train.cli.conversation import Conversation
+
+    def questions(talk: Conversation) -> "Source":
+        answer = wizard.ask_extraction_source(session.load_settings(flags), chosen, talk)
+        if not isinstance(answer, str):
+            return answer
+        init.set_up(session)
+        raise prompts.GoBack(to="source")
+
+    prompts.require_answers(["--source", "--ids"])
+    with prompts.prompts():
+        return Conversation().hold(questions)
 
 
 @single_app.command()
@@ -120,14 +139,46 @@ def demo(session: Session) -> None:
     )
 
 
-app = App(
+@single_app.command()
+def init(session: Session) -> None:
+    """Set up the database: asks, tests each answer at once, and writes get-tags.toml."""
+    from get_tags_train.cli import init as stage
+    from get_tags_train.cli import prompts
+    from get_tags_train.core.bootstrap import SITE_FILE
+
+    prompts.require_terminal(_("Write {path} by hand, as docs/databases.md says.", path=session.home / SITE_FILE))
+    with prompts.prompts():
+        found = None
+        while found is None:
+            with suppress(prompts.GoBack):  # from the first question there is nothing to go back to
+                found = stage.set_up(session)
+    said = _(
+        "To check all that a run needs:\n{doctor}\nTo train:\n{train}", doctor=Command("doctor"), train=Command("train")
+    )
+    session.console.result(found, [said])
+
+
+app = typer.Typer(
     cls=CommandGroup,
-    no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": HELP_FLAGS},
     help="Retrain the model that tags documents: from a database to a live model.",
 )
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"get-tags {__version__}")
+    elif ctx.invoked_subcommand is None:
+        ctx.get_help()  # rich prints it itself
+        raise typer.Exit(2)
+
+
 for commands in (train_app, single_app, predict_app, live_app):
     app.add_typer(commands)
-for name, group in {"data": data_app, "models": models_app, "samples": samples_app}.items():
+for name, group in {"data": data_app, "models": models_app, "samples": samples_app, "config": config_app}.items():
     app.add_typer(group, name=name)

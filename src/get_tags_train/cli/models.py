@@ -1,10 +1,18 @@
 """The commands `get-tags models ...`: list, show, verify and remove models."""
 
-from get_tags_train.cli.app import App, ModelArgument, NameArgument, YesOption
+from typing import Annotated
+
+import typer
+
+from get_tags_train.cli.app import NAME_HELP, App, ModelArgument, YesOption, complete_models
 from get_tags_train.cli.session import Session
 from get_tags_train.core.i18n import _
 
-models_app = App(help="List, show, verify and remove models.")
+_ModelName = Annotated[
+    str, typer.Argument(help="A name under _models, a folder, or live.", autocompletion=complete_models)
+]
+
+models_app = App(help="List, show, compare, verify and remove models.")
 
 
 @models_app.callback()
@@ -21,15 +29,29 @@ def models_list(session: Session) -> None:
 @models_app.command("show")
 def models_show(session: Session, model: ModelArgument = None) -> None:
     """Show how a model was made and how it scored; default: the newest."""
-    from get_tags_train.cli import listings
+    from get_tags_train.cli import model_tables
     from get_tags_train.core.home import find_model
     from get_tags_train.model.metadata import read_metadata
 
     folder = find_model(session.home, session.load_settings().live_dir, model)
     metadata = read_metadata(folder)
-    shown = metadata.as_json() if metadata else {}
-    evaluations = [evaluation.model_dump() for evaluation in metadata.evaluations] if metadata else []
-    session.console.result(shown, listings.model_lines(folder, {**shown, "evaluations": evaluations}))
+    if metadata is None:
+        said = _("{folder} was not made by get-tags: it does not say how it was made.", folder=folder)
+        session.console.result({}, [said])
+    else:
+        session.console.result(metadata.as_json(), model_tables.model_lines(folder, metadata))
+
+
+@models_app.command("compare")
+def models_compare(session: Session, first: _ModelName, second: _ModelName) -> None:
+    """Show two models side by side: settings, scores, tags; as they were recorded, nothing is computed."""
+    from get_tags_train.cli import model_tables
+    from get_tags_train.core.home import find_model
+    from get_tags_train.model.metadata import own_metadata
+
+    live_dir = session.load_settings().live_dir
+    compared = model_tables.comparison(*(own_metadata(find_model(session.home, live_dir, m)) for m in (first, second)))
+    session.console.result(compared, model_tables.comparison_lines(compared))
 
 
 @models_app.command("verify")
@@ -44,7 +66,11 @@ def models_verify(session: Session, model: ModelArgument = None) -> None:
 
 
 @models_app.command("remove")
-def models_remove(session: Session, name: NameArgument, yes: YesOption = False) -> None:
+def models_remove(
+    session: Session,
+    name: Annotated[str, typer.Argument(help=NAME_HELP, autocompletion=complete_models)],
+    yes: YesOption = False,
+) -> None:
     """Remove a model for good, or an unfinished training; never the live one."""
     from get_tags_train.cli.removal import remove
     from get_tags_train.core.home import models_dir

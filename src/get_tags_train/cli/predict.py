@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from get_tags_train.cli.app import App, DeviceOption
+from get_tags_train.cli.app import App, DeviceOption, complete_models
 from get_tags_train.cli.session import Session, flag_overrides
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.events import ignored
 from get_tags_train.core.i18n import _, _n, number
 
 if TYPE_CHECKING:
-    from get_tags_train.serving.predict import TextPrediction
+    from get_tags_train.serving.predict import TableForm, TextPrediction
     from get_tags_train.serving.text_files import Format, Texts
 
 OutputFormat = Literal["csv", "xlsx", "jsonl", "json"]
@@ -39,7 +39,9 @@ def predict(
         Literal["txt", "csv", "xlsx", "json", "jsonl"] | None,
         typer.Option("--input-format", help="What is read, where the file's ending does not say."),
     ] = None,
-    model: Annotated[str, typer.Option("--model", help="A name under _models, a folder, or live.")] = "live",
+    model: Annotated[
+        str, typer.Option("--model", help="A name under _models, a folder, or live.", autocompletion=complete_models)
+    ] = "live",
     top_n: Annotated[int, typer.Option("--top-n", min=1, help="How many tags to predict.")] = 5,
     min_score: Annotated[
         float, typer.Option("--min-score", min=0, max=1, help="Predict only tags with at least this score.")
@@ -54,6 +56,10 @@ def predict(
     why: Annotated[
         bool, typer.Option("--why", help="For each tag the words that carried it and the nearest documents with it.")
     ] = False,
+    rows: Annotated[
+        Literal["document", "tag"] | None,
+        typer.Option(help="What a row of csv and xlsx is; default: a document in xlsx, a tag in csv."),
+    ] = None,
     device: DeviceOption = None,
 ) -> None:
     """Predict tags for a text or a file of texts; default: with the live model."""
@@ -62,7 +68,7 @@ def predict(
     settings = session.load_settings(flag_overrides(training={"device": device}))
     folder = find_model(settings.home, settings.live_dir, model)
 
-    from get_tags_train.serving.predict import file_format, predict_texts, write_predictions
+    from get_tags_train.serving.predict import Row, TableForm, file_format, predict_texts, write_predictions
 
     out_format = None if out is None else file_format(out, output_format)
     if out is None and output_format == "xlsx":
@@ -77,12 +83,14 @@ def predict(
         # Whoever may only read a home may ask its model.
         on_event = ignored if len(texts) == 1 else session.start_log("predict", is_needed=False)
         predictions = predict_texts(loaded, texts, top_n=top_n, min_score=min_score, on_event=on_event, why=why)
+        row: Row = rows or ("document" if out_format == "xlsx" else "tag")
+        form = TableForm(row, min(top_n, len(loaded.tags)), has_reasons=why)
         if out is not None and out_format is not None:
-            write_predictions(out.expanduser(), predictions, out_format)
+            write_predictions(out.expanduser(), predictions, out_format, form)
             said = _n("{count:,} document: {out}", "{count:,} documents: {out}", len(texts), out=out)
             session.console.result({"documents": len(texts), "out": str(out)}, [said])
         else:
-            _print(session, predictions, output_format, is_one=len(texts) == 1)
+            _print(session, predictions, output_format, None if len(texts) == 1 and not output_format else form)
 
 
 @contextmanager
@@ -107,15 +115,18 @@ def _texts(text: str | None, file: Path | None, input_format: "Format | None", c
 
 
 def _print(
-    session: Session, predictions: "Iterable[TextPrediction]", output_format: OutputFormat | None, *, is_one: bool
+    session: Session,
+    predictions: "Iterable[TextPrediction]",
+    output_format: OutputFormat | None,
+    form: "TableForm | None",
 ) -> None:
-    """One JSON list with --json; else lines in the format asked for, or a table of one text's tags."""
+    """One JSON list with --json; else lines in the format asked for; without a `form` a table of one text's tags."""
     from get_tags_train.cli.tables import Listing
     from get_tags_train.serving.predict import lines, reason_texts
 
     if session.console.as_json:
         session.console.write_whole(lines(predictions, "json"))
-    elif is_one and output_format is None:
+    elif form is None:
         (prediction,) = predictions
         reasons = [list(reason_texts(reason)) for reason in prediction.reasons or []]
         rows = [
@@ -126,4 +137,4 @@ def _print(
         session.console.result(None, [Listing(columns, rows)])
     else:
         assert output_format != "xlsx"  # refused before
-        session.console.write(lines(predictions, output_format or "lines"))
+        session.console.write(lines(predictions, output_format or "lines", form))

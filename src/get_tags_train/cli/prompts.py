@@ -1,4 +1,4 @@
-"""How the wizard asks: by arrow keys, or by the number or letter before an answer; arrows fail in some terminals."""
+"""How questions are asked: by arrow keys, or by the key before an answer, for arrows fail in some terminals."""
 
 import shutil
 import sys
@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from textwrap import wrap
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import questionary
 from prompt_toolkit.application import create_app_session
-from prompt_toolkit.application.current import get_app_session
+from prompt_toolkit.application.current import get_app, get_app_session
+from prompt_toolkit.filters import Always, Condition
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.input.typeahead import clear_typeahead
+from prompt_toolkit.key_binding import KeyBindings, merge_key_bindings
+from prompt_toolkit.layout.controls import FormattedTextControl
 from prompt_toolkit.output import create_output
-from questionary.prompts.common import InquirerControl
 
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.i18n import _
@@ -24,9 +26,19 @@ if sys.platform == "win32":
 else:
     import termios
 
-_T = TypeVar("_T")
 _POINTER = ">"
-MOST_CHOICES = len(InquirerControl.SHORTCUT_KEYS)
+_BACK = "<"  # besides Esc, which some terminals keep for themselves
+_MOST_KEYS = 36  # digits and letters
+_ROWS_AROUND = 5  # of a list: what is said above, its question, and the last row, which is never written
+_BEFORE_CHOICE = 6  # columns, for the pointer and the key
+
+
+class GoBack(Exception):
+    """Somebody wants to give another answer: to the question called `to`, else to the one before this."""
+
+    def __init__(self, to: str = "") -> None:
+        super().__init__(to)
+        self.to = to
 
 
 class Choice(NamedTuple):
@@ -85,37 +97,104 @@ def tell(line: str) -> None:
     questionary.print("\n".join(parts))
 
 
-def choose(question: str, choices: Iterable[Choice], default: object = None) -> Any:
-    """The value of the answer that is chosen; at first the pointer stands at the value `default`."""
+def choose(question: str, choices: Iterable[Choice], default: object = None, *, can_go_back: bool = True) -> Any:
+    """The value of the answer that is chosen; at first the pointer stands at the value `default`.
+
+    What does not fit on the screen is found by typing a part of it. Raises GoBack.
+    """
+    listed = [(_broken(f"{c.title} ({c.unless})" if c.unless else c.title, _BEFORE_CHOICE), c) for c in choices]
     offered = [
-        questionary.Choice(c.title, c.value, disabled=c.unless or None, shortcut_key=c.key or True) for c in choices
+        questionary.Choice(title, c.value, disabled=True if c.unless else None, shortcut_key=c.key or True)  # type: ignore[arg-type]
+        for title, c in listed
     ]
-    return questionary.select(
+    rows = sum(title.count("\n") + 1 for title, _choice in listed)
+    is_long = len(listed) > _MOST_KEYS or rows > shutil.get_terminal_size().lines - _ROWS_AROUND
+    instruction = _instruction(len(listed), is_long=is_long, can_go_back=can_go_back)
+    asked = questionary.select(
         question,
         choices=offered,
         default=next((choice for choice in offered if choice.value == default and not choice.disabled), None),
         pointer=_POINTER,
-        use_shortcuts=True,
-        instruction=_("(arrows or the key shown, Enter)"),
-    ).unsafe_ask()
+        use_shortcuts=not is_long,
+        use_search_filter=is_long,
+        use_jk_keys=False,
+        instruction=_below(question, instruction),
+    )
+    return _ask(asked, back_keys=[] if not can_go_back else ["escape"] if is_long else ["escape", _BACK])
 
 
-def agree(question: str, *, default: bool) -> bool:
+def agree(question: str, *, default: bool, can_go_back: bool = False) -> bool:
     """Yes or no."""
     yes, no = Choice(_("Yes"), True, key=_("y")), Choice(_("No"), False, key=_("n"))
-    return bool(choose(question, [yes, no], default))
+    return bool(choose(question, [yes, no], default, can_go_back=can_go_back))
 
 
 def type_value(question: str, default: str, check: Callable[[str], bool | str]) -> str:
-    """What is typed, once `check` has nothing to say against it; nothing typed is `default`, shown in grey."""
+    """What is typed, once `check` has nothing to say against it; nothing typed is `default`, shown in grey.
+
+    Raises GoBack.
+    """
 
     def check_typed(text: str) -> bool | str:
         return check(text.strip() or default)
 
     offered = FormattedText([("fg:ansibrightblack", default)])
-    return str(questionary.text(question, validate=check_typed, placeholder=offered).unsafe_ask()).strip() or default
+    asked = questionary.text(question, validate=check_typed, placeholder=offered)
+    return str(_ask(asked, back_keys=["escape", _BACK])).strip() or default
+
+
+def type_secret(question: str) -> str:
+    """What is typed, shown as stars; it may be nothing. Raises GoBack."""
+    return str(_ask(questionary.password(question), back_keys=["escape"]))
 
 
 def type_path(question: str, default: str, check: Callable[[str], bool | str]) -> Path:
-    """A path, completed by Tab."""
-    return Path(questionary.path(question, default=default, validate=check).unsafe_ask()).expanduser()
+    """A path, completed by Tab. Raises GoBack."""
+    asked = questionary.path(question, default=default, validate=check)
+    return Path(_ask(asked, back_keys=["escape", _BACK])).expanduser()
+
+
+def _ask(question: questionary.Question, back_keys: Sequence[str]) -> Any:
+    """The answer; long lines are broken, not cut, and these keys go back."""
+    going_back = KeyBindings()
+
+    @Condition
+    def nothing_typed() -> bool:
+        return not get_app().current_buffer.text
+
+    for key in back_keys:
+
+        @going_back.add(key, eager=True, filter=Always() if key == "escape" else nothing_typed)
+        def go_back(event: Any) -> None:
+            event.app.erase_when_done = True
+            event.app.exit(exception=GoBack())
+
+    app = question.application
+    app.key_bindings = merge_key_bindings([app.key_bindings or KeyBindings(), going_back])
+    for window in app.layout.find_all_windows():
+        window.wrap_lines = Always()
+        if isinstance(window.content, FormattedTextControl) and window.height == 1:
+            window.height, window.dont_extend_height = None, Always()  # why an answer is refused may be long
+    return question.unsafe_ask()
+
+
+def _instruction(count: int, *, is_long: bool, can_go_back: bool) -> str:
+    keys = (
+        _("{count} answers: type a part of one, or arrows; Enter", count=count)
+        if is_long
+        else _("arrows or the key shown, Enter")
+    )
+    back = _("Esc goes back")
+    return f"({keys}; {back})" if can_go_back else f"({keys})"
+
+
+def _broken(text: str, indent: int) -> str:
+    """A text on lines that fit on the screen, broken between words, those after the first indented."""
+    room = shutil.get_terminal_size().columns - 1 - indent
+    return f"\n{' ' * indent}".join(wrap(text, max(room, 1), break_on_hyphens=False)) or text
+
+
+def _below(question: str, instruction: str) -> str:
+    """The instruction as it stands after the question: on a line of its own where one is too short for both."""
+    fits = len(question) + len(instruction) + 4 < shutil.get_terminal_size().columns
+    return instruction if fits else "\n  " + _broken(instruction, 2)

@@ -31,3 +31,9 @@ def complete(source: "Source | None", home: Path) -> "Source":
     if source is None:
         return FROM_DATABASE
     return source._replace(ids_path=home / "ids.csv") if source.kind == "ids" and not source.ids_path else source
+
+
+def flags_of_source(source: "Source") -> list[str]:
+    """What --source, --ids and --data would have to say for it."""
+    named = {"ids": ["--ids", str(source.ids_path)], "cached": ["--data", str(source.data_name)]}
+    return ["--source", source.kind, *named.get(source.kind, [])]

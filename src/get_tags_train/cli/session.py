@@ -94,19 +94,28 @@ class Session:
             from get_tags_train.core.logs import logger
 
             logger.error("%s %s", english(message), english(hint), exc_info=traceback)
-        for secret in self.secrets:
-            message, hint = message.replace(secret, "***"), hint.replace(secret, "***")
-        self.console.error(message, hint, self.log_path)
+        self.console.error(self.without_secrets(message), self.without_secrets(hint), self.log_path)
+
+    def without_secrets(self, value: Any) -> Any:
+        """A text without the secrets of this session; any other value as it is."""
+        if isinstance(value, str):
+            for secret in self.secrets:
+                value = value.replace(secret, "***")
+        return value
 
     def command_to_resume(self, data_name: str, *, deploy: bool) -> Command:
         """What resumes a training on these data: what was given or answered, and nothing to ask."""
-        flags = [
+        return self.training_command("--data", data_name, *(["--deploy"] if deploy else []), "--yes")
+
+    def training_command(self, *flags: str) -> Command:
+        """A training with these flags and with what was given or answered."""
+        given = [
             word
             for values in self.overrides.values()
             for key, value in values.items()
             for word in (f"--{key.replace('_', '-')}", str(value))
         ]
-        return Command("train", "--data", data_name, *flags, *(["--deploy"] if deploy else []), "--yes")
+        return Command("train", *flags, *given)
 
     def _write_command(self, command: Command) -> str:
         return write_command(command, home=self.home, config_path=self.config_path)

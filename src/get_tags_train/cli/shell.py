@@ -15,7 +15,7 @@ _PLAIN_ON_WINDOWS = re.compile(r"[\w./:\\=-]+")
 
 
 def write_command(command: Command, *, home: Path, config_path: Path | None = None) -> str:
-    """A command as it can be typed where the reader stands, for this home and under this settings file."""
+    """A command as it can be typed in any folder, for this home and under this settings file."""
     words = list(command.words)
     if config_path is not None and "--help" not in words:
         words += ["--config", str(config_path)]
@@ -38,10 +38,6 @@ def _quoted(word: str) -> str:
 def _program() -> str:
     own = Path(sys.executable).with_name("get-tags.exe" if os.name == "nt" else "get-tags")
     found = shutil.which("get-tags")
-    try:
-        if not own.is_file() or (found and own.samefile(found)):
-            return "get-tags"
-        near = own.relative_to(Path.cwd())
-    except (OSError, ValueError):  # the folder where the reader stood is gone, or it is another
-        return _quoted(str(own))
-    return _quoted(str(near) if near.parent.name else f".{os.sep}{near}")
+    if not own.is_file() or (found and own.samefile(found)):
+        return "get-tags"
+    return _quoted(str(own))  # whole: it may be pasted in another folder

@@ -2,18 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from get_tags_train.cli.app import App, BaseModelOption, DeviceOption, IdsOption, TopKOption, YesOption
-from get_tags_train.cli.run_source import complete, source_of_flags
+from get_tags_train.cli.app import App, BaseModelOption, DeviceOption, IdsOption, TopKOption, YesOption, complete_data
+from get_tags_train.cli.run_source import complete, flags_of_source, source_of_flags
 from get_tags_train.cli.session import Overrides, Session, flag_overrides, merged
 from get_tags_train.core.errors import InterruptedByUser, TrainingInterrupted
 from get_tags_train.core.i18n import Command, _
 
 if TYPE_CHECKING:
+    from get_tags_train.cli.conversation import Conversation
+    from get_tags_train.cli.tables import Line
     from get_tags_train.core.settings import Settings, Source
+    from get_tags_train.maintenance.doctor import Check
 
 train_app = App()
 
@@ -35,7 +39,9 @@ def train(
         Literal["database", "ids", "cached"] | None, typer.Option(help="Where documents come from.")
     ] = None,
     ids: IdsOption = None,
-    data: Annotated[str | None, typer.Option(help="The prepared data, tags_vX, for --source cached.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="The prepared data, tags_vX, for --source cached.", autocompletion=complete_data)
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="How many times training goes through all documents.")] = None,
     batch_size: Annotated[
         str | None, typer.Option(help="Documents per optimizer step, or auto: what is fastest here.", metavar="N")
@@ -47,6 +53,10 @@ def train(
     seed: Annotated[int | None, typer.Option(help="The random seed.")] = None,
     deploy: Annotated[bool | None, typer.Option("--deploy/--no-deploy", help="Make the model live when done.")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Use the built-in example, in a home of its own.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only check and show what would happen; exit code 1 if something is missing."),
+    ] = False,
     yes: YesOption = False,
 ) -> None:
     """Choose data, train, evaluate and, if wanted, make the model live."""
@@ -71,6 +81,9 @@ def train(
         pipeline.assist(settings)
         return
     request = _Request(flags, source_of_flags(source, ids, data), deploy, demo)
+    if dry_run:
+        _show_only(session, request)
+        return
     if not yes:
         request = _ask(session, request)
     if request.is_demo:
@@ -80,27 +93,51 @@ def train(
 
 def _ask(session: Session, request: _Request) -> _Request:
     """The request with what people answer; raises Exit where they do not want to start."""
-    from get_tags_train.cli import prompts, wizard
+    from get_tags_train.cli import prompts
+    from get_tags_train.cli.conversation import Conversation
 
     prompts.require_answers(_flags_to_answer(request))
+    home = session.home
     with prompts.prompts():
-        if not request.is_demo:
-            answer = wizard.ask_source(session.load_settings(request.overrides), request.source)
-            if answer == wizard.EXAMPLE:
-                session.home = session.home / "demo"
-                request = replace(request, is_demo=True)
-            else:
-                request = replace(request, source=answer)
-        planned = _settings_of_demo(session) if request.is_demo else {}
-        asked_of = session.load_settings(planned, request.overrides)
-        overrides = merged(request.overrides, wizard.ask_settings(asked_of, request.overrides))
-        request = replace(request, overrides=overrides, source=complete(request.source, session.home))
-        settings = session.load_settings(planned, overrides, source=request.source)
-        is_ready = _show_plan(session, settings, request)
-        if not wizard.confirm_start(expected=is_ready):
-            session.console.say(_("Nothing was started."))
-            raise typer.Exit(InterruptedByUser.exit_code)
+        return Conversation().hold(lambda talk: _questions(session, request, home, talk))
+
+
+def _questions(session: Session, request: _Request, home: Path, talk: "Conversation") -> _Request:
+    """All that is asked, in order, with `home` as the home until the example is chosen, which has its own."""
+    from get_tags_train.cli import init, wizard
+    from get_tags_train.cli.prompts import GoBack
+
+    session.home = home
+    if not request.is_demo:
+        answer = wizard.ask_source(session.load_settings(request.overrides), request.source, talk)
+        if answer == wizard.SET_UP:
+            init.set_up(session)
+            raise GoBack(to="source")  # there is a database to choose now
+        if answer == wizard.EXAMPLE:
+            session.home = home / "demo"
+            request = replace(request, is_demo=True)
+        else:
+            request = replace(request, source=answer)
+    planned = _settings_of_demo(session) if request.is_demo else {}
+    asked_of = session.load_settings(planned, request.overrides)
+    overrides = merged(request.overrides, wizard.ask_settings(asked_of, request.overrides, talk))
+    request = replace(request, overrides=overrides, source=complete(request.source, session.home))
+    settings = session.load_settings(planned, overrides, source=request.source)
+    is_ready = _show_plan(session, settings, request)
+    if not wizard.confirm_start(talk, expected=is_ready):
+        _say_how_to_come_back(session, request)
+        raise typer.Exit(InterruptedByUser.exit_code)
     return request
+
+
+def _say_how_to_come_back(session: Session, request: _Request) -> None:
+    """Nothing that was answered is lost."""
+    from get_tags_train.core.settings import FROM_DATABASE
+
+    flags = ["--demo"] if request.is_demo else flags_of_source(request.source or FROM_DATABASE)
+    flags += [] if request.deploy is None else ["--deploy" if request.deploy else "--no-deploy"]
+    command = session.training_command(*flags)
+    session.console.say(_("Nothing was started. To come back to these answers:\n{command}", command=command))
 
 
 def _flags_to_answer(request: _Request) -> list[str]:
@@ -111,17 +148,33 @@ def _flags_to_answer(request: _Request) -> list[str]:
     return [*([] if request.source else ["--source"]), *(f"--{key.replace('_', '-')}" for key in unanswered)]
 
 
+def _show_only(session: Session, request: _Request) -> None:
+    """What --dry-run does: nothing is asked, read from the database whole, or written."""
+    planned = _settings_of_demo(session) if request.is_demo else {}
+    source = complete(request.source, session.home)
+    checks, lines = _plan(session, session.load_settings(planned, request.overrides, source=source), request)
+    is_ready = all(check.status != "error" for check in checks)
+    session.console.result({"ready": is_ready, "checks": [check._asdict() for check in checks]}, lines)
+    if not is_ready:
+        raise typer.Exit(1)
+
+
 def _show_plan(session: Session, settings: "Settings", request: _Request) -> bool:
     """Show what will happen, and what the quick part of doctor finds; whether nothing stands in the way."""
+    checks, lines = _plan(session, settings, request)
+    session.console.show(lines)
+    return all(check.status != "error" for check in checks)
+
+
+def _plan(session: Session, settings: "Settings", request: _Request) -> "tuple[list[Check], list[Line]]":
+    """What the quick part of doctor finds, and that and what will happen as people read it."""
     from get_tags_train.cli import tables
     from get_tags_train.maintenance import doctor, estimate
 
     session.console.say(_("Checking what this run needs ..."))
     checks = [] if request.is_demo else list(doctor.run_checks(settings, quick=True))
-    if checks:
-        session.console.show([tables.checks_table(checks)])
-    session.console.show([tables.summary(settings, estimate.estimate_run(settings), request.deploy)])
-    return all(check.status != "error" for check in checks)
+    lines: list[Line] = [tables.checks_table(checks)] if checks else []
+    return checks, [*lines, tables.summary(settings, estimate.estimate_run(settings), request.deploy)]
 
 
 def _run(session: Session, request: _Request, *, ask: bool) -> None:

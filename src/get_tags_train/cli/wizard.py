@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from get_tags_train.cli import unfinished
+from get_tags_train.cli.conversation import Conversation
 from get_tags_train.cli.prompts import (
-    MOST_CHOICES,
     Choice,
+    GoBack,
     agree,
     choose,
     discard_typed,
@@ -19,16 +21,17 @@ from get_tags_train.cli.prompts import (
 )
 from get_tags_train.cli.tables import first_of
 from get_tags_train.core.bootstrap import SITE_FILE
-from get_tags_train.core.errors import GetTagsError, InputError
+from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.files import folder_bytes, read_json, write_json
 from get_tags_train.core.home import data_names, find_data, last_source_path
-from get_tags_train.core.i18n import N_, Command, _, _n, documents, format_bytes, tags_of
+from get_tags_train.core.i18n import N_, _, _n, documents, format_bytes, tags_of
 from get_tags_train.core.settings import FROM_DATABASE, Settings, Source, SourceKind, problem
 from get_tags_train.data.input_files import read_ids
 from get_tags_train.data.prepared import PreparedData
 
 EXAMPLE: Literal["demo"] = "demo"
-_AUTO = "auto"
+SET_UP: Literal["init"] = "init"
+_AUTO, _CHANGE = "auto", "change"
 
 
 class _Question(NamedTuple):
@@ -70,39 +73,51 @@ QUESTIONS = [
 ]
 
 
-def ask_source(settings: Settings, chosen: Source | None) -> Source | Literal["demo"]:
-    """Where the documents come from, as far as flags have not `chosen` it; EXAMPLE is the built-in example."""
-    names = data_names(settings.home)
+# The other questions, and answers to them, as "Start?" lists them.
+_ASKED = {"source": N_("Documents"), "ids": N_("File with ids"), "data": N_("Prepared data")}
+_SOURCES = {
+    "database": N_("all of the database"),
+    "ids": N_("those of a list of ids"),
+    "cached": N_("data of an earlier run"),
+    EXAMPLE: N_("the built-in example"),
+}
+
+
+def ask_source(settings: Settings, chosen: Source | None, talk: Conversation) -> Source | Literal["demo", "init"]:
+    """Where the documents come from, as far as flags have not `chosen` it.
+
+    EXAMPLE is the built-in example; SET_UP means that the database is to be set up first.
+    """
     if chosen is None:
-        unfinished_extractions = unfinished.extractions(settings)
-        labels = {question.key: question.prompt for question in QUESTIONS if question.section == "training"}
-        unfinished.say_trainings(settings, names, labels)
-        answer = _ask_kind(
-            settings, unfinished_extractions, _choices_of_training(names, has_database=bool(settings.database.url))
-        )
-        if answer == EXAMPLE:
-            return EXAMPLE
+
+        def ask(earlier: Any) -> Any:
+            names = data_names(settings.home)
+            unfinished_extractions = unfinished.extractions(settings)
+            labels = {question.key: question.prompt for question in QUESTIONS if question.section == "training"}
+            unfinished.say_trainings(settings, names, labels)
+            more = _choices_of_training(names, has_database=bool(settings.database.url))
+            return _ask_kind(settings, unfinished_extractions, more, earlier)
+
+        answer = talk.ask("source", ask)
+        if answer in (EXAMPLE, SET_UP):
+            return answer  # type: ignore[no-any-return]
         chosen = answer
-    return _with_file(settings, chosen)
+    return _with_file(settings, chosen, talk)
 
 
-def ask_extraction_source(settings: Settings, chosen: Source | None) -> Source:
-    """Which documents to extract, as far as flags have not `chosen` it."""
+def ask_extraction_source(settings: Settings, chosen: Source | None, talk: Conversation) -> Source | Literal["init"]:
+    """Which documents to extract, as far as flags have not `chosen` it; SET_UP as ask_source has it."""
     if chosen is None:
-        if not settings.database.url:
-            raise InputError(
-                _("No database is set."),
-                _(
-                    "Set url under [database] in {path}; or try the example: {demo}.",
-                    path=settings.home / SITE_FILE,
-                    demo=Command("train", "--demo"),
-                ),
-            )
-        chosen = _ask_kind(settings, unfinished.extractions(settings), [])
-    return _with_file(settings, chosen)
+        answer = talk.ask("source", lambda earlier: _ask_kind(settings, unfinished.extractions(settings), [], earlier))
+        if answer == SET_UP:
+            return SET_UP
+        chosen = answer
+    return _with_file(settings, chosen, talk)
 
 
-def ask_settings(settings: Settings, answered: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def ask_settings(
+    settings: Settings, answered: Mapping[str, Mapping[str, Any]], talk: Conversation
+) -> dict[str, dict[str, Any]]:
     """The numbers that no flag has given, checked as they are typed; the defaults are the settings' values."""
     answers: dict[str, dict[str, Any]] = {}
     for question in QUESTIONS:
@@ -110,11 +125,15 @@ def ask_settings(settings: Settings, answered: Mapping[str, Mapping[str, Any]]) 
         if key in answered.get(section, {}):
             continue
         default = str(getattr(getattr(settings, section), key))
-        tell(_(question.explanation))
-        asked = _("{question} (recommended: {default}):", question=_(question.prompt), default=default)
-        text = type_value(asked, default, _checker(question))
-        answers.setdefault(section, {})[key] = text if text == _AUTO else int(text)
+        answers.setdefault(section, {})[key] = talk.ask(key, partial(_ask_number, question, default))
     return answers
+
+
+def _ask_number(question: _Question, default: str, earlier: int | str | None) -> int | str:
+    tell(_(question.explanation))
+    asked = _("{question} (recommended: {default}):", question=_(question.prompt), default=default)
+    text = type_value(asked, default if earlier is None else str(earlier), _checker(question))
+    return text if text == _AUTO else int(text)
 
 
 def remember(home: Path, source: Source) -> None:
@@ -132,9 +151,29 @@ def remembered(home: Path) -> Source:
     return FROM_DATABASE
 
 
-def confirm_start(*, expected: bool) -> bool:
-    """The last question before the long work; where something is missing, a no is `expected`."""
-    return agree(_("Start?") if expected else _("Start anyway?"), default=expected)
+def confirm_start(talk: Conversation, *, expected: bool) -> bool:
+    """The last question before the long work; where something is missing, a no is `expected`.
+
+    Raises GoBack to the answer that is to be changed.
+    """
+    answers = talk.answers()
+    choices = [Choice(_("Yes"), True, key=_("y")), Choice(_("No"), False, key=_("n"))]
+    if answers:
+        choices.insert(1, Choice(_("Change an answer"), _CHANGE, key=_("c")))
+    labels = _ASKED | {question.key: question.prompt for question in QUESTIONS}
+    listed = [Choice(f"{_(labels[name])}: {_said(value)}", name) for name, value in answers.items()]
+    while (said := choose(_("Start?") if expected else _("Start anyway?"), choices, expected)) == _CHANGE:
+        try:
+            changed = choose(_("Which answer?"), listed)
+        except GoBack:
+            continue
+        raise GoBack(to=changed)
+    return bool(said)
+
+
+def _said(answer: Any) -> str:
+    kind = answer.kind if isinstance(answer, Source) else answer
+    return _(_SOURCES[kind]) if kind in _SOURCES else str(kind)
 
 
 def confirm_deploy(model_name: str) -> bool:
@@ -159,24 +198,25 @@ def confirm_adding(examples: int, path: Path) -> bool:
     return agree(asked, default=True)
 
 
-def _ask_kind(settings: Settings, resumable: Mapping[Source, str], more: Sequence[Choice]) -> Any:
-    """The value of the choice: a source, its file or data yet to be asked for, or one of `more`.
+def _ask_kind(settings: Settings, resumable: Mapping[Source, str], more: Sequence[Choice], earlier: Any) -> Any:
+    """The value of the choice: a source, its file or data yet to be asked for, SET_UP, or one of `more`.
 
-    Extractions that are `resumable` are the first among the choices.
+    Extractions that are `resumable` are the first among the choices; the pointer is at the `earlier` answer.
     """
     has_database = bool(settings.database.url)
     not_set = "" if has_database else _("no database is set")
-    if not has_database:
-        tell(_("No database is set yet. To set one, write into {path}:", path=settings.home / SITE_FILE))
-        tell('[database]\nurl = "mssql+pyodbc://USER@SERVER/DATABASE?driver=ODBC+Driver+18+for+SQL+Server"')
     choices = [Choice(title, source) for source, title in resumable.items()]
+    if not has_database:
+        tell(_("No database is set in {path} yet.", path=settings.home / SITE_FILE))
+        choices.append(Choice(_("Set up the database: answer a few questions, each tested at once"), SET_UP))
     if FROM_DATABASE not in resumable:  # to which it would be the same
         choices.append(Choice(_("Database: extract all documents"), FROM_DATABASE, not_set))
     choices.append(Choice(_("ids.csv: extract the documents whose ids it names"), Source("ids"), not_set))
     choices += more
     tell(_("All of the database, the documents of a list, or earlier data (starts at once)."))
     last = Source(remembered(settings.home).kind)
-    return choose(_("Where do the documents come from?"), choices, next(iter(resumable), last))
+    default = next(iter(resumable), last) if earlier is None else earlier
+    return choose(_("Where do the documents come from?"), choices, default)
 
 
 def _choices_of_training(names: Sequence[str], *, has_database: bool) -> list[Choice]:
@@ -189,26 +229,26 @@ def _choices_of_training(names: Sequence[str], *, has_database: bool) -> list[Ch
     return choices
 
 
-def _with_file(settings: Settings, source: Source) -> Source:
+def _with_file(settings: Settings, source: Source, talk: Conversation) -> Source:
     """The source with its file of ids or its prepared data, asked for where it has none."""
     if source.kind == "ids" and not source.ids_path:
-        return Source("ids", ids_path=_ask_ids(settings.home))
+        return Source("ids", ids_path=talk.ask("ids", partial(_ask_ids, settings.home)))
     if source.kind == "cached" and not source.data_name:
-        return Source("cached", data_name=_ask_data(settings.home))
+        return Source("cached", data_name=talk.ask("data", partial(_ask_data, settings.home)))
     return source
 
 
-def _ask_ids(home: Path) -> Path:
+def _ask_ids(home: Path, earlier: Path | None) -> Path:
     tell(_("A CSV or Excel file with one column, the ids of the documents; Tab completes a name."))
-    offered = [remembered(home).ids_path, home / "ids.csv", home / "ids.xlsx"]
+    offered = [earlier, remembered(home).ids_path, home / "ids.csv", home / "ids.xlsx"]
     default = next((str(path) for path in offered if path and path.is_file()), "")
     return type_path(_("File with the ids of the documents:"), default, _problem_of_ids)
 
 
-def _ask_data(home: Path) -> str:
+def _ask_data(home: Path, earlier: str | None) -> str:
     find_data(home, None)  # says what to do where there are none
-    choices = [Choice(_data_line(home, name), name) for name in data_names(home)[:MOST_CHOICES]]
-    return str(choose(_("Which prepared data? (newest first)"), choices))
+    choices = [Choice(_data_line(home, name), name) for name in data_names(home)]
+    return str(choose(_("Which prepared data? (newest first)"), choices, earlier))
 
 
 def _data_line(home: Path, name: str) -> str:

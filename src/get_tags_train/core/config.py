@@ -2,9 +2,9 @@
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -32,6 +32,23 @@ def defaults_path() -> Path:
     return packaged if packaged.is_file() else Path(__file__).parents[3] / "configs" / "defaults.toml"
 
 
+class ShownSetting(NamedTuple):
+    """A setting in force, and where it was set: a file, or a variable of the environment."""
+
+    section: str
+    key: str
+    value: Any
+    origin: str
+
+
+class _Merged(NamedTuple):
+    """What all layers say together, by section and key; where each of it stands; and what is no setting any more."""
+
+    values: dict[str, dict[str, Any]]
+    origins: dict[tuple[str, ...], str]
+    retired: list[str]
+
+
 def load_settings(
     home: Path,
     *,
@@ -44,10 +61,49 @@ def load_settings(
 
     Raises InputError naming the key and where it was set.
     """
-    merged: dict[str, dict[str, Any]] = {}
-    origins: dict[tuple[str, ...], str] = {}
-    retired = []
-    for layer, origin in _layers(home, config_path, overrides or {}, environ):
+    merged = _merge(_layers(home, config_path, overrides or {}, environ))
+    try:
+        sections = Sections.model_validate(merged.values)
+    except ValidationError as error:
+        raise _as_input_error(error.errors()[0], merged.origins) from None
+    return Settings.model_construct(
+        home=home,
+        source=source,
+        retired=tuple(merged.retired),
+        **{name: getattr(sections, name) for name in Sections.model_fields},
+    )
+
+
+def explain_settings(
+    home: Path, config_path: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> Iterator[ShownSetting]:
+    """All settings in force, without flags, and where each was set. Raises InputError as load_settings does."""
+    load_settings(home, config_path=config_path, environ=environ)
+    merged = _merge(_layers(home, config_path, {}, environ))
+    for section, values in merged.values.items():
+        for key, value in values.items():
+            variable = f"{ENV_PREFIX}{section}_{key}".upper()
+            yield ShownSetting(section, key, value, variable if variable in environ else merged.origins[section, key])
+
+
+def find_problems(
+    home: Path, config_path: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> list[InputError]:
+    """All that is wrong with the settings, not only the first of it."""
+    try:
+        merged = _merge(_layers(home, config_path, {}, environ))
+        Sections.model_validate(merged.values)
+    except InputError as error:
+        return [error]
+    except ValidationError as error:
+        by_place = {problem["loc"][:2]: problem for problem in reversed(error.errors())}  # one type of several will do
+        return [_as_input_error(problem, merged.origins) for problem in reversed(by_place.values())]
+    return []
+
+
+def _merge(layers: Iterable[_Layer]) -> _Merged:
+    merged = _Merged({}, {}, [])
+    for layer, origin in layers:
         for section, values in layer.items():
             if not isinstance(values, dict):
                 raise InputError(
@@ -58,20 +114,11 @@ def load_settings(
                     ),
                 )
             kept: dict[str, Any] = {key: value for key, value in values.items() if key not in RETIRED.get(section, ())}
-            retired += [f"[{section}] {key}, {origin}" for key in values if key not in kept]
-            origins[section,] = origin
-            origins.update({(section, key): origin for key in kept})
-            merged.setdefault(section, {}).update(kept)
-    try:
-        sections = Sections.model_validate(merged)
-    except ValidationError as error:
-        raise _as_input_error(error, origins) from None
-    return Settings.model_construct(
-        home=home,
-        source=source,
-        retired=tuple(retired),
-        **{name: getattr(sections, name) for name in Sections.model_fields},
-    )
+            merged.retired.extend(f"[{section}] {key}, {origin}" for key in values if key not in kept)
+            merged.origins[section,] = origin
+            merged.origins.update({(section, key): origin for key in kept})
+            merged.values.setdefault(section, {}).update(kept)
+    return merged
 
 
 def _layers(
@@ -143,8 +190,7 @@ def _toml_value(text: str) -> Any:
         return text
 
 
-def _as_input_error(error: ValidationError, origins: Mapping[tuple[str, ...], str]) -> InputError:
-    problem = error.errors()[0]
+def _as_input_error(problem: Mapping[str, Any], origins: Mapping[tuple[str, ...], str]) -> InputError:
     location = tuple(str(part) for part in problem["loc"][:2])  # beyond: which of several types
     origin = origins.get(location, origins.get(location[:1], _("the settings")))
     section, key = location[0], ".".join(location[1:])

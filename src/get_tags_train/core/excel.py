@@ -4,7 +4,7 @@ import re
 import warnings
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -19,6 +19,8 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.text import Text
 from openpyxl.reader.excel import ExcelReader
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
 from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
 
 from get_tags_train.core.csv import Row, of_cell
@@ -84,36 +86,44 @@ def workbook_rows(path: Path, name: str, if_missing: str = "") -> Iterator[Row]:
             yield Row(line, texts)
 
 
-def write_workbook(path: Path, header: Iterable[str], rows: Iterable[Iterable[str | float | None]]) -> None:
+def write_workbook(path: Path, header: Mapping[str, float], rows: Iterable[Iterable[str | float | None]]) -> None:
     """Write a workbook of texts and numbers, whole or not at all; no text is a formula.
 
-    What is more than a sheet can hold goes on the next one, with its header.
+    header: the columns' names, with their widths in characters. It stays in sight, with a filter for each column. What
+    is more than a sheet can hold goes on the next one, with its header.
     """
     with atomic_write(path) as stream, ExitStack() as written:
-        book, top = Workbook(write_only=True), list(header)
+        book = Workbook(write_only=True)
         sheet: Any = None
         for number, row in enumerate(rows):
-            if number % (MAX_ROWS - 1) == 0:
-                sheet = _new_sheet(book, top, written)
+            place = number % (MAX_ROWS - 1)
+            if place == 0:
+                sheet = _new_sheet(book, header, written)
             sheet.append([_cell(sheet, value) for value in row])
+            sheet.auto_filter.ref = f"A1:{get_column_letter(len(header))}{place + 2}"
         if sheet is None:
-            _new_sheet(book, top, written)
+            _new_sheet(book, header, written)
         book.save(stream)
 
 
-def _new_sheet(book: Any, header: list[str], written: ExitStack) -> Any:
+def _new_sheet(book: Any, header: Mapping[str, float], written: ExitStack) -> Any:
     """A sheet that is closed also where its rows end with an error."""
     sheet = book.create_sheet()
     written.callback(lambda: None if sheet.closed else sheet.close())
-    sheet.append(header)
+    sheet.freeze_panes = "A2"
+    for place, width in enumerate(header.values(), start=1):
+        sheet.column_dimensions[get_column_letter(place)].width = width
+    sheet.append([_cell(sheet, name, is_bold=True) for name in header])
     return sheet
 
 
-def _cell(sheet: Any, value: str | float | None) -> Any:
+def _cell(sheet: Any, value: str | float | None, *, is_bold: bool = False) -> Any:
     if not isinstance(value, str):
         return value
     cell = WriteOnlyCell(sheet, _ESCAPED.sub(r"_x005F_x\1_", _NOT_XML.sub("", value)))
     cell.data_type = "s"  # the library takes what begins with = for a formula
+    if is_bold:
+        cell.font = Font(bold=True)
     return cell
 
 

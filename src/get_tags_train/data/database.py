@@ -153,20 +153,36 @@ def _with_password(url: URL, password: str) -> URL:
         user = pairs.get("uid", "")
         if not user or "pwd" in pairs or "password" in pairs:
             return url
-        password = password or _from_keyring(user, pairs.get("server", ""))
+        password = password or kept_password(user, pairs.get("server", ""))
         escaped = password.replace("}", "}}")
         return url.update_query_dict({"odbc_connect": f"{connection};PWD={{{escaped}}}"}) if password else url
     if url.password or not url.username:
         return url
-    password = password or _from_keyring(url.username, url.host or "")
+    password = password or kept_password(url.username, url.host or "")
     return url.set(password=password) if password else url
 
 
-def _from_keyring(user: str, server: str) -> str:
+def kept_password(user: str, server: str) -> str:
+    """The password that the system keyring has; '' where it has none."""
     try:
         return keyring.get_password(KEYRING_SERVICE, f"{user}@{server}") or ""
     except KeyringError:
         return ""  # no keyring on this machine
+
+
+def user_and_server(text: str) -> tuple[str, str]:
+    """The user and the server of a URL, under which the keyring has the password; '' where it names none."""
+    url = _parse(text)
+    return url.username or "", url.host or ""
+
+
+def keep_password(user: str, server: str, password: str) -> bool:
+    """Keep a password in the system keyring, where open_engine finds it; False where the machine has none."""
+    try:
+        keyring.set_password(KEYRING_SERVICE, f"{user}@{server}", password)
+    except KeyringError:
+        return False
+    return kept_password(user, server) == password  # there are keyrings that keep nothing
 
 
 def _read_only_sqlite(url: URL, home: Path) -> URL:

@@ -17,12 +17,17 @@ _SHOWN_CHARACTERS = 300
 _T = TypeVar("_T")
 
 
+class CertificateRefused(GetTagsError):
+    """The server's certificate is not one that this machine trusts."""
+
+
 class _Failure(NamedTuple):
     """What a driver's words mean: `message` is said of a database, `hint` says what to do."""
 
     pattern: str
     message: str
     hint: str
+    kind: type[GetTagsError] = GetTagsError
 
 
 # The first that fits is told: servers wrap one failure into the words of another.
@@ -47,6 +52,7 @@ _FAILURES = [
         r"certificate|ssl provider|ssl routines",
         N_("The certificate of {database} is refused"),
         N_("If you trust this server, add TrustServerCertificate=yes to the URL (PostgreSQL: sslmode=require)."),
+        CertificateRefused,
     ),
     _Failure(
         r"unknown database|database \"[^\"]*\" does not exist|cannot open database|entry in sysdatabases"
@@ -109,7 +115,7 @@ def as_user_errors(settings: DatabaseSettings) -> Iterator[None]:
         for secret in secrets_of(settings):
             said = said.replace(secret, "***")
         database = describe_url(settings.url)
-        raise GetTagsError(
+        raise failure.kind(
             f"{_(failure.message, database=database)}: {said[:_SHOWN_CHARACTERS]}",
             _(failure.hint, drivers=_odbc_drivers(), doctor=Command("doctor")),
         ) from None

@@ -49,6 +49,14 @@ class Lookup(NamedTuple):
     by_scan: float
 
 
+class TagCoverage(NamedTuple):
+    """How many documents have tags, and how many ids of tags_query are no document's."""
+
+    tagged: int
+    untagged: int
+    without_document: int = 0
+
+
 class DocumentSource:
     """Documents and their tags, by id, through the two queries of the settings."""
 
@@ -119,6 +127,15 @@ class DocumentSource:
             ids = [self._id_type.from_documents(row[0]) for row in rows if row[0] is not None]
         return self.page(ids)
 
+    def tag_coverage(self, ids: pa.Array) -> TagCoverage:
+        """How many of all documents, whose `ids` these are, have tags; reads no text."""
+        tagged = self._tagged_by_column() if self._tags is None else self._tagged_by_query()
+        matcher = IdMatcher(ids.to_pylist())
+        matched = {matcher.match(i) for i in tagged}
+        without_document = sum(matcher.match(i) is None for i in tagged)
+        found = len(matched - {None})
+        return TagCoverage(found, len(ids) - found, without_document)
+
     def close(self) -> None:
         """End the waiting for a database that does not answer, from any thread; nothing is tried again after it."""
         self._policy.ended.set()
@@ -160,6 +177,20 @@ class DocumentSource:
         ids = pc.unique(all_ids)
         ids = ids.take(pc.array_sort_indices(ids))
         return IdList(ids, nulls, len(all_ids) - len(ids))
+
+    def _tagged_by_query(self) -> set[DocumentId]:
+        assert self._tags is not None
+        own, tag = (named_column(self._tags, name) for name in ("id", "tag"))
+        statement = select(own).where(own.is_not(None), tag.is_not(None)).distinct()
+        with self._engine.connect().execution_options(stream_results=True, yield_per=_FETCH_ROWS) as connection:
+            return {self._id_type.from_tags(row[0]) for row in connection.execute(statement)}
+
+    def _tagged_by_column(self) -> set[DocumentId]:
+        own, tags = (named_column(self._documents, name) for name in ("id", "tags"))
+        statement = select(own, tags).where(own.is_not(None), tags.is_not(None))
+        with self._engine.connect().execution_options(stream_results=True, yield_per=_FETCH_ROWS) as connection:
+            rows = connection.execute(statement)
+            return {self._id_type.from_documents(i) for i, listed in rows if _has_tags(listed)}
 
     def _page(self, ids: Sequence[DocumentId]) -> list[RawDocument]:
         # pyodbc calls SQLFetch and SQLGetData row by row whatever the columns are (5.5 never binds any), so texts of
@@ -216,3 +247,10 @@ class DocumentSource:
 
     def _parameters(self, ids: Sequence[DocumentId]) -> dict[str, list[Any]]:
         return {"ids": [self._id_type.to_database(i) for i in ids]}
+
+
+def _has_tags(listed: Any) -> bool:
+    try:
+        return bool(read_tags(listed, "tags", "documents_query"))
+    except ValueError:  # there are some, if none that can be read
+        return True

@@ -18,6 +18,7 @@ from get_tags_train.data.database import describe_url, open_engine
 from get_tags_train.data.database_errors import as_user_errors
 from get_tags_train.data.ids import DocumentId
 from get_tags_train.data.source import DocumentSource
+from get_tags_train.data.survey import example_lines
 from get_tags_train.maintenance.retention import find_unneeded
 from get_tags_train.model.base_model import check_base_model, romanian_loss
 from get_tags_train.model.device import choose_device, choose_precision, gpu_users
@@ -26,7 +27,6 @@ from get_tags_train.splits.test_samples import FEW, Samples
 from get_tags_train.text.tokenizer import load_tokenizer
 
 _LOW_DISK_BYTES = 10 * 2**30
-_SHOWN_DOCUMENTS = 3
 _SHOWN_OLD = 5
 _TIMED_PAGES = 3
 # An index finds rows nearly as fast as they are read in passing; without one, each page reads the whole table.
@@ -148,7 +148,7 @@ def _database(settings: Settings) -> Check:
         started = perf_counter()
         listed = source.read_ids()
         listing_seconds = perf_counter() - started
-        shown = _samples_of(source)
+        shown = example_lines(source)
         seconds, slow = _time_reading(source, listed.ids, database.page_size)
     engine.dispose()
     seconds += listing_seconds
@@ -184,21 +184,10 @@ def _database_in_short(settings: Settings) -> Check:
     engine = open_engine(settings.database, settings.home)
     with as_user_errors(settings.database):
         source = DocumentSource(engine, settings.database.documents_query, settings.database.tags_query)
-        shown = _samples_of(source)
+        shown = example_lines(source)
     engine.dispose()
     answers = _("{database} answers.", database=describe_url(settings.database.url))
     return Check("database", "ok", "\n".join([answers, _("For example:"), *shown]))
-
-
-def _samples_of(source: DocumentSource) -> list[str]:
-    """The first few documents, shortened, with their tags."""
-    shown = []
-    for document in source.first(_SHOWN_DOCUMENTS):
-        text = " ".join((document.title or document.text or "").split())
-        line = f"{document.id}: {text[:40]} [{'; '.join(tag[:40] for tag in document.tags[:3])}]"
-        # A terminal would obey what is no letter.
-        shown.append("".join(letter if letter.isprintable() else "?" for letter in line))
-    return shown
 
 
 def _time_reading(source: DocumentSource, ids: pa.Array, page_size: int) -> tuple[float, dict[str, float]]:

@@ -3,6 +3,7 @@
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
@@ -19,16 +20,63 @@ from get_tags_train.model.tagger import TagModel, TagScore
 from get_tags_train.serving.text_files import Texts
 
 TextFormat = Literal["lines", "csv", "jsonl", "json"]
+Row = Literal["tag", "document"]
 FileFormat = Literal["csv", "xlsx", "jsonl", "json"]
 _FORMATS: dict[str, FileFormat] = {"": "csv", ".csv": "csv", ".xlsx": "xlsx", ".jsonl": "jsonl", ".json": "json"}
-_HEADER = ("id", "tag", "score")
+_BEGINNING = 200  # characters of a text that stand beside its tags
+
+
+class TableForm(NamedTuple):
+    """What a row of a CSV file or a workbook is: a tag of a document, or a document with its `most_tags` tags.
+
+    has_reasons: beside each tag stand the words that carried it and the nearest documents that have it.
+    """
+
+    row: Row = "tag"
+    most_tags: int = 0
+    has_reasons: bool = False
+
+    @property
+    def header(self) -> dict[str, float]:
+        """The names of the columns, with their widths in characters."""
+        of_tag: dict[str, float] = {"tag": 30, "score": 10}
+        if self.has_reasons:
+            of_tag |= {"words": 40, "documents": 40}
+        if self.row == "tag":
+            return {"id": 14, **of_tag}
+        places = range(1, self.most_tags + 1)
+        return {"id": 14, "text": 60} | {f"{name}_{n}": width for n in places for name, width in of_tag.items()}
+
+    def rows(self, results: Iterable["TextPrediction"]) -> Iterator[list[str | float | None]]:
+        """The rows, as long as the header; a text without tags has one all the same."""
+        width = len(self.header)
+        for found in results:
+            tags = [self._of_tag(found, place) for place in range(len(found.tags))]
+            if self.row == "document":
+                cells = [found.id, found.beginning, *chain.from_iterable(tags)]
+                yield [*cells, *[None] * (width - len(cells))]
+                continue
+            for of_tag in tags or [["", None]]:
+                yield [found.id, *of_tag, *[None] * (width - 1 - len(of_tag))]
+
+    def _of_tag(self, found: "TextPrediction", place: int) -> list[str | float | None]:
+        tag, score = found.tags[place]
+        reasons = reason_texts(found.reasons[place]) if self.has_reasons and found.reasons else ()
+        return [tag, round(score, 6), *reasons]
+
+
+BY_TAG = TableForm()
 
 
 class TextPrediction(NamedTuple):
-    """The tags of one text, surest first; none for a blank text. reasons: why each of them, where that was asked."""
+    """The tags of one text, surest first; none for a blank text. `beginning` is that of the text, on one line.
+
+    reasons: why each of the tags, where that was asked.
+    """
 
     id: str
     tags: list[TagScore]
+    beginning: str = ""
     reasons: list[Reason] | None = None
 
 
@@ -41,22 +89,26 @@ def predict_texts(
     """
     started, done, blank = perf_counter(), 0, 0
     on_event(StageStarted("predict", total=len(texts), unit="documents"))
-    waiting: deque[tuple[str, str]] = deque()  # with the text where it is needed for reasons, a letter of it else
+    waiting: deque[tuple[str, str, str]] = deque()  # id, beginning, and the text where it is needed for reasons
 
     def worth_asking() -> Iterator[str]:
         for own, text in texts:
-            waiting.append((own, text if why else text.strip()[:1]))
+            waiting.append((own, " ".join(text.split())[:_BEGINNING], text if why else ""))
             if text.strip():
                 yield text
 
+    def next_with(tags: list[TagScore]) -> TextPrediction:
+        own, beginning, text = waiting.popleft()
+        reasons = model.reasons(text, [tag for tag, _score in tags]) if why and beginning else None
+        return TextPrediction(own, tags, beginning, reasons)
+
     def in_order() -> Iterator[TextPrediction]:
         for tags in model.predict_each(worth_asking(), top_n, min_score):
-            while not waiting[0][1].strip():
-                yield TextPrediction(waiting.popleft()[0], [])
-            own, text = waiting.popleft()
-            yield TextPrediction(own, tags, model.reasons(text, [tag for tag, _score in tags]) if why else None)
+            while not waiting[0][1]:
+                yield next_with([])
+            yield next_with(tags)
         while waiting:
-            yield TextPrediction(waiting.popleft()[0], [])
+            yield next_with([])
 
     for named in in_order():
         yield named
@@ -87,24 +139,24 @@ def file_format(path: Path, given: FileFormat | None = None) -> FileFormat:
     return given or _FORMATS[ending]
 
 
-def write_predictions(path: Path, results: Iterable[TextPrediction], format: FileFormat) -> None:
+def write_predictions(
+    path: Path, results: Iterable[TextPrediction], format: FileFormat, form: TableForm = BY_TAG
+) -> None:
     """Write the results to a file, whole or not at all, as they come."""
     if format == "xlsx":
-        first, results = _peeked(results)
-        write_workbook(path, _header(first), _rows(results))
+        write_workbook(path, form.header, form.rows(results))
     else:
-        write_chunks(path, lines(results, format), for_excel=format == "csv")
+        write_chunks(path, lines(results, format, form), for_excel=format == "csv")
 
 
-def lines(results: Iterable[TextPrediction], format: TextFormat) -> Iterator[str]:
+def lines(results: Iterable[TextPrediction], format: TextFormat, form: TableForm = BY_TAG) -> Iterator[str]:
     """The results as a file's content, piece by piece.
 
-    csv: a row for each tag, and one without for a text that has none. jsonl: an object for each text. json: one list,
-    without ids. lines: for people.
+    csv: as `form` says. jsonl: an object for each text. json: one list, without ids. lines: for people.
     """
     write: dict[TextFormat, Callable[[Iterable[TextPrediction]], Iterator[str]]] = {
         "lines": _as_lines,
-        "csv": _as_csv,
+        "csv": partial(_as_csv, form),
         "jsonl": _as_jsonl,
         "json": _as_json,
     }
@@ -112,37 +164,16 @@ def lines(results: Iterable[TextPrediction], format: TextFormat) -> Iterator[str
 
 
 def _as_lines(results: Iterable[TextPrediction]) -> Iterator[str]:
-    for own, tags, reasons in results:
-        yield f"{own}: {', '.join(f'{tag} {score:.3f}' for tag, score in tags)}\n"
-        for (tag, _score), reason in zip(tags, reasons or [], strict=False):
+    for found in results:
+        yield f"{found.id}: {', '.join(f'{tag} {score:.3f}' for tag, score in found.tags)}\n"
+        for (tag, _score), reason in zip(found.tags, found.reasons or [], strict=False):
             yield f"  {tag}: {'; '.join(filter(None, reason_texts(reason)))}\n"
 
 
-def _as_csv(results: Iterable[TextPrediction]) -> Iterator[str]:
-    first, results = _peeked(results)
-    yield csv_text([_header(first)])
-    for own, tag, score, *reasons in _rows(results):
-        yield csv_text([(own, tag, "" if score is None else f"{score:.6f}", *reasons)])
-
-
-def _peeked(results: Iterable[TextPrediction]) -> tuple[TextPrediction | None, Iterator[TextPrediction]]:
-    """The first one, and all of them."""
-    remaining = iter(results)
-    first = next(remaining, None)
-    return first, remaining if first is None else chain([first], remaining)
-
-
-def _header(first: TextPrediction | None) -> tuple[str, ...]:
-    return (*_HEADER, "words", "documents") if first and first.reasons is not None else _HEADER
-
-
-def _rows(results: Iterable[TextPrediction]) -> Iterator[tuple[Any, ...]]:
-    """(id, tag, score) of each tag, and its reasons where asked; one row without for a text that has none."""
-    for own, tags, reasons in results:
-        for place, (tag, score) in enumerate(tags):
-            yield own, tag, round(score, 6), *(reason_texts(reasons[place]) if reasons else ())
-        if not tags:
-            yield own, "", None
+def _as_csv(form: TableForm, results: Iterable[TextPrediction]) -> Iterator[str]:
+    yield csv_text([form.header])
+    for row in form.rows(results):
+        yield csv_text([[f"{cell:.6f}" if isinstance(cell, float) else "" if cell is None else cell for cell in row]])
 
 
 def reason_texts(reason: Reason) -> tuple[str, str]:
@@ -162,7 +193,7 @@ def _as_json(results: Iterable[TextPrediction]) -> Iterator[str]:
     for found in results:
         yield before + json.dumps(_entry(found))
         before = ", "
-    yield "]\n"
+    yield "[]\n" if before == "[" else "]\n"
 
 
 def _entry(found: TextPrediction) -> dict[str, Any]:
