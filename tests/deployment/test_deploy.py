@@ -776,9 +776,13 @@ def small_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]
             assert {path.name for path in folder.iterdir()} == {"config.json", "model.safetensors"}
 
         tags: ClassVar = ["tag"]
+        second_reader = None
 
-        def predict(self, texts: list[str], *_: object) -> list[list[TagScore]]:
-            return [[TagScore("tag", 0.5)] for _ in texts]
+        def scores_and_bert_alone(self, texts: list[str]) -> tuple[list[str], list[str]]:
+            return texts, texts
+
+        def top_tags(self, scores: list[str], _: int) -> list[list[TagScore]]:
+            return [[TagScore("tag", 0.5)] for _ in scores]
 
     monkeypatch.setattr(stage, "TagModel", Loaded)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # counts where the power fails, and takes most of the time
