@@ -85,7 +85,7 @@ def test_an_interrupted_training_names_the_command_that_continues_it(get_tags, h
     monkeypatch.setattr(TrainingStep, "step", take_step)
     command = interrupted.err.partition("To resume it:\n")[2].splitlines()[0]
     assert shlex.split(command)[1:] == [
-        *("train", "--data", "tags_v1", "--epochs", "1", "--batch-size", "32", "--yes", "--home", str(home)),
+        *("train", "--data", "tags_v1", "--yes", "--epochs", "1", "--batch-size", "32", "--home", str(home)),
     ]
     assert get_tags(*shlex.split(command)[1:], "--json").json["model"]["resumed"]
 

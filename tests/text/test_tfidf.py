@@ -34,3 +34,7 @@ def test_the_most_frequent_features_are_those_on_the_most_documents() -> None:
     tfidf = fitted()
     kept = tfidf.hashes[tfidf.most_frequent(2)].tolist()
     assert {words_by_hash("legea și")[number] for number in kept} == {"legea", "și"}
+
+
+def test_no_texts_have_no_features() -> None:
+    assert fitted().features([]).shape == (0, len(fitted().hashes))

@@ -20,6 +20,8 @@ _HASHER = FeatureHasher(HASHES, input_type="string", alternate_sign=False)
 
 def count_words(clean_texts: Sequence[str]) -> csr_matrix:
     """How often each hash of a word or a word pair stands in each text: (texts, HASHES)."""
+    if not clean_texts:  # of which scikit-learn's hashing makes a StopIteration
+        return csr_matrix((0, HASHES), dtype=np.float32)
     return _VECTORIZER.transform(clean_texts)
 
 
