@@ -1,6 +1,7 @@
 """A list of ids -> pages of documents, from any database."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import date
 from threading import Event
 from time import perf_counter
@@ -47,6 +48,13 @@ class Lookup(NamedTuple):
 
     by_id: float
     by_scan: float
+
+
+class Tagged(NamedTuple):
+    """Documents that have tags, and ids of tags_query that are no document's."""
+
+    documents: int
+    strangers: int
 
 
 class DocumentSource:
@@ -118,6 +126,34 @@ class DocumentSource:
             rows = connection.execute(select(named_column(self._documents, "id")).limit(count))
             ids = [self._id_type.from_documents(row[0]) for row in rows if row[0] is not None]
         return self.page(ids)
+
+    def count_tagged(self, ids: pa.Array) -> Tagged:
+        """How many of these documents have tags, and how many ids with tags are not among them; nothing of texts."""
+        tagged = pa.array(self._tagged_ids(), self._id_type.arrow)
+        ids, tagged = _as_servers_compare(ids), _as_servers_compare(tagged)
+        return Tagged(pc.sum(pc.is_in(ids, tagged)).as_py() or 0, pc.sum(pc.invert(pc.is_in(tagged, ids))).as_py() or 0)
+
+    def _tagged_ids(self) -> set[DocumentId]:
+        if self._tags is None:
+            statement = select(named_column(self._documents, "id"), named_column(self._documents, "tags"))
+        else:
+            pairs = named_column(self._tags, "id"), optional_column(self._tags, "active")
+            statement = select(*pairs).where(named_column(self._tags, "tag").is_not(None)).distinct()
+        found = set()
+        with self._engine.connect().execution_options(stream_results=True, yield_per=_FETCH_ROWS) as connection:
+            for document_id, value in connection.execute(statement):
+                if document_id is not None and self._is_tag(value):
+                    own = self._id_type.from_documents if self._tags is None else self._id_type.from_tags
+                    found.add(own(document_id))
+        return found
+
+    def _is_tag(self, value: object) -> bool:
+        """Whether a cell of the column active, or of the column tags, gives its document a tag."""
+        if self._tags is not None:
+            return read_switch(value, "active", "tags_query")
+        with suppress(ValueError):
+            return bool(read_tags(value, "tags", "documents_query"))
+        return False
 
     def close(self) -> None:
         """End the waiting for a database that does not answer, from any thread; nothing is tried again after it."""
@@ -216,3 +252,8 @@ class DocumentSource:
 
     def _parameters(self, ids: Sequence[DocumentId]) -> dict[str, list[Any]]:
         return {"ids": [self._id_type.to_database(i) for i in ids]}
+
+
+def _as_servers_compare(ids: pa.Array) -> pa.Array:
+    """Ids of text without what many servers take no notice of: case, and blanks at the end."""
+    return pc.utf8_lower(pc.utf8_rtrim(ids, " ")) if pa.types.is_string(ids.type) else ids
