@@ -21,6 +21,7 @@ def evaluation(*comparisons: dict[str, Any], **changed: Any) -> dict[str, Any]:
         "set": "test samples",
         "examples": 120,
         "top_k": 5,
+        "read_by": "get-tags",
         "min_precision_at_k": 0.0,
         "precision_at_k": own,
         "intervals": {"precision_at_k": {k: [value - 0.05, value + 0.05] for k, value in own.items()}},
@@ -85,6 +86,13 @@ def test_what_speaks_against_a_model(changed: dict[str, Any], said: str) -> None
     (concern,) = found.concerns
     assert said in concern
     assert found.sentence == f"Do not put new live: {concern}."
+
+
+def test_where_the_api_reads_the_bert_alone_that_is_what_counts() -> None:
+    alone = {"precision_at_k": {"1": 0.2, "5": 0.1}, "intervals": {"precision_at_k": {"1": [0.1, 0.3], "5": [0, 0.2]}}}
+    assert judge(evaluation(compared("live", "better"), bert_alone=alone)).concerns == []
+    (concern,) = judge(evaluation(compared("live", "better"), bert_alone=alone, read_by="transformers")).concerns
+    assert "not clearly better than always" in concern
 
 
 def test_a_linear_model_that_is_as_good_is_only_remarked_on() -> None:
