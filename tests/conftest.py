@@ -8,6 +8,8 @@ import pytest
 
 # Before transformers is imported: what is not on this machine cannot be had, and says so at once.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# A report opens in the browser of whoever sits before the machine, not while tests run.
+os.environ["SSH_CONNECTION"] = "tests"
 # Tiny models gain nothing from more threads, and lose much where tests share the machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 for name in [n for n in os.environ if n.startswith("GET_TAGS_") and not n.startswith("GET_TAGS_TEST_")]:

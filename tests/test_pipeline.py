@@ -1,6 +1,7 @@
 """The whole chain on the embedded example: what it returns, what it leaves, and what it finds before the long work."""
 
 import json
+import os
 import shutil
 from dataclasses import fields
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from databases import settings_for, silent
 from transformers import pipeline
 
+from get_tags_train.core.claims import claimed
 from get_tags_train.core.csv import write_csv
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import Event, Notice, StageFinished
@@ -19,7 +21,7 @@ from get_tags_train.core.settings import FROM_DATABASE, Settings, Source
 from get_tags_train.data.input_files import read_ids
 from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.model.tagger import TagModel
-from get_tags_train.pipeline import RunResult, run
+from get_tags_train.pipeline import RunResult, _work_name, run
 from get_tags_train.splits.test_samples import read_samples
 
 DATA_KEYS = {
@@ -73,7 +75,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory, demo_home: Path) -> Chain:
 
 def test_the_result_has_what_other_programs_rely_on(chain: Chain) -> None:
     result = json.loads(json.dumps(chain.result.as_json()))
-    assert set(result) == {"data", "model", "evaluation", "deployed", "live", "seconds"}
+    assert set(result) == {"data", "model", "evaluation", "verdict", "deployed", "live", "seconds"}
     assert set(result["data"]) == DATA_KEYS
     assert set(result["model"]) == MODEL_KEYS
     assert {"examples", "top_k", "precision_at_k"} <= set(result["evaluation"])
@@ -214,6 +216,26 @@ def test_the_same_documents_are_held_out_the_next_time(chain: Chain, tmp_path: P
     assert (home / "held_out.csv").read_bytes() == (chain.home / "held_out.csv").read_bytes()
 
 
+def test_without_test_samples_the_held_out_documents_are_scored(chain: Chain, tmp_path: Path) -> None:
+    shutil.copytree(chain.home / "_cache" / "_data" / "tags_v1", tmp_path / "_cache" / "_data" / "tags_v1")
+    events: list[Event] = []
+    settings = demo_settings(tmp_path, chain.demo_home, Source("cached"), training={"context_length": 8})
+    result = run(settings, events.append, lambda _: False)
+    assert "There are no test samples yet" in "".join(e.message for e in events if isinstance(e, Notice))
+    assert (result.evaluation["set"], result.evaluation["examples"]) == ("held-out documents", 15)
+    assert result.evaluation["held_out"] is None
+    report = (Path(result.model.path) / "report.html").read_text(encoding="utf-8")
+    assert "held-out documents" in report
+    assert "test samples" not in report
+
+
+def test_the_same_training_is_refused_while_it_is_under_way(chain: Chain) -> None:
+    settings = demo_settings(chain.home, chain.demo_home)
+    with claimed(chain.home, _work_name(settings), GetTagsError), pytest.raises(GetTagsError) as caught:
+        run(settings, silent, lambda _: False)
+    assert f"The same training is under way in this home: process {os.getpid()} of " in caught.value.message
+
+
 # --- found before the long work ---
 
 
@@ -225,13 +247,17 @@ def refused(settings: Settings, kind: type[GetTagsError] = InputError) -> GetTag
     return caught.value
 
 
-@pytest.mark.parametrize("content", [None, "", "text,labels\n", "one column\nonly\n"])
-def test_bad_samples_are_found_before_anything_is_made(tmp_path: Path, demo_home: Path, content: str | None) -> None:
+@pytest.mark.parametrize("content", ["", "text,labels\n", "one column\nonly\n"])
+def test_bad_samples_are_found_before_anything_is_made(tmp_path: Path, demo_home: Path, content: str) -> None:
     path = tmp_path / "test_samples_tags.csv"
-    if content is not None:
-        path.write_text(content, encoding="utf-8")
+    path.write_text(content, encoding="utf-8")
     error = refused(demo_settings(tmp_path, demo_home))
     assert str(path) in error.message
+
+
+def test_nothing_to_score_on_is_found_before_anything_is_made(tmp_path: Path, demo_home: Path) -> None:
+    error = refused(demo_settings(tmp_path, demo_home, evaluation={"held_out": 0.0}))
+    assert "nothing to score the model on" in error.message
 
 
 def test_a_missing_base_model_is_found_before_anything_is_made(tmp_path: Path, demo_home: Path) -> None:
@@ -259,4 +285,12 @@ def test_no_prepared_data(tmp_path: Path, demo_home: Path) -> None:
 
 
 def test_the_records_are_plain_values() -> None:
-    assert {field.name for field in fields(RunResult)} == {"data", "model", "evaluation", "deployed", "live", "seconds"}
+    assert {field.name for field in fields(RunResult)} == {
+        "data",
+        "model",
+        "evaluation",
+        "verdict",
+        "deployed",
+        "live",
+        "seconds",
+    }

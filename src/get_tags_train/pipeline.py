@@ -3,16 +3,19 @@
 Stages are imported where they are run: the command line imports this module, and waits for no library it does not need.
 """
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from get_tags_train.core.errors import TrainingInterrupted
+from get_tags_train.core.claims import claimed, holders
+from get_tags_train.core.errors import GetTagsError, InputError, TrainingInterrupted
 from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.home import find_data
-from get_tags_train.core.i18n import _
+from get_tags_train.core.i18n import Command, _
 from get_tags_train.core.settings import Settings, TrainingSettings
 from get_tags_train.core.system import keep_awake
 from get_tags_train.data.extract import DataResult, describe, extract
@@ -54,6 +57,7 @@ class RunResult:
     data: DataResult
     model: ModelResult
     evaluation: dict[str, Any]
+    verdict: dict[str, Any]
     deployed: bool
     live: str | None
     seconds: float
@@ -65,10 +69,10 @@ class RunResult:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What can be wrong before any work begins, checked and read."""
+    """What can be wrong before any work begins, checked and read; `test_set` is None where there is none yet."""
 
     samples: "Samples"
-    test_set: "EvalSet"
+    test_set: "EvalSet | None"
     rare_set: "EvalSet"
     device: str
     tokenizer: "PreTrainedTokenizerFast"
@@ -76,8 +80,9 @@ class _Inputs:
 
 @dataclass(frozen=True)
 class _Split:
-    """Which documents train: left_out are neither trained on nor validated with. (documents,) each."""
+    """Which documents of the data train: left_out are neither trained on nor validated with. (documents,) each."""
 
+    data: "PreparedData"
     left_out: "NDArray[np.bool_]"
     held_out: "HeldOut"
 
@@ -90,38 +95,29 @@ class _Split:
 def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResult], bool]) -> RunResult:
     """Data, training, evaluation, and deployment if `should_deploy` says so of the result so far.
 
-    All that can be known to be wrong is found before the long work begins.
+    All that can be known to be wrong is found before the long work begins. Raises GetTagsError where another process is
+    at the same work in this home.
     """
     from get_tags_train.deployment import deploy
     from get_tags_train.deployment.api_switch import ApiSwitch
-    from get_tags_train.evaluation import evaluate, report
+    from get_tags_train.evaluation import report
+    from get_tags_train.evaluation.verdict import judge
     from get_tags_train.maintenance.retention import keep_newest
     from get_tags_train.model.metadata import own_metadata
 
-    started = perf_counter()
+    started, work = perf_counter(), _work_name(settings)
+    if who := holders(settings.home).get(work):
+        raise _under_way(who)
     inputs = _check_inputs(settings, on_event)
     data, data_result = _get_data(settings, on_event)
-    split = _split(settings, data, inputs.samples, on_event)
-    model_dir = _train(settings, inputs, data, split, on_event)
-    report.write_pages(model_dir)
-    metadata = own_metadata(model_dir)
-    baseline = None
-    if settings.evaluation.baseline:
-        baseline = _linear_baseline(settings.training, data, split, model_dir, on_event)
-    evaluation = evaluate.evaluate(
-        model_dir,
-        inputs.test_set,
-        further={"rare": inputs.rare_set, **_held_out_sets(data, split.held_out)},
-        top_k=settings.evaluation.top_k,
-        device=inputs.device,
-        on_event=on_event,
-        references=evaluate.References(
-            evaluate.find_live(model_dir, settings.live_dir), baseline, settings.deploy.read_by
-        ),
-    )
-    report.record(model_dir, evaluation, on_event)
+    with claimed(settings.home, work, _under_way):
+        split = _split(settings, data, inputs.samples, on_event)
+        model_dir = _train(settings, inputs, split, on_event)
+        report.write_pages(model_dir)
+        scores = _evaluate(settings, inputs, split, model_dir, on_event)
     seconds = round(perf_counter() - started, 3)
-    result = RunResult(data_result, _describe_model(model_dir, metadata), evaluation.as_json(), False, None, seconds)
+    model_result = _describe_model(model_dir, own_metadata(model_dir))
+    result = RunResult(data_result, model_result, scores, asdict(judge(scores)), False, None, seconds)
     if should_deploy(result):
         keep_versions, api = settings.deploy.keep_versions, ApiSwitch.of(settings.deploy, token=settings.serve.token)
         live = deploy.deploy(model_dir, settings.live_dir, keep_versions=keep_versions, on_event=on_event, api=api)
@@ -138,25 +134,69 @@ def assist(settings: Settings) -> None:
     train_as_worker(settings.home, choose_device(settings.training.device))
 
 
+def _work_name(settings: Settings) -> str:
+    """The name that two runs share whose source and settings give the same model."""
+    source, database = settings.source, settings.database
+    queries = [] if source.kind == "cached" else [database.documents_query, database.tags_query]
+    decides = [list(map(str, source)), queries, settings.training.deciding()]
+    return f"train-{hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:12]}"
+
+
+def _under_way(who: str) -> GetTagsError:
+    return GetTagsError(
+        _("The same training is under way in this home: {who}.", who=who),
+        _("Wait until it is done, or stop it there with Ctrl-C: the same command then continues it."),
+    )
+
+
 def _check_inputs(settings: Settings, on_event: OnEvent) -> _Inputs:
     """Read and check all that the chain needs; raises InputError or GetTagsError naming what is wrong."""
+    from get_tags_train.core.trackers import check_tracker
     from get_tags_train.data.input_files import read_tags_map
     from get_tags_train.model.base_model import check_base_model, romanian_loss
     from get_tags_train.model.device import choose_device
     from get_tags_train.splits.eval_set import EvalSet
     from get_tags_train.splits.test_samples import Samples
     from get_tags_train.text.tokenizer import load_tokenizer
-    from get_tags_train.training.tracking import check_tracker
 
-    samples = Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
-    test_set, rare_set = EvalSet.of_samples(samples), EvalSet.of_rare_samples(samples)
+    samples = Samples.read_if_there(settings.samples_path, read_tags_map(settings.tags_map_path))
+    test_set, rare_set = EvalSet.of_samples(samples) if samples.texts else None, EvalSet.of_rare_samples(samples)
     device = choose_device(settings.training.device)
     tokenizer = load_tokenizer(settings.base_model)
     check_tracker(settings.training.report_to)
     check_base_model(settings.base_model, settings.training.context_length, tokenizer)
+    if test_set is None:
+        _say_that_there_are_no_samples(settings, on_event)
     if lost := romanian_loss(tokenizer):
         on_event(Notice(lost, "warning"))
     return _Inputs(samples, test_set, rare_set, device, tokenizer)
+
+
+def _say_that_there_are_no_samples(settings: Settings, on_event: OnEvent) -> None:
+    """Held-out documents stand in for them. Raises InputError where none are held out."""
+    if not settings.evaluation.held_out:
+        raise _nothing_to_score_on(settings)
+    said = _(
+        "There are no test samples yet ({path}): the model is scored on held-out documents. After this run this "
+        "command makes them: {command}",
+        path=settings.samples_path,
+        command=Command("samples", "add"),
+    )
+    on_event(Notice(said, "warning"))
+
+
+def _nothing_to_score_on(settings: Settings) -> InputError:
+    return InputError(
+        _(
+            "There is nothing to score the model on: no test samples ({path}), no held-out documents.",
+            path=settings.samples_path,
+        ),
+        _(
+            "Write test samples, a table with the columns text and labels; or raise held_out under [evaluation], which "
+            "is {share} now.",
+            share=settings.evaluation.held_out,
+        ),
+    )
 
 
 def _get_data(settings: Settings, on_event: OnEvent) -> "tuple[PreparedData, DataResult]":
@@ -176,11 +216,13 @@ def _split(settings: Settings, data: "PreparedData", samples: "Samples", on_even
     from get_tags_train.splits.set_aside import set_aside
 
     leaked, held_out = set_aside(settings, data, samples, on_event)
+    if not samples.texts and not held_out.test.any():
+        raise _nothing_to_score_on(settings)
     left_out = held_out.left_out | leaked if settings.evaluation.leaks == "leave_out" else held_out.left_out
-    return _Split(left_out, held_out)
+    return _Split(data, left_out, held_out)
 
 
-def _train(settings: Settings, inputs: _Inputs, data: "PreparedData", split: _Split, on_event: OnEvent) -> Path:
+def _train(settings: Settings, inputs: _Inputs, split: _Split, on_event: OnEvent) -> Path:
     """The folder of the trained model."""
     from get_tags_train.training.train import train
 
@@ -188,7 +230,7 @@ def _train(settings: Settings, inputs: _Inputs, data: "PreparedData", split: _Sp
     try:
         return train(
             settings,
-            data,
+            split.data,
             split.left_out,
             tokenizer=inputs.tokenizer,
             device=inputs.device,
@@ -196,12 +238,35 @@ def _train(settings: Settings, inputs: _Inputs, data: "PreparedData", split: _Sp
             validation=validation if validation.any() else None,
         )
     except KeyboardInterrupt:
-        raise TrainingInterrupted(_("The training was interrupted."), data.name) from None
+        raise TrainingInterrupted(_("The training was interrupted."), split.data.name) from None
 
 
-def _linear_baseline(
-    training: TrainingSettings, data: "PreparedData", split: _Split, model_dir: Path, on_event: OnEvent
-) -> "LinearReader":
+def _evaluate(settings: Settings, inputs: _Inputs, split: _Split, model_dir: Path, on_event: OnEvent) -> dict[str, Any]:
+    """The evaluation of the model, as JSON, kept beside it and told to the tracker."""
+    from get_tags_train.evaluation import evaluate, report
+    from get_tags_train.model.metadata import own_metadata
+    from get_tags_train.training.tracking import track_scores
+
+    metadata, baseline = own_metadata(model_dir), None
+    if settings.evaluation.baseline:
+        baseline = _linear_baseline(settings.training, split, model_dir, on_event)
+    test_set, further = _eval_sets(inputs, split)
+    evaluation = evaluate.evaluate(
+        model_dir,
+        test_set,
+        further=further,
+        top_k=settings.evaluation.top_k,
+        device=inputs.device,
+        on_event=on_event,
+        references=evaluate.References.of(settings, model_dir, baseline),
+    )
+    report.record(model_dir, evaluation, on_event)
+    scores = evaluation.as_json()
+    track_scores(settings, model_dir.name, step=metadata.steps, evaluation=scores, on_event=on_event)
+    return scores
+
+
+def _linear_baseline(training: TrainingSettings, split: _Split, model_dir: Path, on_event: OnEvent) -> "LinearReader":
     """The linear reader of the model where it has one, else one trained on the model's documents."""
     import numpy as np
 
@@ -211,14 +276,20 @@ def _linear_baseline(
 
     if (reader := linear_reader_of(model_dir)) is not None:
         return reader
-    training_set = choose_training_set(data, split.untrained, training.min_tag_count)
+    training_set = choose_training_set(split.data, split.untrained, training.min_tag_count)
     return fit_linear(
-        text_batches(data, training_set, training_set.rows),
-        text_batches(data, training_set, np.flatnonzero(split.held_out.validation)),
+        text_batches(split.data, training_set, training_set.rows),
+        text_batches(split.data, training_set, np.flatnonzero(split.held_out.validation)),
         len(training_set.tags),
         seed=training.seed,
         on_event=on_event,
     ).linear
+
+
+def _eval_sets(inputs: _Inputs, split: _Split) -> "tuple[EvalSet, dict[str, EvalSet]]":
+    """The leading set, which is the test samples or else the held-out documents, and further ones by their name."""
+    further = {"rare": inputs.rare_set, **_held_out_sets(split.data, split.held_out)}
+    return (further.pop("held_out") if inputs.test_set is None else inputs.test_set), further
 
 
 def _held_out_sets(data: "PreparedData", held_out: "HeldOut") -> "dict[str, EvalSet]":

@@ -53,7 +53,7 @@ def test_train_prints_one_json_object_with_the_agreed_keys(get_tags, home):
         "train", "--source", "cached", "--yes", "--json", "--home", home, "--epochs", 1, "--context-length", 16
     )
     assert result.code == 0
-    assert set(result.json) == {"data", "model", "evaluation", "deployed", "live", "seconds"}
+    assert set(result.json) == {"data", "model", "evaluation", "verdict", "deployed", "live", "seconds"}
     assert set(result.json["data"]) == {
         *("name", "path", "source", "documents_read", "documents_kept", "dropped"),
         *("missing_ids", "tags", "checksum", "resumed", "seconds", "parts"),
@@ -122,13 +122,53 @@ def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(get_tags, home, flags
     assert said in result.json["error"]["message"] + result.json["error"]["hint"]
 
 
-def test_absent_test_samples_stop_a_training_before_any_work(get_tags, tmp_path):
+def test_nothing_to_score_on_stops_a_training_before_any_work(get_tags, tmp_path, monkeypatch):
     write_demo(tmp_path)
     (tmp_path / "test_samples_tags.csv").unlink()
+    monkeypatch.setenv("GET_TAGS_EVALUATION_HELD_OUT", "0.0")
     result = get_tags("train", "--yes", "--json", "--home", tmp_path)
     assert result.code == 2
     assert "test_samples_tags.csv" in result.json["error"]["message"]
     assert not data_dir(tmp_path).exists()
+
+
+def test_a_weak_model_is_refused_under_deploy_and_the_log_says_so(get_tags, home, tmp_path, monkeypatch):
+    copy = shutil.copytree(home, tmp_path / "home")
+    monkeypatch.setenv("GET_TAGS_NOTIFY_COMMAND", f"cat > '{tmp_path / 'told.json'}'")
+    flags = ["--source", "cached", "--epochs", 1, "--context-length", 8, "--deploy", "--yes", "--home", copy]
+    result = get_tags("train", *flags)
+    assert result.code == 3
+    assert result.out.startswith("Do not put tags_v1-")
+    assert "no, refused" in result.out
+    assert not (copy / "_live").exists()
+    told = json.loads((tmp_path / "told.json").read_text(encoding="utf-8"))
+    assert (told["outcome"], told["command"], told["deployed"]) == ("refused", "train", False)
+    assert told["text"].endswith("It was refused to go live unasked.")
+    log = get_tags("logs", "train", "--home", copy).out
+    for said in ("settings: [training] ", "epochs=1", "result: Do not put", "refused to go live", "checksum "):
+        assert said in log
+    assert told["log"] == get_tags("logs", "--json", "--home", copy).json["path"]
+
+
+def test_a_run_that_fails_is_told(get_tags, tmp_path, home, monkeypatch):
+    monkeypatch.setenv("GET_TAGS_NOTIFY_COMMAND", f"cat > '{tmp_path / 'told.json'}'")
+    get_tags("extract", "--yes", "--home", tmp_path, "--base-model", home / "demo_bert")
+    told = json.loads((tmp_path / "told.json").read_text(encoding="utf-8"))
+    assert told["outcome"] == "failed"
+    assert told["text"] == "get-tags extract did not finish: No database is set."
+
+
+def test_the_report_of_a_model(get_tags, home):
+    result = get_tags("report", "--home", home)
+    assert result.code == 0
+    assert "recall@5" in result.out
+    assert "Report: " in result.out
+    assert Path(get_tags("report", "--json", "--home", home).json["path"]).is_file()
+
+
+def test_logs_where_there_are_none(get_tags, tmp_path):
+    result = get_tags("logs", "--json", "--home", tmp_path)
+    assert (result.code, "There is no log" in result.json["error"]["message"]) == (2, True)
 
 
 def test_no_database_is_said_with_what_to_do(get_tags, tmp_path, home):
@@ -211,9 +251,9 @@ def test_deploy_predict_live_and_rollback(get_tags, home):
     name = model_names(home)[0]
     copy = home / "another"
     shutil.copytree(models_dir(home) / name, copy)
-    assert get_tags("deploy", name, "--json", "--home", home).json["live"].endswith(name)
+    assert get_tags("deploy", name, "--yes", "--json", "--home", home).json["live"].endswith(name)
     assert get_tags("predict", "un text", "--json", "--home", home).code == 0
-    assert get_tags("deploy", copy, "--json", "--home", home).json["live"].endswith("another")
+    assert get_tags("deploy", copy, "--yes", "--json", "--home", home).json["live"].endswith("another")
     assert get_tags("rollback", "--json", "--home", home).json["live"].endswith(name)
     assert get_tags("rollback", "--json", "--home", home).code == 2
 
@@ -437,8 +477,7 @@ def test_a_password_with_an_at_sign_is_refused_before_it_leaks(get_tags, tmp_pat
 
 
 def test_what_is_deployed_is_never_changed_by_an_evaluation(get_tags, home):
-    get_tags("deploy", "--home", home)
-    live = Path(get_tags("deploy", "--json", "--home", home).json["live"])
+    live = Path(get_tags("deploy", "--yes", "--json", "--home", home).json["live"])
     before = (live / "get_tags.json").read_bytes()
     assert get_tags("evaluate", live, "--home", home).code == 0
     assert (live / "get_tags.json").read_bytes() == before
@@ -472,6 +511,15 @@ def test_samples_are_added_and_the_old_file_is_kept(get_tags, samples_home):
     assert path.read_bytes().startswith(old)
     shown = get_tags("samples", "--json", "--home", samples_home).json
     assert (shown["written_by_people"], shown["random"] + shown["rare"], shown["leaks"]) == (2, 10, [])
+
+
+def test_samples_are_made_where_there_are_none(get_tags, samples_home):
+    path = samples_home / "test_samples_tags.csv"
+    path.unlink()
+    result = get_tags("samples", "add", "--count", 10, "--rare", 0, "--yes", "--json", "--home", samples_home)
+    assert (result.code, result.json["backup"], len(result.json["added"])) == (0, None, 10)
+    shown = get_tags("samples", "--json", "--home", samples_home).json
+    assert (shown["random"], shown["written_by_people"], shown["leaks"]) == (10, 0, [])
 
 
 def test_nothing_is_added_that_nobody_agreed_to(get_tags, samples_home, monkeypatch):

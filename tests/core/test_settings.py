@@ -22,6 +22,7 @@ SECTIONS = {
     "evaluation": module.EvaluationSettings,
     "deploy": module.DeploySettings,
     "keep": module.KeepSettings,
+    "notify": module.NotifySettings,
     "serve": module.ServeSettings,
     "display": module.DisplaySettings,
 }

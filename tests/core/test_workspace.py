@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Event, Notice
 from get_tags_train.core.workspace import PLAN, Workspace, open_workspace, read_plan
 
@@ -155,10 +156,16 @@ def worker(parent: Path, plan: dict[str, str]) -> Iterator["subprocess.Popen[str
             process.kill()
 
 
-@pytest.mark.parametrize("plan", [PLAN_A, PLAN_B])
-def test_work_of_a_running_process_is_not_taken(parent: Path, plan: dict[str, str]) -> None:
+def test_the_same_work_is_refused_while_a_process_is_at_it(parent: Path) -> None:
+    with worker(parent, PLAN_A) as process:
+        with pytest.raises(GetTagsError, match=rf"under way: tags_v1\.partial, process {process.pid} of .* since 20"):
+            claim(parent, PLAN_A, "tags_v2")
+        assert names(parent) == ["tags_v1.partial"]
+
+
+def test_other_work_goes_on_beside_a_running_process(parent: Path) -> None:
     with worker(parent, PLAN_A):
-        workspace, events = claim(parent, plan, "tags_v2")
+        workspace, events = claim(parent, PLAN_B, "tags_v2")
         with workspace:
             assert (workspace.name, workspace.resumed, events) == ("tags_v2", False, [])
         assert (parent / "tags_v1.partial" / PLAN).exists()

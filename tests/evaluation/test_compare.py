@@ -1,12 +1,11 @@
 """Comparisons: the sentence, who is refused one, and what a deployment changes for the users of the tags."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from get_tags_train.evaluation.compare import FEWEST, Comparison, Reference, compare
-from get_tags_train.evaluation.deploy_gate import deploy_concerns
 from get_tags_train.evaluation.predictions import Predictions
 from get_tags_train.evaluation.tag_changes import TagChanges, tag_changes
 from get_tags_train.splits.eval_set import HELD_OUT, EvalSet
@@ -106,22 +105,3 @@ def test_a_tag_merged_into_one_that_was_there_is_gone() -> None:
 
 def test_without_ids_a_new_name_is_a_new_tag() -> None:
     assert tag_changes([{"tag": "a"}], [{"tag": "b"}]) == TagChanges(["b"], ["a"], [])
-
-
-def test_what_speaks_against_a_deployment() -> None:
-    worse, better = asdict(against(70, 90)), asdict(against(90, 70))
-    nothing = {"came": ["n"], "gone": [], "renamed": []}
-    assert deploy_concerns({"comparisons": [better], "tag_changes": nothing, "held_out": None}) == []
-    assert deploy_concerns({"comparisons": [better], "held_out": {"comparisons": [worse]}}) == [worse["sentence"]]
-    lost = deploy_concerns({"comparisons": [], "tag_changes": {"came": [], "gone": ["taxe"], "renamed": []}})
-    assert lost == ["The new model no longer predicts: taxe."]
-
-
-def test_a_linear_model_that_is_better_does_not_speak_against_a_deployment() -> None:
-    linear = asdict(
-        compare(
-            predictions(70), UNSEEN, Reference("baseline", "linear", "the linear baseline", predictions(90), UNSEEN), 1
-        )
-    )
-    assert linear["verdict"] == "worse"
-    assert deploy_concerns({"comparisons": [linear]}) == []

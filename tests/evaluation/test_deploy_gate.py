@@ -3,7 +3,6 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prompt_toolkit.application import create_app_session
@@ -11,47 +10,68 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from get_tags_train.cli import prompts
-from get_tags_train.cli.deploy_gate import confirm_concerns
+from get_tags_train.cli.console import Console
+from get_tags_train.cli.deploy_gate import DeployGate
 from get_tags_train.cli.main import app
 from get_tags_train.core.files import read_json, write_json
 from get_tags_train.core.home import live_model, models_dir
+from get_tags_train.data.extract import DataResult
 from get_tags_train.model.metadata import METADATA_FILE
-
-WORSE = {"rival": "live", "rival_name": "old", "verdict": "worse", "sentence": "Worse than the live model old."}
-BETTER = {**WORSE, "verdict": "better", "sentence": "Better than the live model old."}
+from get_tags_train.pipeline import ModelResult, RunResult
 
 
-def evaluation(*comparisons: dict[str, Any], gone: list[str] | None = None) -> dict[str, Any]:
-    return {"comparisons": list(comparisons), "tag_changes": {"came": [], "gone": gone or [], "renamed": []}}
+def result(*, precision: float = 0.8) -> RunResult:
+    """Of a run whose model is no better than always naming the most frequent tags from a precision of .2 down."""
+    evaluation = {
+        "model": "new",
+        "live": None,
+        "set": "test samples",
+        "examples": 120,
+        "top_k": 1,
+        "comparisons": [],
+        "read_by": "get-tags",
+        "min_precision_at_k": 0.0,
+        "precision_at_k": {"1": precision},
+        "most_frequent_precision_at_k": {"1": 0.2},
+        "intervals": {"precision_at_k": {"1": [precision - 0.05, precision + 0.05]}},
+    }
+    data = DataResult("tags_v1", "", "database", 1, 1, {}, 0, 1, "", False, 1.0, {})
+    model = ModelResult("new", "new", "bert", 1, 1, 8, 1, "cpu", "fp32", False, 1.0)
+    return RunResult(data, model, evaluation, {}, False, None, 1.0)
+
+
+def gate(wanted: bool | None, *, ask: bool = False) -> DeployGate:
+    return DeployGate(wanted, ask, Console(as_json=False))
+
+
+def test_a_weak_model_is_not_deployed_unasked() -> None:
+    unasked = gate(True)
+    assert not unasked(result(precision=0.2))
+    assert unasked.is_refused
+
+
+def test_a_good_model_is_deployed_where_that_was_wanted() -> None:
+    assert gate(True)(result())
+    for unwanted in (gate(None), gate(False)):
+        assert not unwanted(result())
+        assert not unwanted.is_refused
 
 
 @pytest.mark.parametrize(
     ("answer", "wanted"), [("y\r", True), ("n\r", False), ("\r", False)], ids=["yes", "no", "just enter"]
 )
-def test_a_worse_model_is_asked_about_again(answer: str, wanted: bool) -> None:
-    said: list[str] = []
+@pytest.mark.parametrize("precision", [0.8, 0.2])
+def test_people_are_asked_after_they_have_seen_what_came_of_it(
+    answer: str, wanted: bool, precision: float, capsys: pytest.CaptureFixture[str]
+) -> None:
     with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
         pipe.send_text(answer)
-        assert confirm_concerns(evaluation(WORSE), "new", ask=True, say=said.append) is wanted
-    assert said[0] == WORSE["sentence"]
-
-
-def test_where_nobody_can_be_asked_a_worse_model_is_held_back() -> None:
-    said: list[str] = []
-    assert not confirm_concerns(evaluation(WORSE), "new", ask=False, say=said.append)
-    assert said[-1] == "Not deployed. To deploy it anyway: get-tags deploy new --yes"
-
-
-def test_a_model_that_loses_tags_in_use_is_asked_about_again() -> None:
-    said: list[str] = []
-    assert not confirm_concerns(evaluation(BETTER, gone=["taxe"]), "new", ask=False, say=said.append)
-    assert "taxe" in said[0]
-
-
-def test_a_better_model_goes_through_without_a_word() -> None:
-    said: list[str] = []
-    assert confirm_concerns(evaluation(BETTER), "new", ask=False, say=said.append)
-    assert said == []
+        asked = gate(None, ask=True)
+        assert asked(result(precision=precision)) is wanted
+    assert not asked.is_refused
+    said = capsys.readouterr().err
+    assert ("Do not put new live" in said) == (precision == 0.2)
+    assert f"Report: {Path('new') / 'report.html'}" in said
 
 
 @pytest.fixture
@@ -83,13 +103,12 @@ def run(*args: object) -> int:
 
 
 def test_deploy_without_a_terminal_refuses_what_loses_tags(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("deploy", "new", "--json", "--home", home) == 1
+    assert run("deploy", "new", "--json", "--home", home) == 3
     printed = capsys.readouterr()
     error = json.loads(printed.out)["error"]
     assert "--yes" in error["hint"]
     assert "new was not deployed" in error["message"]
-    assert "Tags that go, against the live model: vechi" in printed.err
-    assert "No fair comparison with the live model old" in printed.err
+    assert "it no longer knows a tag of the live model (vechi)" in " ".join(printed.err.split())
     assert live_model(home / "_live").name == "old"
     assert run("deploy", "new", "--yes", "--json", "--home", home) == 0
     assert live_model(home / "_live").name == "new"

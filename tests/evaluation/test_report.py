@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from get_tags_train.evaluation.evaluate import Evaluation, References, evaluate
 from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.model.training_record import write_training_record
-from get_tags_train.splits.eval_set import HELD_OUT, RARE, EvalSet
+from get_tags_train.splits.eval_set import HELD_OUT, RARE, SAMPLES, EvalSet
 
 EVIL = '<script>alert("x")</script> & </td>'
 
@@ -56,7 +57,7 @@ def scored(model: Path, **references: Any) -> Evaluation:
     test_set = EvalSet.of_documents(HELD_OUT, texts, [[tags[n % 3], EVIL] for n in range(30)])
     return evaluate(
         model,
-        test_set,
+        replace(test_set, name=SAMPLES),
         top_k=3,
         device="cpu",
         on_event=silent,

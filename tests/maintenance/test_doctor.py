@@ -1,5 +1,6 @@
 """The doctor: finds what would stop a long run, says it in words, and goes on to the next check."""
 
+import os
 import re
 from collections import namedtuple
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 import torch
 from databases import fill, settings_for, silent
 
+from get_tags_train.core import trackers
+from get_tags_train.core.claims import claim
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.settings import Settings
 from get_tags_train.data.source import Lookup
@@ -17,7 +20,10 @@ from get_tags_train.deployment.deploy import deploy
 from get_tags_train.maintenance import doctor
 from get_tags_train.maintenance.doctor import Check, run_checks
 
-NAMES = ["home", "disk", "old files", "database", "base model", "device", "test samples", "live model"]
+NAMES = [
+    *("home", "other runs", "disk", "old files", "database", "base model", "device", "tracker", "test samples"),
+    "live model",
+]
 
 
 @pytest.fixture
@@ -47,7 +53,8 @@ def test_all_in_order(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> No
     found = checks(settings)
     assert {name: check.status for name, check in found.items()} == {**dict.fromkeys(NAMES, "ok"), "device": "warning"}
     assert re.search(
-        r"answers: [\d,]+ documents, read in about \d+ s\.\nFor example:\n\d+: ",
+        r"answers: 1,600 documents, read in about \d+ s\.\n1,585 of these documents have tags, 15 have none\.\n"
+        r"For example:\n\d+: ",
         found["database"].message,
     )
     assert found["test samples"].message.startswith("120 examples in ")
@@ -65,6 +72,29 @@ def test_a_full_disk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(doctor.shutil, "disk_usage", disk(3))
     found = checks(settings)["disk"]
     assert (found.status, "3 GB free" in found.message) == ("warning", True)
+
+
+def test_a_disk_without_room_for_checkpoints(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "bytes_to_train", lambda parameters: parameters * 10_000)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", disk(3))
+    found = checks(settings)["disk"]
+    assert (found.status, "the checkpoints and the model take" in found.message) == ("error", True)
+
+
+def test_another_run_is_named(settings: Settings) -> None:
+    held = claim(settings.home, "tags_v3.partial")
+    assert held is not None
+    found = checks(settings)["other runs"]
+    held.release()
+    assert found.status == "warning"
+    assert f"tags_v3: process {os.getpid()} of " in found.message
+
+
+def test_a_tracker_that_is_not_installed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trackers, "find_spec", lambda package: None)
+    found = checks(changed(settings, "training", report_to="mlflow"))["tracker"]
+    assert found.status == "error"
+    assert "pip install mlflow" in found.hint
 
 
 def test_a_home_that_cannot_be_written(settings: Settings) -> None:
@@ -98,8 +128,16 @@ def test_a_database_that_does_not_answer(settings: Settings, values: dict[str, s
 def test_documents_without_tags(settings: Settings, tmp_path: Path) -> None:
     fill(f"sqlite:///{tmp_path / 'bare.db'}", [(1, None, "unu\ndoi")], [])
     found = checks(changed(settings, "database", url="sqlite:///bare.db"))["database"]
-    assert found.status == "warning"
-    assert "1: unu doi []\nNone of these has a tag" in found.message
+    assert found.status == "error"
+    assert "0 of these documents have tags, 1 have none.\nFor example:\n1: unu doi []" in found.message
+
+
+def test_a_tags_query_whose_ids_are_of_another_table(settings: Settings) -> None:
+    query = "SELECT tags.id AS id, tags.name AS tag FROM tags"
+    found = checks(changed(settings, "database", tags_query=query))["database"]
+    assert found.status == "error"
+    assert "0 of these documents have tags, 1,600 have none. 52 ids of tags_query are no document's." in found.message
+    assert "tags_query" in found.hint
 
 
 def test_a_document_does_not_speak_to_the_terminal(settings: Settings, tmp_path: Path) -> None:
@@ -173,7 +211,9 @@ def test_a_device_that_cannot_be_used(settings: Settings, monkeypatch: pytest.Mo
 def test_few_samples_and_none(settings: Settings, tmp_path: Path) -> None:
     path = tmp_path / "few.csv"
     own = changed(settings, "evaluation", samples="few.csv")
-    assert checks(own)["test samples"].status == "error"
+    absent = checks(own)["test samples"]
+    assert (absent.status, "There are none yet" in absent.message) == ("warning", True)
+    assert "get-tags samples add" in absent.hint
     path.write_text("text,labels\nunu,a\n", encoding="utf-8")
     found = checks(own)["test samples"]
     assert (found.status, "too few to tell" in found.message) == ("warning", True)

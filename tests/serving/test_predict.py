@@ -210,7 +210,10 @@ def test_a_context_that_is_no_multiple_of_eight_is_not_passed(tmp_path: Path, sm
 
 def test_reasons_stand_beside_each_tag(blended_model: Path) -> None:
     found = list(predict_texts(TagModel.load(blended_model), Texts(TEXT), **WHY))
-    (header, first, *_), (answer,) = csv_rows("".join(lines(found, "csv", TableForm(has_reasons=True)))), json.loads("".join(lines(found, "json")))
+    (header, first, *_), (answer,) = (
+        csv_rows("".join(lines(found, "csv", TableForm(has_reasons=True)))),
+        json.loads("".join(lines(found, "json"))),
+    )
     assert header == ["id", "tag", "score", "words", "documents"]
     assert len(first) == 5
     for tag in answer["tags"]:

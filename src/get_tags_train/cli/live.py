@@ -7,7 +7,7 @@ import typer
 
 from get_tags_train.cli.app import App, DeviceOption, ModelArgument, YesOption
 from get_tags_train.cli.session import Session, flag_overrides
-from get_tags_train.core.errors import GetTagsError, InterruptedByUser
+from get_tags_train.core.errors import GetTagsError, InterruptedByUser, NotDeployed
 from get_tags_train.core.i18n import Command, _
 
 live_app = App()
@@ -15,7 +15,7 @@ live_app = App()
 
 @live_app.command()
 def deploy(session: Session, model: ModelArgument = None, yes: YesOption = False) -> None:
-    """Make a model live, after a look at how it compares with the live one; default: the newest."""
+    """Make a model live, after a look at how good it is beside the live one; default: the newest."""
     from get_tags_train.core.home import find_model
 
     settings = session.load_settings()
@@ -26,27 +26,30 @@ def deploy(session: Session, model: ModelArgument = None, yes: YesOption = False
     from get_tags_train.evaluation import deploy_gate
 
     on_event = session.start_log("deploy")
-    evaluation = deploy_gate.evaluate_against_live(settings, folder, on_event)
+    evaluation = deploy_gate.evaluation_to_judge(settings, folder, on_event)
     if evaluation is not None:
-        _compare(session, evaluation, folder.name, yes=yes)
+        _judge(session, evaluation, yes=yes)
     keep_versions, api = settings.deploy.keep_versions, ApiSwitch.of(settings.deploy, token=settings.serve.token)
     live = stage.deploy(folder, settings.live_dir, keep_versions=keep_versions, on_event=on_event, api=api)
     session.console.result({"deployed": True, "live": str(live)}, [_("Live: {live}", live=live)])
 
 
-def _compare(session: Session, evaluation: Mapping[str, Any], name: str, *, yes: bool) -> None:
-    """Show how a model compares with the live one, and stop where that speaks against it and nobody wants it so."""
-    from get_tags_train.cli import prompts, tables
-    from get_tags_train.cli.deploy_gate import confirm_concerns
+def _judge(session: Session, evaluation: Mapping[str, Any], *, yes: bool) -> None:
+    """Show how good a model is, and stop where something speaks against it and nobody wants it so."""
+    from get_tags_train.cli import prompts, wizard
+    from get_tags_train.cli.results import outcome_lines
+    from get_tags_train.evaluation.verdict import judge
 
-    session.console.show(tables.comparison_lines(evaluation))
-    ask = prompts.can_ask()
-    if yes or confirm_concerns(evaluation, name, ask=ask, say=session.console.say):
+    session.console.show(outcome_lines(evaluation))
+    concerns = judge(evaluation).concerns
+    if yes or not concerns:
         return
-    if ask:
+    name = evaluation["model"]
+    if not prompts.can_ask():
+        reason = _("{name} was not deployed: {reason}.", name=name, reason=concerns[0])
+        raise NotDeployed(reason, _("To deploy it anyway, add --yes."))
+    if not wizard.confirm_despite(name):
         raise typer.Exit(InterruptedByUser.exit_code)
-    reason = _("{name} was not deployed: it is worse than the live model, or tags would be lost.", name=name)
-    raise GetTagsError(reason, _("To deploy it anyway, add --yes."))
 
 
 @live_app.command()

@@ -20,13 +20,15 @@ from get_tags_train.cli.config import config_app
 from get_tags_train.cli.data import data_app
 from get_tags_train.cli.help import HELP_FLAGS
 from get_tags_train.cli.live import live_app
+from get_tags_train.cli.logs import logs_app
 from get_tags_train.cli.models import models_app
 from get_tags_train.cli.predict import predict_app
+from get_tags_train.cli.report import report_app
 from get_tags_train.cli.run_source import complete, source_of_flags
 from get_tags_train.cli.samples import samples_app
 from get_tags_train.cli.session import Overrides, Session, flag_overrides
 from get_tags_train.cli.train import train_app, write_demo
-from get_tags_train.core.i18n import Command, _
+from get_tags_train.core.i18n import Command, _, documents
 from get_tags_train.core.version import __version__
 
 if TYPE_CHECKING:
@@ -53,10 +55,12 @@ def extract(
     if not yes and (chosen is None or (chosen.kind == "ids" and chosen.ids_path is None)):
         chosen = _ask_source(session, flags, chosen)
     settings = session.load_settings(flags, source=complete(chosen, session.home))
-    on_event = session.start_log("extract", reads_database=True)
+    on_event = session.start_log("extract", reads_database=True, is_announced=True)
     result = asdict(stage.extract(settings, on_event))
     keep_newest(settings.home, settings.live_dir, settings.keep, on_event)
     session.console.result({"data": result}, [tables.data_facts(result)])
+    said = _("Extracted {documents} as {name}.", documents=documents(result["documents_kept"]), name=result["name"])
+    session.announce("done", said, data=result["name"])
 
 
 def _ask_source(session: Session, flags: Overrides, chosen: "Source | None") -> "Source":
@@ -85,10 +89,11 @@ def evaluate(
     settings = session.load_settings(flag_overrides(evaluation={"top_k": top_k}, training={"device": device}))
     folder = find_model(settings.home, settings.live_dir, model)
 
-    from get_tags_train.cli import tables
+    from get_tags_train.cli.results import evaluation_lines, verdict_lines
     from get_tags_train.data.input_files import read_tags_map
     from get_tags_train.evaluation import evaluate as stage
     from get_tags_train.evaluation import report
+    from get_tags_train.evaluation.verdict import judge
     from get_tags_train.model.device import choose_device
     from get_tags_train.splits.eval_set import EvalSet
     from get_tags_train.splits.test_samples import Samples
@@ -102,12 +107,13 @@ def evaluate(
         top_k=settings.evaluation.top_k,
         device=choose_device(settings.training.device),
         on_event=on_event,
-        references=stage.References(live=stage.find_live(folder, settings.live_dir), read_by=settings.deploy.read_by),
+        references=stage.References.of(settings, folder),
     )
     if not folder.resolve().is_relative_to(settings.live_dir.resolve()):  # what is deployed is never changed
         report.record(folder, evaluation, on_event)
     result = evaluation.as_json()
-    session.console.result(result, [_("Model: {folder}", folder=folder), *tables.evaluation_lines(result)])
+    lines = [_("Model: {folder}", folder=folder), *verdict_lines(judge(result)), *evaluation_lines(result)]
+    session.console.result(result, lines)
 
 
 @single_app.command()
@@ -178,7 +184,7 @@ def root(
         raise typer.Exit(2)
 
 
-for commands in (train_app, single_app, predict_app, live_app):
+for commands in (train_app, single_app, predict_app, live_app, report_app, logs_app):
     app.add_typer(commands)
 for name, group in {"data": data_app, "models": models_app, "samples": samples_app, "config": config_app}.items():
     app.add_typer(group, name=name)

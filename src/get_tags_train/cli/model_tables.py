@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from get_tags_train.cli.tables import Line, Listing, evaluation_lines, facts, first_of
+from get_tags_train.cli.results import evaluation_lines
+from get_tags_train.cli.tables import Line, Listing, facts, first_of
 from get_tags_train.core.i18n import (
     Command,
     _,

@@ -1,5 +1,6 @@
 """The commands around the test samples: show the set, add examples to it."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,7 +44,7 @@ def samples_add(
     ] = None,
     yes: YesOption = False,
 ) -> None:
-    """Add held-out documents to the test samples, after showing them; the old file is kept."""
+    """Add held-out documents to the test samples, after showing them; makes the file, or keeps the old one beside."""
     from get_tags_train.cli import listings, prompts, wizard
     from get_tags_train.core.home import find_data
     from get_tags_train.data.prepared import PreparedData
@@ -58,7 +59,7 @@ def samples_add(
         )
     if not yes:
         prompts.require_terminal(_("Add --yes: it adds them without asking."))
-    found = _read(session)
+    found = _read(session, must_exist=False)
     data = PreparedData(find_data(session.home, None))
     _leaks, leaked = find_trainable_leaks(session.home, found, data)
     proposals = propose.propose(session.home, data, found, leaked, {"random": count - for_rare, "rare": for_rare})
@@ -75,23 +76,30 @@ def samples_add(
     backup = propose.add(found, proposals)
     result = {
         "path": str(found.path),
-        "backup": str(backup),
+        "backup": str(backup) if backup else None,
         "added": [{"id": p.document_id, "part": p.part, "labels": p.labels} for p in proposals],
     }
-    said = _n(
-        "{count} example was added to {path}; the old file is {backup}.",
-        "{count} examples were added to {path}; the old file is {backup}.",
-        len(proposals),
-        path=found.path,
-        backup=backup,
-    )
+    said = _said(len(proposals), found.path, backup)
     on_event(Notice(said))
     session.console.result(result, [*(listings.proposal_lines(proposals) if yes else []), said])
 
 
-def _read(session: Session) -> "Samples":
+def _said(count: int, path: Path, backup: Path | None) -> str:
+    if backup is None:
+        return _n("{path} was made, with {count} example.", "{path} was made, with {count} examples.", count, path=path)
+    return _n(
+        "{count} example was added to {path}; the old file is {backup}.",
+        "{count} examples were added to {path}; the old file is {backup}.",
+        count,
+        path=path,
+        backup=backup,
+    )
+
+
+def _read(session: Session, *, must_exist: bool = True) -> "Samples":
     from get_tags_train.data.input_files import read_tags_map
     from get_tags_train.splits.test_samples import Samples
 
     settings = session.load_settings()
-    return Samples.read(settings.samples_path, read_tags_map(settings.tags_map_path))
+    read = Samples.read if must_exist else Samples.read_if_there
+    return read(settings.samples_path, read_tags_map(settings.tags_map_path))

@@ -5,12 +5,13 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from socket import gethostname
 from typing import TYPE_CHECKING, Any
 
 from get_tags_train.cli.console import Console
 from get_tags_train.cli.shell import write_command
 from get_tags_train.core.bootstrap import chosen_language, default_home, expanded
-from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import OnEvent
 from get_tags_train.core.i18n import Command, _, english, set_command_style, set_language
 
@@ -32,6 +33,8 @@ class Session:
     log_path: Path | None = None
     secrets: Sequence[str] = ()
     is_home_given: bool = False
+    running: str = ""
+    """The command that is running, where [notify] is to hear of its end."""
 
     @classmethod
     def of_command_line(cls, argv: Sequence[str]) -> "Session":
@@ -67,26 +70,45 @@ class Session:
             self.console.say(_("No longer a setting, ignored: {names}.", names="; ".join(self.settings.retired)))
         return self.settings
 
-    def start_log(self, command: str, *, reads_database: bool = False, is_needed: bool = True) -> OnEvent:
+    def start_log(
+        self, command: str, *, reads_database: bool = False, is_needed: bool = True, is_announced: bool = False
+    ) -> OnEvent:
         """Open the run's log, which holds none of the secrets; returns the listener for its events.
 
         Commands that change something or run long have one. The rest (lists, doctor, a single text) show all they
-        find, and find the same when they are run again. Raises GetTagsError where the home cannot be written and it
-        `is_needed`.
+        find, and find the same when they are run again. The end of a run that `is_announced` is told to [notify].
+        Raises GetTagsError where the home cannot be written and it `is_needed`.
         """
-        from get_tags_train.core.logs import log_events, start_log
+        from get_tags_train.core.logs import log_events, log_settings, start_log
+        from get_tags_train.data.database import secrets_of
 
+        self.running = command if is_announced else ""
         if self.settings is not None:
-            from get_tags_train.data.database import secrets_of
-
-            secrets = [self.settings.serve.token, *secrets_of(self.settings.database, ask_keyring=reads_database)]
+            tokens = [self.settings.serve.token, self.settings.notify.url]
+            secrets = [*tokens, *secrets_of(self.settings.database, ask_keyring=reads_database)]
             self.secrets = tuple(filter(None, secrets))  # an empty one would be found between all letters
         with nullcontext() if is_needed else suppress(GetTagsError):
             self.log_path = start_log(self.home, command, self.secrets)
+            if self.settings is not None:
+                log_settings(self.settings, _database_of(self.settings))
         return log_events(self.console.on_event)
 
+    def announce(self, outcome: str, text: str, **facts: Any) -> None:
+        """Tell [notify] how the run ended; what fails there is said, and changes nothing."""
+        if not self.running or self.settings is None:
+            return
+        from get_tags_train.core.logs import logger
+        from get_tags_train.maintenance.notify import notify
+
+        message = {"text": text, "outcome": outcome, "command": self.running, "computer": gethostname()}
+        message |= {"home": str(self.home), "log": str(self.log_path), **facts}
+        self.running = ""
+        for failure in notify(self.settings.notify, message):
+            logger.warning("%s", english(failure))
+            self.console.say(failure)
+
     def fail(self, message: str, hint: str, *, traceback: bool = False) -> None:
-        """Show an error, without secrets, and keep it in the log."""
+        """Show an error, without secrets, keep it in the log, and announce it."""
         if traceback and self.log_path is None:
             with suppress(GetTagsError):
                 self.start_log("error", reads_database=True)  # it may have, so its secrets may be in what is shown
@@ -94,7 +116,10 @@ class Session:
             from get_tags_train.core.logs import logger
 
             logger.error("%s %s", english(message), english(hint), exc_info=traceback)
-        self.console.error(self.without_secrets(message), self.without_secrets(hint), self.log_path)
+        message, hint = self.without_secrets(message), self.without_secrets(hint)
+        self.console.error(message, hint, self.log_path)
+        failed = _("get-tags {command} did not finish: {message}", command=self.running, message=message)
+        self.announce("failed", failed, hint=hint)
 
     def without_secrets(self, value: Any) -> Any:
         """A text without the secrets of this session; any other value as it is."""
@@ -119,6 +144,15 @@ class Session:
 
     def _write_command(self, command: Command) -> str:
         return write_command(command, home=self.home, config_path=self.config_path)
+
+
+def _database_of(settings: "Settings") -> str:
+    """Where the documents are, without a password; '' where nothing usable is set."""
+    from get_tags_train.data.database import describe_url
+
+    with suppress(InputError):
+        return describe_url(settings.database.url)
+    return ""
 
 
 def flag_overrides(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:

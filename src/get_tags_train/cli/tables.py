@@ -13,12 +13,10 @@ from rich.table import Table
 from get_tags_train.core.i18n import (
     N_,
     _,
-    _n,
     display_name,
     documents,
     format_duration,
     format_minutes,
-    interval_text,
     number,
     tags_of,
 )
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
 
 
 _SHOWN = 5
-_SHOWN_TAGS = 20
-_RIVALS = {"live": N_("live model"), "baseline": N_("linear baseline")}
-_BRIEFLY = {"newest": "newest held-out documents", "rare": "test samples chosen for rare tags"}
 _STATUSES = {"ok": ("green", N_("ok")), "warning": ("yellow", N_("warning")), "error": ("bold red", N_("error"))}
 
 
@@ -109,142 +104,11 @@ def checks_table(checks: Iterable[tuple[str, str, str, str]]) -> Table:
     return drawn
 
 
-def evaluation_lines(evaluation: Mapping[str, Any]) -> list[Line]:
-    """An evaluation as people read it, in short; report.html has the rest."""
-    lines = _set_lines(evaluation, display_name("test samples"))
-    if held_out := evaluation.get("held_out"):
-        lines += _set_lines(held_out, display_name("held-out documents"))
-    lines += [_brief(evaluation[key], display_name(name)) for key, name in _BRIEFLY.items() if evaluation.get(key)]
-    return lines + comparison_lines(evaluation)
-
-
-def _set_lines(figures: Mapping[str, Any], name: str) -> list[Line]:
-    intervals = figures.get("intervals", {})
-    columns = {
-        "precision@k": figures["precision_at_k"],
-        "95 %": {k: _interval(*ends) for k, ends in intervals.get("precision_at_k", {}).items()},
-        _("best possible"): figures.get("best_possible_precision_at_k"),
-        _("BERT alone"): (figures.get("bert_alone") or {}).get("precision_at_k"),
-        **{_rival(c): c["rival_precision_at_k"] for c in figures.get("comparisons", [])},
-        _("always the most frequent"): figures["most_frequent_precision_at_k"],
-    }
-    shown = {title: values for title, values in columns.items() if values}
-    rows = [
-        [k, *(v[k] if isinstance(v[k], str) else number(v[k], ".3f") for v in shown.values())]
-        for k in figures["precision_at_k"]
-    ]
-    title = _("Evaluation on {examples} {name}", examples=figures["examples"], name=name)
-    lines: list[Line] = [Listing(["k", *shown], rows, title)]
-    if intervals:
-        lines.append(_other_figures(figures))
-    if count := figures["examples_without_tags"]:
-        said = _n(
-            "{count} example has no labels and was left out.",
-            "{count} examples have no labels and were left out.",
-            count,
-        )
-        lines.append(said)
-    if unknown := figures["unknown_tags"]:
-        listed = first_of([f"{tag} ({count})" for tag, count in unknown.items()], shown=_SHOWN_TAGS, joined=", ")
-        said = _n(
-            "{count} true tag is not known to the model and counts as missed: {named}.",
-            "{count} true tags are not known to the model and count as missed: {named}.",
-            sum(unknown.values()),
-            named=listed,
-        )
-        lines.append(said)
-    return lines
-
-
-def _brief(figures: Mapping[str, Any], name: str) -> str:
-    shown = []
-    for k in dict.fromkeys(["1", str(figures["top_k"])]):
-        within = interval_text(*figures["intervals"]["precision_at_k"][k])
-        shown.append(f"precision@{k} {number(figures['precision_at_k'][k], '.3f')} ({within})")
-    found = "; ".join(shown)
-    return _("On {examples} {name}: {found}.", examples=figures["examples"], name=name, found=found)
-
-
-def _interval(low: float, high: float) -> str:
-    """In a cell, where a line would be broken at a space."""
-    return f"{number(low, '.3f')}–{number(high, '.3f')}"
-
-
-def _rival(comparison: Mapping[str, Any]) -> str:
-    kind = comparison["rival"]
-    return _(_RIVALS[kind])
-
-
-def _other_figures(figures: Mapping[str, Any]) -> str:
-    k = str(figures["top_k"])
-    values = {
-        f"recall@{k}": figures["recall_at_k"][k],
-        f"R-precision@{k}": figures["r_precision_at_k"][k],
-        f"nDCG@{k}": figures["ndcg_at_k"][k],
-        _("mean average precision"): figures["mean_average_precision"],
-        _("micro F1"): figures["micro_f1"],
-        _("macro F1"): figures["macro_f1"],
-    }
-    said = "; ".join(f"{name} {number(value, '.3f')}" for name, value in values.items())
-    if alone := figures.get("bert_alone"):
-        said += " " + _(
-            "(BERT alone: micro F1 {micro}; macro F1 {macro})",
-            micro=number(alone["micro_f1"], ".3f"),
-            macro=number(alone["macro_f1"], ".3f"),
-        )
-    return said
-
-
-def comparison_lines(evaluation: Mapping[str, Any]) -> list[Line]:
-    """The sentences on which model is better, and what changes for those who use the tags."""
-    held_out = evaluation.get("held_out") or {}
-    compared = [*evaluation.get("comparisons", []), *held_out.get("comparisons", [])]
-    several = len({entry["set"] for entry in compared}) > 1
-    lines: list[Line] = [
-        _("On the {set}: {sentence}", set=display_name(entry["set"]), sentence=entry["sentence"])
-        if several
-        else entry["sentence"]
-        for entry in compared
-    ]
-    changes = evaluation.get("tag_changes") or {}
-    listed = {
-        _("Tags that come, against the live model:"): changes.get("came"),
-        _("Tags that go, against the live model:"): changes.get("gone"),
-        _("Tags renamed, against the live model:"): [f"{was} → {now}" for was, now in changes.get("renamed", [])],
-    }
-    return lines + [f"{what} {first_of(tags)}" for what, tags in listed.items() if tags]
-
-
 def data_facts(data: Mapping[str, Any]) -> Table:
     """Prepared data at the end of an extraction."""
     parts = ", ".join(f"{display_name(part)} {format_duration(seconds)}" for part, seconds in data["parts"].items())
     time = _("{duration}; side by side {parts}", duration=format_duration(data["seconds"]), parts=parts)
     return facts(_("Done"), data_entries(data) | {_("Checksum"): data["checksum"], _("Time"): time})
-
-
-def run_facts(result: Mapping[str, Any]) -> Table:
-    """The end of a training: data, model, whether it is live, and how long each part took."""
-    data, model, evaluation = result["data"], result["model"], result["evaluation"]
-    entries = data_entries(data) | {
-        _("Model"): model["name"],
-        _("Model folder"): model["path"],
-        _("Trained on"): _(
-            "{documents}, {epochs}, {device}, {precision}",
-            documents=documents(model["examples"]),
-            epochs=_n("{count} epoch", "{count} epochs", model["epochs"]),
-            device=model["device"],
-            precision=model["precision"],
-        ),
-        _("Live"): result["live"] if result["deployed"] else _("no"),
-        _("Time"): _(
-            "data {data}, training {training}, evaluation {evaluation}, all {all}",
-            data=format_duration(data["seconds"]),
-            training=format_duration(model["seconds"]),
-            evaluation=format_duration(evaluation["seconds"]),
-            all=format_duration(result["seconds"]),
-        ),
-    }
-    return facts(_("Done"), entries)
 
 
 def summary(settings: "Settings", outlook: "RunEstimate", deploy: bool | None) -> Panel:
@@ -265,11 +129,7 @@ def summary(settings: "Settings", outlook: "RunEstimate", deploy: bool | None) -
         _("Epochs"): training.epochs,
         _("Batch size"): training.batch_size,
         _("Context length"): training.context_length,
-        _("Evaluation"): _(
-            "precision@1 to precision@{top_k} on {samples_path}",
-            top_k=settings.evaluation.top_k,
-            samples_path=settings.samples_path,
-        ),
+        _("Evaluation"): _evaluated_on(settings),
         _("Goes live"): live[deploy],
         _("Takes about"): _expected_time(outlook),
         _("Prepared data"): outlook.data_path,
@@ -277,6 +137,17 @@ def summary(settings: "Settings", outlook: "RunEstimate", deploy: bool | None) -
         _("Log"): outlook.logs_path,
     }
     return Panel(facts("", entries), title=_("About to start"), box=SQUARE, expand=False)
+
+
+def _evaluated_on(settings: "Settings") -> str:
+    top_k, samples_path = settings.evaluation.top_k, settings.samples_path
+    if samples_path.exists():
+        return _("precision@1 to precision@{top_k} on {samples_path}", top_k=top_k, samples_path=samples_path)
+    return _(
+        "precision@1 to precision@{top_k} on held-out documents, as there are no test samples ({samples_path})",
+        top_k=top_k,
+        samples_path=samples_path,
+    )
 
 
 def _expected_time(outlook: "RunEstimate") -> str:

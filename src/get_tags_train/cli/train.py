@@ -10,11 +10,12 @@ import typer
 from get_tags_train.cli.app import App, BaseModelOption, DeviceOption, IdsOption, TopKOption, YesOption, complete_data
 from get_tags_train.cli.run_source import complete, flags_of_source, source_of_flags
 from get_tags_train.cli.session import Overrides, Session, flag_overrides, merged
-from get_tags_train.core.errors import InterruptedByUser, TrainingInterrupted
-from get_tags_train.core.i18n import Command, _
+from get_tags_train.core.errors import InterruptedByUser, NotDeployed, TrainingInterrupted
+from get_tags_train.core.i18n import Command, _, in_english
 
 if TYPE_CHECKING:
     from get_tags_train.cli.conversation import Conversation
+    from get_tags_train.cli.deploy_gate import DeployGate
     from get_tags_train.cli.tables import Line
     from get_tags_train.core.settings import Settings, Source
     from get_tags_train.maintenance.doctor import Check
@@ -180,14 +181,14 @@ def _plan(session: Session, settings: "Settings", request: _Request) -> "tuple[l
 def _run(session: Session, request: _Request, *, ask: bool) -> None:
     """Run the chain and show what came of it."""
     from get_tags_train import pipeline
-    from get_tags_train.cli import tables, wizard
+    from get_tags_train.cli import wizard
     from get_tags_train.cli.deploy_gate import DeployGate
 
     source = complete(request.source, session.home)
     settings = session.load_settings(request.overrides, source=source)
     if ask:
         wizard.remember(session.home, source)
-    on_event = session.start_log("train", reads_database=source.kind != "cached")
+    on_event = session.start_log("train", reads_database=source.kind != "cached", is_announced=True)
     should_deploy = DeployGate(request.deploy, ask, session.console)
     try:
         result = pipeline.run(settings, on_event, should_deploy).as_json()
@@ -195,14 +196,36 @@ def _run(session: Session, request: _Request, *, ask: bool) -> None:
         command = session.command_to_resume(error.data_name, deploy=bool(request.deploy))
         error.hint = _("To resume it:\n{command}", command=command)
         raise
-    was_evaluation_shown = ask and request.deploy is None
-    lines = [] if was_evaluation_shown else tables.evaluation_lines(result["evaluation"])
-    lines.append(tables.run_facts(result))
-    if not result["deployed"]:
-        lines.append(_("To deploy it:\n{command}", command=Command("deploy", result["model"]["name"])))
-    session.console.result(result, lines)
+    _finish(session, result, should_deploy)
     if should_deploy.was_interrupted:
         raise typer.Exit(InterruptedByUser.exit_code)
+    if should_deploy.is_refused:
+        raise typer.Exit(NotDeployed.exit_code)
+
+
+def _finish(session: Session, result: Mapping[str, Any], gate: "DeployGate") -> None:
+    """Show what came of a run, as far as it was not shown before a question; keep it in the log, and announce it."""
+    from get_tags_train.cli import results
+    from get_tags_train.core.logs import log_result
+
+    refused, model, evaluation = gate.is_refused, result["model"], result["evaluation"]
+    lines = [] if gate.ask else results.outcome_lines(evaluation)
+    lines.append(results.run_facts(result, is_refused=refused))
+    if refused:
+        lines.append(_("To put it live anyway:\n{command}", command=Command("deploy", model["name"], "--yes")))
+    elif not result["deployed"]:
+        lines.append(_("To deploy it:\n{command}", command=Command("deploy", model["name"])))
+    with in_english():
+        log_result(results.log_lines(result, is_refused=refused))
+    session.console.result(result, lines)
+    session.announce(
+        "refused" if refused else "done",
+        f"{result['verdict']['sentence']} {results.decision(result, is_refused=refused)}",
+        model=model["name"],
+        report=str(results.report_path(result)),
+        deployed=result["deployed"],
+        precision_at_k=evaluation["precision_at_k"],
+    )
 
 
 def _settings_of_demo(session: Session) -> Mapping[str, Mapping[str, Any]]:

@@ -183,7 +183,8 @@ def confirm_deploy(model_name: str) -> bool:
 
 
 def confirm_despite(model_name: str) -> bool:
-    """The second question, where something speaks against it."""
+    """The same question where something speaks against it."""
+    discard_typed()
     return agree(_("Deploy {name} anyway?", name=model_name), default=False)
 
 

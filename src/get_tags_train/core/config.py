@@ -14,7 +14,7 @@ from get_tags_train.core.i18n import _, validation_message
 from get_tags_train.core.settings import FROM_DATABASE, Sections, Settings, Source, describe
 
 # Variables that carry the prefix without being a setting.
-OTHER_VARIABLES = ("GET_TAGS_HOME", "GET_TAGS_REPOSITORY", "GET_TAGS_TEST_")
+OTHER_VARIABLES = ("GET_TAGS_HOME", "GET_TAGS_REPOSITORY", "GET_TAGS_SENTENCE", "GET_TAGS_TEST_")
 # Settings of earlier versions that are constants now: whoever still sets one is told, and goes on.
 RETIRED: Mapping[str, frozenset[str]] = {
     "training": frozenset({"attention_dropout"}),

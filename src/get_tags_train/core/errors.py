@@ -22,6 +22,12 @@ class NothingToTrainOn(InputError):
     """What was extracted holds no document with text and tags: there is nothing worth keeping."""
 
 
+class NotDeployed(GetTagsError):
+    """A model is there, but too much speaks against putting it live unasked."""
+
+    exit_code = 3
+
+
 class InterruptedByUser(GetTagsError):
     """Somebody pressed Ctrl-C."""
 

@@ -7,7 +7,8 @@ import gettext
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -227,6 +228,19 @@ def format_minutes(seconds: float) -> str:
 def format_bytes(count: float) -> str:
     """A size in decimal units: 3.4 MB, 1.2 GB."""
     return f"{number(count / 1e9, ',.1f')} GB" if count >= 1e9 else f"{number(count / 1e6, ',.1f')} MB"
+
+
+@contextmanager
+def in_english() -> Iterator[None]:
+    """Messages made inside `with` are English, whoever reads otherwise, and name commands plainly: for the log."""
+    language, write_command = current_language(), _reader.write_command
+    _reader.speak("en")
+    _reader.write_command = str
+    try:
+        yield
+    finally:
+        _reader.speak(language)
+        _reader.write_command = write_command
 
 
 def english(text: str) -> str:

@@ -1,7 +1,7 @@
 """A log for each run, in the home's _logs, with secrets removed."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from logging.handlers import RotatingFileHandler
@@ -11,6 +11,7 @@ from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Event, Notice, OnEvent, StageProgress
 from get_tags_train.core.home import logs_dir
 from get_tags_train.core.i18n import _, english
+from get_tags_train.core.settings import Sections, Settings
 from get_tags_train.core.version import __version__
 
 logger = logging.getLogger("get_tags_train")
@@ -51,6 +52,24 @@ def start_log(home: Path, command: str, secrets: Sequence[str] = ()) -> Path:
     logger.setLevel(logging.INFO)
     logger.info("get-tags %s %s, home %s", __version__, command, home)
     return path
+
+
+def log_settings(settings: Settings, database: str) -> None:
+    """Write the settings in force, secrets left out; `database` is its address without a password."""
+    logger.info("settings: source %s, database %s", settings.source, database)
+    for section in Sections.model_fields:
+        logger.info("settings: [%s] %s", section, getattr(settings, section))
+
+
+def log_result(lines: Iterable[str]) -> None:
+    """Write what came of a run, last of all."""
+    for line in lines:
+        logger.info("result: %s", line)
+
+
+def log_paths(home: Path, command: str | None = None) -> list[Path]:
+    """The logs of a command, or of any, newest first."""
+    return sorted(logs_dir(home).glob(f"[0-9]*-{command or '*'}.log"), reverse=True)
 
 
 def log_events(on_event: OnEvent) -> OnEvent:

@@ -158,6 +158,11 @@ class DeploySettings(_Section):
         ge=2,
         description="How many deployed versions are kept for a rollback, the live one included (at least 2).",
     )
+    min_precision_at_k: float = Field(
+        ge=0,
+        le=1,
+        description="The least precision@k, for the k of top_k, with which a model goes live unasked (0: any).",
+    )
     before_command: str = Field(
         description="What stops the API, run by the system's shell before the plain folder is exchanged; "
         "empty where it need not stop."
@@ -190,6 +195,19 @@ class KeepSettings(_Section):
         ge=0,
         description="How many models stay under _models, the newest; older ones are removed at the end of a run "
         "(0: all stay).",
+    )
+
+
+class NotifySettings(_Section):
+    """Who hears of it when a run ends or fails."""
+
+    command: str = Field(
+        description="What the system's shell runs when a run ends or fails: it gets JSON on standard input, and the "
+        "sentence as GET_TAGS_SENTENCE; empty for nothing."
+    )
+    url: str = Field(
+        repr=False,
+        description="Where the same JSON is sent by POST, its sentence under the key text; empty for nowhere.",
     )
 
 
@@ -227,6 +245,7 @@ class Sections(_Section):
     evaluation: EvaluationSettings
     deploy: DeploySettings
     keep: KeepSettings
+    notify: NotifySettings
     serve: ServeSettings
     display: DisplaySettings
 

@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from filelock import FileLock
-
+from get_tags_train.core.claims import Claim, claim, holder
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Notice, OnEvent
-from get_tags_train.core.files import locked, read_json, remove_folder, rename, try_lock, write_json
+from get_tags_train.core.files import locked, read_json, remove_folder, rename, write_json
 from get_tags_train.core.home import PARTIAL, locks_dir, unfinished
 from get_tags_train.core.i18n import Command, _
 
@@ -19,7 +18,7 @@ class Workspace(NamedTuple):
     """A NAME.partial folder, held until the end of a `with`; `resumed` where an earlier run began it."""
 
     folder: Path
-    lock: FileLock
+    lock: Claim
     resumed: bool
 
     def __enter__(self) -> "Workspace":
@@ -48,16 +47,19 @@ class Workspace(NamedTuple):
 def open_workspace(
     home: Path, parent: Path, plan: dict[str, Any], *, new_name: Callable[[], str], on_event: OnEvent
 ) -> Workspace:
-    """Resume the unfinished work in `parent` that has this plan and no running owner, else claim `new_name()`.
+    """Resume the unfinished work in `parent` that has this plan, else claim `new_name()`.
 
-    Unfinished work of another plan stays as it is, and a notice says what differs.
+    Unfinished work of another plan stays as it is, and a notice says what differs. Raises GetTagsError where another
+    process is at work on this plan.
     """
     busy = GetTagsError(_("Another run is just starting in this home."), _("Try again in a moment."))
     with locked(locks_dir(home) / "claims.lock", lambda: busy, timeout_seconds=30):
         for folder in unfinished(parent):
-            if (lock := _lock(home, folder)) is None:
-                continue
             theirs = read_plan(folder)
+            if (lock := claim(home, folder.name)) is None:
+                if theirs and not differences(theirs, plan):
+                    raise _same_work(home, folder)
+                continue
             if theirs and not differences(theirs, plan):
                 for torn in folder.glob("*.tmp"):
                     torn.unlink()
@@ -68,7 +70,7 @@ def open_workspace(
                 remove_folder(folder)  # killed before it had begun
             lock.release()
         folder = parent / (new_name() + PARTIAL)
-        if (lock := _lock(home, folder)) is None:
+        if (lock := claim(home, folder.name)) is None:
             raise busy
         folder.mkdir(parents=True)
         write_json(folder / PLAN, plan)
@@ -112,5 +114,8 @@ def _not_continued(folder: Path, theirs: Mapping[str, Any], plan: Mapping[str, A
     )
 
 
-def _lock(home: Path, folder: Path) -> FileLock | None:
-    return try_lock(locks_dir(home) / f"{folder.name}.lock")
+def _same_work(home: Path, folder: Path) -> GetTagsError:
+    return GetTagsError(
+        _("The same work is under way: {name}, {holder}.", name=folder.name, holder=holder(home, folder.name)),
+        _("Wait until it is done, or stop it there with Ctrl-C: the same command then continues it."),
+    )

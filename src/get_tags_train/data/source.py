@@ -1,6 +1,7 @@
 """A list of ids -> pages of documents, from any database."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import date
 from threading import Event
 from time import perf_counter
@@ -129,12 +130,33 @@ class DocumentSource:
 
     def tag_coverage(self, ids: pa.Array) -> TagCoverage:
         """How many of all documents, whose `ids` these are, have tags; reads no text."""
-        tagged = self._tagged_by_column() if self._tags is None else self._tagged_by_query()
-        matcher = IdMatcher(ids.to_pylist())
+        matcher, tagged = IdMatcher(ids.to_pylist()), self._tagged_ids()
         matched = {matcher.match(i) for i in tagged}
         without_document = sum(matcher.match(i) is None for i in tagged)
         found = len(matched - {None})
         return TagCoverage(found, len(ids) - found, without_document)
+
+    def _tagged_ids(self) -> set[DocumentId]:
+        if self._tags is None:
+            statement = select(named_column(self._documents, "id"), named_column(self._documents, "tags"))
+        else:
+            pairs = named_column(self._tags, "id"), optional_column(self._tags, "active")
+            statement = select(*pairs).where(named_column(self._tags, "tag").is_not(None)).distinct()
+        found = set()
+        with self._engine.connect().execution_options(stream_results=True, yield_per=_FETCH_ROWS) as connection:
+            for document_id, value in connection.execute(statement):
+                if document_id is not None and self._is_tag(value):
+                    own = self._id_type.from_documents if self._tags is None else self._id_type.from_tags
+                    found.add(own(document_id))
+        return found
+
+    def _is_tag(self, value: object) -> bool:
+        """Whether a cell of the column active, or of the column tags, gives its document a tag."""
+        if self._tags is not None:
+            return read_switch(value, "active", "tags_query")
+        with suppress(ValueError):
+            return bool(read_tags(value, "tags", "documents_query"))
+        return False
 
     def close(self) -> None:
         """End the waiting for a database that does not answer, from any thread; nothing is tried again after it."""
@@ -177,20 +199,6 @@ class DocumentSource:
         ids = pc.unique(all_ids)
         ids = ids.take(pc.array_sort_indices(ids))
         return IdList(ids, nulls, len(all_ids) - len(ids))
-
-    def _tagged_by_query(self) -> set[DocumentId]:
-        assert self._tags is not None
-        own, tag = (named_column(self._tags, name) for name in ("id", "tag"))
-        statement = select(own).where(own.is_not(None), tag.is_not(None)).distinct()
-        with self._engine.connect().execution_options(stream_results=True, yield_per=_FETCH_ROWS) as connection:
-            return {self._id_type.from_tags(row[0]) for row in connection.execute(statement)}
-
-    def _tagged_by_column(self) -> set[DocumentId]:
-        own, tags = (named_column(self._documents, name) for name in ("id", "tags"))
-        statement = select(own, tags).where(own.is_not(None), tags.is_not(None))
-        with self._engine.connect().execution_options(stream_results=True, yield_per=_FETCH_ROWS) as connection:
-            rows = connection.execute(statement)
-            return {self._id_type.from_documents(i) for i, listed in rows if _has_tags(listed)}
 
     def _page(self, ids: Sequence[DocumentId]) -> list[RawDocument]:
         # pyodbc calls SQLFetch and SQLGetData row by row whatever the columns are (5.5 never binds any), so texts of
@@ -247,10 +255,3 @@ class DocumentSource:
 
     def _parameters(self, ids: Sequence[DocumentId]) -> dict[str, list[Any]]:
         return {"ids": [self._id_type.to_database(i) for i in ids]}
-
-
-def _has_tags(listed: Any) -> bool:
-    try:
-        return bool(read_tags(listed, "tags", "documents_query"))
-    except ValueError:  # there are some, if none that can be read
-        return True

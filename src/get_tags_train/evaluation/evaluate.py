@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageStarted
 from get_tags_train.core.home import live_model
-from get_tags_train.core.i18n import _, _n, display_name
+from get_tags_train.core.i18n import _, _n
+from get_tags_train.core.settings import Settings
 from get_tags_train.evaluation.compare import Comparison, Reference, compare
 from get_tags_train.evaluation.flips import TagFlips, flips
 from get_tags_train.evaluation.predictions import Predictions
@@ -37,14 +38,30 @@ _BERT_ALONE = (
 
 @dataclass(frozen=True)
 class References:
-    """What to compare a model with, where there is any: the folder of the live model, the linear baseline.
+    """What to measure a model by: the folder of the live model and the linear baseline, where there are such.
 
-    read_by: what the API reads model folders with, whose answers are compared with those of the live model.
+    read_by: what the API reads model folders with, whose answers are compared with those of the live model. live_name
+    is there too where the model itself is live, and not compared. min_precision_at_k is the least that is wanted of it.
     """
 
     live: Path | None = None
     baseline: LinearReader | None = None
     read_by: ReadBy = "get-tags"
+    live_name: str | None = None
+    min_precision_at_k: float = 0.0
+
+    @classmethod
+    def of(cls, settings: Settings, folder: Path, baseline: LinearReader | None = None) -> "References":
+        """Those of the model in `folder`, as the settings say."""
+        live, deploy = _live_folder(settings.live_dir), settings.deploy
+        name, is_live = (None, False) if live is None else (live.name, _is_same(folder, live))
+        return cls(
+            live=None if is_live else live,
+            baseline=baseline,
+            read_by=deploy.read_by,
+            live_name=folder.name if is_live else name,
+            min_precision_at_k=deploy.min_precision_at_k,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +86,16 @@ class SetEvaluation(Scorecard):
 class Evaluation(SetEvaluation):
     """The metrics on the test samples, with those on further sets inside, where there are such.
 
+    Where there are no test samples, the metrics are on the held-out documents: `set` names them. `live` was live then.
     held_out are the held-out test documents, newest those of them that are of the newest tenth of all, rare the test
     samples that were chosen for rare tags. Verdicts are told for the test samples and held_out.
     """
 
     model: str
+    set: str
+    live: str | None
+    read_by: ReadBy
+    min_precision_at_k: float
     held_out: SetEvaluation | None
     newest: SetEvaluation | None
     rare: SetEvaluation | None
@@ -158,6 +180,10 @@ def evaluate(
     return Evaluation(
         **{name: getattr(evaluated[""], name) for name in SetEvaluation.__dataclass_fields__},
         model=folder.name,
+        set=test_set.name,
+        live=references.live_name,
+        read_by=references.read_by,
+        min_precision_at_k=references.min_precision_at_k,
         held_out=evaluated.get("held_out"),
         newest=evaluated.get("newest"),
         rare=evaluated.get("rare"),
@@ -169,15 +195,21 @@ def evaluate(
 
 def find_live(folder: Path, live_dir: Path) -> Path | None:
     """The live model to compare the one in `folder` with, also one that another tool put there; None where it is it."""
+    live = _live_folder(live_dir)
+    return None if live is None or _is_same(folder, live) else live
+
+
+def _live_folder(live_dir: Path) -> Path | None:
     try:
-        live = live_model(live_dir)
+        return live_model(live_dir)
     except InputError:
         live = live_dir / "get_tags"
-        if not (live / "config.json").is_file():
-            return None
+        return live if (live / "config.json").is_file() else None
+
+
+def _is_same(folder: Path, other: Path) -> bool:
     files = file_checksums(folder)
-    is_same = folder.resolve() == live.resolve() or (files and files == file_checksums(live))
-    return None if is_same else live
+    return folder.resolve() == other.resolve() or bool(files and files == file_checksums(other))
 
 
 def _load_live(folder: Path | None, device: str, on_event: OnEvent) -> _Candidate | None:
@@ -252,14 +284,6 @@ def _warn(evaluated: SetEvaluation, on_event: OnEvent) -> None:
             examples=evaluated.examples,
         )
         on_event(Notice(said, "warning"))
-    for comparison in evaluated.comparisons:
-        if comparison.rival == "baseline" and comparison.verdict in {"worse", "not distinguishable"}:
-            said = _(
-                "On the {set}, the model does not beat the linear baseline. {sentence}",
-                set=display_name(comparison.set),
-                sentence=comparison.sentence,
-            )
-            on_event(Notice(said, "warning"))
 
 
 def _few(evaluated: SetEvaluation) -> str:

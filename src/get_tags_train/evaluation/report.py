@@ -17,6 +17,7 @@ from get_tags_train.core.pages import page_template
 from get_tags_train.core.settings import TrainingSettings
 from get_tags_train.evaluation import charts
 from get_tags_train.evaluation.evaluate import Evaluation
+from get_tags_train.evaluation.verdict import judge
 from get_tags_train.model.evaluation_record import FURTHER_SETS, EvaluationRecord
 from get_tags_train.model.metadata import METADATA_FILE, ModelMetadata, read_metadata, write_metadata
 from get_tags_train.splits.eval_set import HELD_OUT, NEWEST, RARE, SAMPLES
@@ -37,7 +38,7 @@ def record(folder: Path, evaluation: Evaluation, on_event: OnEvent) -> None:
     write_metadata(folder, metadata.with_evaluation(EvaluationRecord.of(date, evaluation.as_json())))
     write_pages(folder)
     judged = _count_evaluated(folder.parent, evaluation.samples_sha256)
-    if judged > MANY_EVALUATED:
+    if evaluation.set == SAMPLES and judged > MANY_EVALUATED:
         said = _(
             "{judged} models were evaluated on these {examples} test samples, so the best score is likely inflated. "
             "Replace some of the samples.",
@@ -87,6 +88,7 @@ def _pages(metadata: ModelMetadata, models_dir: Path) -> tuple[str, str]:
     report = page.render(
         facts=facts,
         evaluation=evaluation,
+        verdict=judge(evaluation) if evaluation else None,
         sets=list(_sets(evaluation)),
         single=[display_name(name) for name, scorecard in _named_sets(evaluation) if scorecard["examples"] == 1],
         settings=list(_settings(facts["settings"])),
@@ -130,7 +132,7 @@ def _sets(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _named_sets(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     names = {"held_out": HELD_OUT, "newest": NEWEST, "rare": RARE}
     if evaluation:
-        yield SAMPLES, evaluation
+        yield evaluation["set"], evaluation
         yield from ((names[key], evaluation[key]) for key in FURTHER_SETS if evaluation.get(key))
 
 

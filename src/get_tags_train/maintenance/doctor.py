@@ -9,21 +9,25 @@ from typing import Literal, NamedTuple
 import pyarrow as pa
 import torch
 
+from get_tags_train.core.claims import holders
 from get_tags_train.core.errors import GetTagsError
-from get_tags_train.core.files import write_text
-from get_tags_train.core.home import live_model
+from get_tags_train.core.files import folder_bytes, write_text
+from get_tags_train.core.home import PARTIAL, live_model, models_dir, unfinished
 from get_tags_train.core.i18n import N_, Command, _, _n, documents, ignored_ids, number
 from get_tags_train.core.settings import Settings, TrainingSettings
+from get_tags_train.core.trackers import check_tracker
 from get_tags_train.data.database import describe_url, open_engine
 from get_tags_train.data.database_errors import as_user_errors
 from get_tags_train.data.ids import DocumentId
-from get_tags_train.data.source import DocumentSource
+from get_tags_train.data.source import DocumentSource, TagCoverage
 from get_tags_train.data.survey import example_lines
 from get_tags_train.maintenance.retention import find_unneeded
-from get_tags_train.model.base_model import check_base_model, romanian_loss
+from get_tags_train.model.base_model import check_base_model, count_parameters, romanian_loss
 from get_tags_train.model.device import choose_device, choose_precision, gpu_users
+from get_tags_train.model.disk_room import bytes_to_train
 from get_tags_train.model.metadata import file_checksums, verify
 from get_tags_train.splits.test_samples import FEW, Samples
+from get_tags_train.text.hub import why_unreachable
 from get_tags_train.text.tokenizer import load_tokenizer
 
 _LOW_DISK_BYTES = 10 * 2**30
@@ -51,11 +55,13 @@ def run_checks(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
     home, live_dir, training = settings.home, settings.live_dir, settings.training
     checks: dict[str, Callable[[], Check]] = {
         N_("home"): lambda: _home(home),
-        N_("disk"): lambda: _disk(home),
+        N_("other runs"): lambda: _other_runs(home),
+        N_("disk"): lambda: _disk(home, settings.base_model),
         N_("old files"): lambda: _old_files(home, live_dir),
         N_("database"): lambda: _database(settings),
         N_("base model"): lambda: _base_model(settings.base_model, training.context_length),
         N_("device"): lambda: _device(training),
+        N_("tracker"): lambda: _tracker(training.report_to),
         N_("test samples"): lambda: _samples(settings.samples_path),
         N_("live model"): lambda: _live(live_dir),
     }
@@ -88,10 +94,29 @@ def _home(home: Path) -> Check:
     return Check("home", "ok", str(home))
 
 
-def _disk(home: Path) -> Check:
+def _other_runs(home: Path) -> Check:
+    held = [f"{name.removesuffix(PARTIAL)}: {who}" for name, who in holders(home).items()]
+    if not held:
+        return Check("other runs", "ok", _("none"))
+    hint = _("Two runs share the memory and the processor, and each takes longer; the same work is refused.")
+    return Check("other runs", "warning", "\n".join([_("Under way in this home:"), *held]), hint)
+
+
+def _disk(home: Path, base_model: str) -> Check:
     existing = next(folder for folder in [home, *home.parents] if folder.is_dir())
     free = shutil.disk_usage(existing).free
     message = _("{free:,.0f} GB free", free=free / 2**30)
+    needed = _bytes_still_to_write(home, base_model)
+    if free < needed:
+        said = _(
+            "{message}; the checkpoints and the model take {needed:,.1f} GB.", message=message, needed=needed / 2**30
+        )
+        hint = _(
+            "Free some space ({data}, {models}), or move the home folder to another disk.",
+            data=Command("data"),
+            models=Command("models"),
+        )
+        return Check("disk", "error", said, hint)
     if free < _LOW_DISK_BYTES:
         hint = _("Remove old data and models: {data}, {models}", data=Command("data"), models=Command("models"))
         return Check(
@@ -101,6 +126,20 @@ def _disk(home: Path) -> Check:
             hint,
         )
     return Check("disk", "ok", message)
+
+
+def _bytes_still_to_write(home: Path, base_model: str) -> int:
+    """What a training will write, less what an unfinished one has; 0 where the base model cannot be had."""
+    try:
+        needed = bytes_to_train(count_parameters(base_model))
+    except GetTagsError:
+        return 0  # a check of its own says so
+    return needed - sum(map(folder_bytes, unfinished(models_dir(home))))
+
+
+def _tracker(report_to: str) -> Check:
+    check_tracker(report_to)
+    return Check("tracker", "ok", _("none") if report_to == "none" else report_to)
 
 
 def _live(live_dir: Path) -> Check:
@@ -148,6 +187,7 @@ def _database(settings: Settings) -> Check:
         started = perf_counter()
         listed = source.read_ids()
         listing_seconds = perf_counter() - started
+        tagged = source.tag_coverage(listed.ids)
         shown = example_lines(source)
         seconds, slow = _time_reading(source, listed.ids, database.page_size)
     engine.dispose()
@@ -161,7 +201,7 @@ def _database(settings: Settings) -> Check:
     if listed.repeated or listed.nulls:
         ignored = _("Ignored ids: {ids}.", ids=ignored_ids(repeated=listed.repeated, nulls=listed.nulls))
         message = f"{message} {ignored}"
-    message = "\n".join([message, _("For example:"), *shown])
+    message = "\n".join([message, _tagged_text(tagged), _("For example:"), *shown])
     if slow and seconds >= _SLOW_SECONDS:
         hint = _(
             "Have the document ids of {slow} indexed; a view needs the index on its tables.", slow=_(" and ").join(slow)
@@ -173,10 +213,25 @@ def _database(settings: Settings) -> Check:
             _("{message}\nFinding rows by id is slow: {slowest} a plain read.", message=message, slowest=slowest),
             hint,
         )
-    if all(line.endswith("[]") for line in shown):
-        hint = _("Check tags_query under [database].")
-        return Check("database", "warning", _("{message}\nNone of these has a tag.", message=message), hint)
+    if tagged.tagged * 2 < len(listed.ids):
+        hint = _("Check tags_query under [database]: its ids should be those of the documents.")
+        return Check("database", "warning" if tagged.tagged else "error", message, hint)
     return Check("database", "ok", message)
+
+
+def _tagged_text(coverage: TagCoverage) -> str:
+    said = _(
+        "{tagged:,} of these documents have tags, {bare:,} have none.",
+        tagged=coverage.tagged,
+        bare=coverage.untagged,
+    )
+    if not coverage.without_document:
+        return said
+    return f"{said} " + _n(
+        "{count:,} id of tags_query is no document's.",
+        "{count:,} ids of tags_query are no document's.",
+        coverage.without_document,
+    )
 
 
 def _database_in_short(settings: Settings) -> Check:
@@ -214,6 +269,8 @@ def _base_model(base_model: str, context_length: int) -> Check:
             "do_lower_case and strip_accents; or choose a base model that knows Romanian."
         )
         return Check("base model", "warning", f"{base_model}: {lost}", hint)
+    if not Path(base_model).is_dir() and (why := why_unreachable()):
+        base_model = _("{base_model}, as it was downloaded earlier: {why}.", base_model=base_model, why=why)
     return Check("base model", "ok", base_model)
 
 
@@ -246,6 +303,13 @@ def _device(training: TrainingSettings) -> Check:
 
 
 def _samples(path: Path) -> Check:
+    if not path.exists():
+        said = _("There are none yet ({path}): models are scored on held-out documents.", path=path)
+        hint = _(
+            "Write them, or have them made once data are extracted: {add}",
+            add=Command("samples", "add", "--count", str(FEW)),
+        )
+        return Check("test samples", "warning", said, hint)
     samples = Samples.read(path)
     message = _n("{count} example in {path}", "{count} examples in {path}", len(samples.texts), path=samples.path)
     if len(samples.texts) < FEW:

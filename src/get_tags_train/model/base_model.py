@@ -8,6 +8,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.i18n import _
+from get_tags_train.text.hub import ask_briefly
 from get_tags_train.text.tokenizer import base_model_error
 
 _SHOWN = 3
@@ -39,6 +40,7 @@ def load_base_model(base_model: str, context_length: int, **config_values: Any) 
     Raises GetTagsError where its weights do not fit its architecture, its last layer is none for tags, or it reads
     fewer tokens than `context_length`.
     """
+    ask_briefly(base_model)
     try:
         config = AutoConfig.from_pretrained(base_model, trust_remote_code=False)
         for key, value in config_values.items():
@@ -57,6 +59,18 @@ def load_base_model(base_model: str, context_length: int, **config_values: Any) 
     _check_last_layer(base_model, model)
     _check_length(base_model, model, context_length)
     return model  # type: ignore[no-any-return]
+
+
+def count_parameters(base_model: str) -> int:
+    """How many parameters the base model has, by its configuration alone. Raises GetTagsError where it has none."""
+    ask_briefly(base_model)
+    try:
+        config = AutoConfig.from_pretrained(base_model, trust_remote_code=False)
+        with torch.device("meta"):
+            model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+    except Exception as error:  # a damaged folder fails in many ways inside the library
+        raise base_model_error(base_model, error) from error
+    return model.num_parameters()
 
 
 def is_new_layer(name: str, model: PreTrainedModel) -> bool:

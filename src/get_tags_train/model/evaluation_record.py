@@ -196,6 +196,10 @@ class EvaluationRecord(SetRecord):
 
     date: str = ""
     model: str = ""
+    set: str = "test samples"
+    live: str | None = None
+    read_by: str = "get-tags"
+    min_precision_at_k: float = 0.0
     held_out: SetRecord | None = None
     newest: SetRecord | None = None
     rare: SetRecord | None = None

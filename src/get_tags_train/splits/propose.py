@@ -101,8 +101,8 @@ def propose(
     return [Proposal(one.document_id, part, one.text, [data.tags[tag] for tag in one.tags]) for part, one in chosen]
 
 
-def add(samples: Samples, proposals: Sequence[Proposal]) -> Path:
-    """Append these to the file of the samples, in its own style; returns the copy that was made of the old file."""
+def add(samples: Samples, proposals: Sequence[Proposal]) -> Path | None:
+    """Append these to the file of the samples, in its own style; returns the copy of the old file, if any."""
     add_origins(samples.path, [(one.text, one.document_id, one.part) for one in proposals])
     return append_samples(samples.path, [(one.text, one.labels) for one in proposals])
 

@@ -10,8 +10,9 @@ from typing import Literal, NamedTuple
 from get_tags_train.core.csv import Dialect, Row, csv_text, write_csv
 from get_tags_train.core.encoding import read_text
 from get_tags_train.core.errors import InputError
+from get_tags_train.core.excel import is_workbook
 from get_tags_train.core.files import atomic_write, file_sha256
-from get_tags_train.core.i18n import _
+from get_tags_train.core.i18n import Command, _
 from get_tags_train.core.tables import Table, open_table, read_columns, read_rows
 from get_tags_train.text.clean import CEDILLA_TO_COMMA, clean_text, text_hash
 from get_tags_train.text.tags import parse_labels
@@ -64,6 +65,11 @@ class Samples:
             lines=[line for line, _, _ in rows],
             origins=[origins.get(text_hash(text).hex()) for text in texts],
         )
+
+    @classmethod
+    def read_if_there(cls, path: Path, tags_map: Mapping[str, str] | None = None) -> "Samples":
+        """As `read`, but without examples where there is no file yet."""
+        return cls.read(path, tags_map) if path.exists() else cls(path, "", [], [], [], [], [])
 
     def of_part(self, *parts: Part | None) -> "Samples":
         """Only the examples of these parts; None are those that people wrote themselves."""
@@ -137,14 +143,22 @@ def read_samples(path: Path) -> list[tuple[int, str, list[str]]]:
 
 def sample_encoding(path: Path) -> str:
     """The codec in which examples are added to a file of samples. Raises InputError where none can be added."""
+    if not path.exists():
+        if is_workbook(path):
+            raise _no_adding_to_a_workbook(path)
+        return "utf-8"
     return _dialect(path, _open(path)[0]).encoding
 
 
-def append_samples(path: Path, examples: Iterable[tuple[str, Sequence[str]]]) -> Path:
+def append_samples(path: Path, examples: Iterable[tuple[str, Sequence[str]]]) -> Path | None:
     """Add (text, labels) rows to a CSV file of samples, written as its own are; returns the copy of the old file.
 
-    The old bytes stay as they are. Raises InputError where the file cannot be read, or is a workbook.
+    The old bytes stay as they are; where there is no file yet, one is made, and there is no copy. Raises InputError
+    where the file cannot be read, or is a workbook.
     """
+    if not path.exists():
+        write_csv(path, [("text", "labels"), *((text, _label_cell(labels, ";")) for text, labels in examples)])
+        return None
     table, rows, text_at = _open(path)
     dialect, list_style = _dialect(path, table), _list_style(rows, 1 - text_at)
     raw, text = path.read_bytes(), read_text(path)
@@ -176,8 +190,9 @@ def as_written(text: str, encoding: str) -> str:
 def _open(path: Path) -> tuple[Table, list[Row], int]:
     """The table, its rows, and which of the two columns holds the text. Raises InputError."""
     hint = _(
-        "It holds examples to score the model by, in two columns, text and labels: write it, or name another as "
-        "samples under [evaluation]."
+        "It holds examples to score the model by, in two columns, text and labels: write it, have it made of held-out "
+        "documents ({add}), or name another as samples under [evaluation].",
+        add=Command("samples", "add"),
     )
     table = open_table(path, TEXT_HEADERS | _LABEL_HEADERS, width=2, if_missing=hint)
     rows = read_rows(table, _("text and labels"))
@@ -191,11 +206,15 @@ def _open(path: Path) -> tuple[Table, list[Row], int]:
 
 def _dialect(path: Path, table: Table) -> Dialect:
     if table.dialect is None:
-        raise InputError(
-            _("Examples cannot be added to a workbook: {path}.", path=path),
-            _("Save it in Excel as CSV UTF-8, and name that file as samples under [evaluation]."),
-        )
+        raise _no_adding_to_a_workbook(path)
     return table.dialect
+
+
+def _no_adding_to_a_workbook(path: Path) -> InputError:
+    return InputError(
+        _("Examples cannot be added to a workbook: {path}.", path=path),
+        _("Save it in Excel as CSV UTF-8, and name that file as samples under [evaluation]."),
+    )
 
 
 def _list_style(rows: Sequence[Row], labels_at: int) -> str:

@@ -16,6 +16,7 @@ from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.files import write_json
 from get_tags_train.core.i18n import _
 from get_tags_train.text.clean import CEDILLA_TO_COMMA, INVISIBLE
+from get_tags_train.text.hub import ask_briefly, is_on_this_machine, why_not_given, why_unreachable
 
 MAX_CONTEXT_LENGTH = 512
 
@@ -29,6 +30,7 @@ def load_tokenizer(base_model: str) -> PreTrainedTokenizerFast:
 
     Raises GetTagsError where it cannot be had or has no fast form.
     """
+    ask_briefly(base_model)
     try:
         loaded = AutoTokenizer.from_pretrained(base_model, trust_remote_code=False)
     except Exception as error:  # a damaged folder fails in many ways inside the library
@@ -106,6 +108,8 @@ def _from_json(state: dict[str, Any]) -> normalizers.Normalizer:
 def base_model_error(base_model: str, error: Exception) -> GetTagsError:
     """Why a base model cannot be had, and how to get it."""
     first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if not is_on_this_machine(base_model):
+        first_line = _("it is not on this machine, and {why}.", why=why_unreachable() or why_not_given(error))
     message = _(
         "The base model {base_model} cannot be loaded: {first_line}", base_model=base_model, first_line=first_line
     )

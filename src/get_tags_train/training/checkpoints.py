@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 
 from get_tags_train.core.files import file_sha256, read_bytes, remove_folder, rename, write_json
+from get_tags_train.model.disk_room import KEPT_CHECKPOINTS
 
 _FORMAT = 1
 _PREFIX = "checkpoint-"
@@ -26,7 +27,6 @@ _WEIGHTS, _OPTIMIZER_STATE = "weights.safetensors", "moments.safetensors"
 _STORED_AS = {"micro_batch_tokens": "physical_tokens"}
 
 CHECKPOINTS_DIR = "checkpoints"
-KEPT_CHECKPOINTS = 2
 
 
 @dataclass(frozen=True)

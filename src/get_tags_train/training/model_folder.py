@@ -15,6 +15,7 @@ from get_tags_train.core.i18n import Command, _
 from get_tags_train.core.version import __version__
 from get_tags_train.core.workspace import PLAN
 from get_tags_train.model.device import choose_precision
+from get_tags_train.model.disk_room import bytes_to_train
 from get_tags_train.model.metadata import (
     DataRecord,
     EpochRecord,
@@ -27,17 +28,13 @@ from get_tags_train.model.probes import take_probes
 from get_tags_train.model.second_reader import FILE as SECOND_READER
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.text.tokenizer import save_tokenizer
-from get_tags_train.training.checkpoints import KEPT_CHECKPOINTS
 from get_tags_train.training.run import TrainedModel, TrainingRun
 from get_tags_train.training.second_reader import Fitted
 
 
 def check_disk(folder: Path, model: PreTrainedModel) -> None:
     """Raise GetTagsError where the disk will not hold the checkpoints and the model."""
-    weights = 4 * model.num_parameters()
-    # A checkpoint holds weights and two values of optimizer state for each, and one more is being written; then there
-    # are the weights of the best epoch and of the model itself.
-    needed = 3 * weights * (KEPT_CHECKPOINTS + 1) + 2 * weights - folder_bytes(folder)
+    needed = bytes_to_train(model.num_parameters()) - folder_bytes(folder)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise GetTagsError(

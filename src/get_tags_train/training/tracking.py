@@ -4,30 +4,18 @@ import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from get_tags_train.core.errors import InputError
-from get_tags_train.core.events import EpochFinished, Event, OnEvent, StageProgress
+from get_tags_train.core.events import EpochFinished, Event, Notice, OnEvent, StageProgress
+from get_tags_train.core.home import logs_dir
 from get_tags_train.core.i18n import _
+from get_tags_train.core.settings import Settings
+from get_tags_train.core.trackers import check_tracker
+from get_tags_train.model.evaluation_record import FURTHER_SETS
+from get_tags_train.splits.eval_set import HELD_OUT
 
 _Log = Callable[[Mapping[str, float], int], None]
-
-
-def check_tracker(report_to: str) -> None:
-    """Raise InputError where the package that a training is to report to is not installed."""
-    if report_to != "none" and not find_spec(report_to):
-        raise InputError(
-            _(
-                'report_to = "{report_to}" needs the package {packages}, which is not installed.',
-                report_to=report_to,
-                packages=report_to,
-            ),
-            _(
-                'Install it into the same environment (pip install {packages}), or set report_to = "none".',
-                packages=report_to,
-            ),
-        )
 
 
 @contextmanager
@@ -50,6 +38,35 @@ def tracked(on_event: OnEvent, report_to: str, *, name: str, logs_dir: Path, ste
             on_event(event)
 
         yield log_and_pass
+
+
+def track_scores(settings: Settings, name: str, *, step: int, evaluation: Mapping[str, Any], on_event: OnEvent) -> None:
+    """Add the final scores of the model `name`, trained in so many steps, to what its training was tracked in.
+
+    A tracker that fails is said: the model is there all the same.
+    """
+    report_to = settings.training.report_to
+    if report_to == "none":
+        return
+    try:
+        with _TRACKERS[report_to](name, logs_dir(settings.home), step) as log:
+            log(_final_scores(evaluation), step)
+    except Exception as error:  # noqa: BLE001  a server that is gone fails in as many ways as there are trackers
+        said = _("The final scores did not reach {tracker}: {reason}.", tracker=report_to, reason=type(error).__name__)
+        on_event(Notice(said, "warning"))
+
+
+def _final_scores(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    """Metrics on each set under its name, and precision@k of what the model was compared with."""
+    scores: dict[str, float] = {}
+    leading = "held_out" if evaluation["set"] == HELD_OUT else "test_samples"
+    sets = {leading: evaluation, **{key: evaluation[key] for key in FURTHER_SETS if evaluation.get(key)}}
+    for name, figures in sets.items():
+        compared = {f"{c['rival']}_": c["rival_precision_at_k"] for c in figures["comparisons"]}
+        for whose, by_k in {"": figures["precision_at_k"], **compared}.items():
+            scores |= {f"final/{name}/{whose}precision_at_{k}": value for k, value in by_k.items()}
+        scores |= {f"final/{name}/{key}": figures[key] for key in ("mean_average_precision", "micro_f1", "macro_f1")}
+    return scores
 
 
 @contextmanager
@@ -76,7 +93,9 @@ def _mlflow(name: str, logs_dir: Path, step: int) -> Iterator[_Log]:
     if mlflow.get_experiment_by_name(experiment) is None:
         mlflow.create_experiment(experiment, artifact_location=(logs_dir / "mlruns").as_uri())
     mlflow.set_experiment(experiment)
-    with mlflow.start_run(run_name=name):
+    # A training that is continued, and the scores after it, belong to the run that was begun.
+    begun = mlflow.search_runs(filter_string=f"attributes.run_name = '{name}'", max_results=1, output_format="list")
+    with mlflow.start_run(run_id=begun[0].info.run_id if begun else None, run_name=name):
         yield lambda values, step: mlflow.log_metrics(dict(values), step=step)
 
 
