@@ -693,7 +693,7 @@ def test_a_change_that_the_api_does_not_follow_is_undone(live: Path, models: lis
     put(models[0], live)
     put(models[1], live)
     with http_api(live, wrong=True) as url:
-        api = recording(tmp_path, check_url=url, seconds=0.1)
+        api = recording(tmp_path, check_url=url, seconds=3)
         with pytest.raises(GetTagsError, match=f"does not answer as the model does.* {models[1].name} is live again"):
             put_with(api, models[2], live)
     assert recorded(tmp_path) == ["stop", "start"] * 2
