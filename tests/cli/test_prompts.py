@@ -3,7 +3,7 @@
 import os
 import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -39,3 +39,34 @@ def test_without_a_terminal_nothing_is_thrown_away(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(sys, "stdin", stdin)
         prompts.discard_typed()
         assert stdin.readline() == "y\n"
+
+
+def test_a_list_longer_than_the_screen_is_searched_by_typing(
+    keys: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINES", "20")
+    tables = [prompts.Choice(f"table_{number}", number) for number in range(50)]
+    keys("_37\r")
+    assert prompts.choose("Which?", tables) == 37
+    assert "50 answers" in prompts._instruction(50, is_long=True, can_go_back=True)
+
+
+def test_what_cannot_be_chosen_is_not_found_by_searching(
+    keys: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINES", "7")
+    choices = [prompts.Choice("one", 1, unless="not now"), prompts.Choice("one more", 2), prompts.Choice("two", 3)]
+    keys("one\r")
+    assert prompts.choose("Which?", choices) == 2
+
+
+def test_long_answers_are_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    broken = prompts._broken("Set up the database: answer a few questions", 6)
+    assert broken == "Set up the database:\n      answer a few questions"
+    assert all(len(line) < 30 for line in broken.splitlines())
+
+
+def test_one_less_key_where_there_is_nothing_to_go_back_to(keys: Callable[[str], None]) -> None:
+    keys("<y\r")
+    assert prompts.agree("Sure?", default=False) is True

@@ -1,20 +1,18 @@
 """Which database: its kind, server, login and name, each tried before the next is asked for."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
-
-from sqlalchemy import Engine
 
 from get_tags_train.cli.conversation import Conversation
 from get_tags_train.cli.prompts import Choice, agree, choose, tell, type_path, type_secret, type_value
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.i18n import _, _n
 from get_tags_train.core.settings import DatabaseSettings
-from get_tags_train.data.database import describe_url, kept_password, open_engine, secrets_of
-from get_tags_train.data.database_errors import CertificateRefused, as_user_errors
+from get_tags_train.data.database import describe_url, kept_password, secrets_of
+from get_tags_train.data.database_errors import CertificateRefused, opened
 from get_tags_train.data.database_url import (
     KINDS,
     SQLITE,
@@ -154,25 +152,12 @@ class DatabaseQuestions:
         settings = self._with(url, password)
         return Database(settings, self._home, tables)
 
-    @contextmanager
-    def _open(self, url: str, password: str) -> Iterator[Engine]:
+    def _open(self, url: str, password: str) -> AbstractContextManager[Any]:
         tell(_("Connecting to {database} ...", database=describe_url(url)))
-        with opened(self._with(url, password), self._home) as engine:
-            yield engine
+        return opened(self._with(url, password), self._home)
 
     def _with(self, url: str, password: str) -> DatabaseSettings:
         return self._settings.model_copy(update={"url": url, "password": password or self._settings.password})
-
-
-@contextmanager
-def opened(settings: DatabaseSettings, home: Path) -> Iterator[Engine]:
-    """The database, open for a moment. Raises GetTagsError."""
-    engine = open_engine(settings, home)
-    try:
-        with as_user_errors(settings):
-            yield engine
-    finally:
-        engine.dispose()
 
 
 def say_problem(error: GetTagsError) -> None:

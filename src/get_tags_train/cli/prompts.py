@@ -102,14 +102,16 @@ def choose(question: str, choices: Iterable[Choice], default: object = None, *, 
 
     What does not fit on the screen is found by typing a part of it. Raises GoBack.
     """
-    listed = [(_broken(f"{c.title} ({c.unless})" if c.unless else c.title, _BEFORE_CHOICE), c) for c in choices]
+    titles = [(c, _broken(f"{c.title} ({c.unless})" if c.unless else c.title, _BEFORE_CHOICE)) for c in choices]
+    rows = sum(title.count("\n") + 1 for _choice, title in titles)
+    is_long = len(titles) > _MOST_KEYS or rows > shutil.get_terminal_size().lines - _ROWS_AROUND
+    if is_long:  # a search would find what cannot be chosen, too
+        titles = [(choice, title) for choice, title in titles if not choice.unless]
     offered = [
         questionary.Choice(title, c.value, disabled=True if c.unless else None, shortcut_key=c.key or True)  # type: ignore[arg-type]
-        for title, c in listed
+        for c, title in titles
     ]
-    rows = sum(title.count("\n") + 1 for title, _choice in listed)
-    is_long = len(listed) > _MOST_KEYS or rows > shutil.get_terminal_size().lines - _ROWS_AROUND
-    instruction = _instruction(len(listed), is_long=is_long, can_go_back=can_go_back)
+    instruction = _instruction(len(titles), is_long=is_long, can_go_back=can_go_back)
     asked = questionary.select(
         question,
         choices=offered,

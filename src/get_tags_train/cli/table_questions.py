@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from get_tags_train.cli.conversation import Conversation
-from get_tags_train.cli.database_questions import Database, opened, say_problem
+from get_tags_train.cli.database_questions import Database, say_problem
 from get_tags_train.cli.prompts import Choice, GoBack, agree, choose, tell, type_value
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.i18n import N_, _, _n, documents
 from get_tags_train.data import survey
+from get_tags_train.data.database_errors import opened
 from get_tags_train.data.queries import checked_select
 from get_tags_train.data.source import DocumentSource, TagCoverage
 from get_tags_train.data.survey import Column, Pairs, SurveyedTable, likeliness, write_joined_query, write_query

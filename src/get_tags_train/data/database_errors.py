@@ -3,14 +3,16 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.i18n import N_, Command, _
 from get_tags_train.core.settings import DatabaseSettings
-from get_tags_train.data.database import describe_url, first_line, secrets_of
+from get_tags_train.data.database import describe_url, first_line, open_engine, secrets_of
 
 # Of what a database says; drivers quote data and statements at length.
 _SHOWN_CHARACTERS = 300
@@ -121,6 +123,17 @@ def as_user_errors(settings: DatabaseSettings) -> Iterator[None]:
         ) from None
     except SQLAlchemyError as error:
         raise GetTagsError(_("The database cannot be read: {first_line}", first_line=first_line(error))) from None
+
+
+@contextmanager
+def opened(settings: DatabaseSettings, home: Path) -> Iterator[Engine]:
+    """The database, open for a moment. Raises GetTagsError where it cannot be opened or read."""
+    engine = open_engine(settings, home)
+    try:
+        with as_user_errors(settings):
+            yield engine
+    finally:
+        engine.dispose()
 
 
 def _odbc_drivers() -> str:
