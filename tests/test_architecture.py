@@ -19,8 +19,8 @@ MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob(
 OWNERS = {
     "rich": {"cli/console.py", "cli/progress.py", "cli/tables.py"},
     "typer": {"cli/app.py", "cli/config.py", "cli/data.py", "cli/desktop.py", "cli/help.py", "cli/init.py",
-        "cli/live.py", "cli/logs.py", "cli/main.py", "cli/models.py", "cli/predict.py", "cli/removal.py", "cli/samples.py",
-        "cli/train.py"},
+        "cli/live.py", "cli/logs.py", "cli/main.py", "cli/models.py", "cli/predict.py", "cli/removal.py",
+        "cli/samples.py", "cli/train.py"},
     "questionary": {"cli/prompts.py"},
     "prompt_toolkit": {"cli/prompts.py"},
     "openpyxl": {"core/excel.py"},
