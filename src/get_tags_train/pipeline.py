@@ -139,10 +139,11 @@ def assist(settings: Settings) -> None:
 def _check_inputs(settings: Settings, on_event: OnEvent) -> _Inputs:
     """Read and check all that the chain needs; raises InputError or GetTagsError naming what is wrong."""
     from get_tags_train.data.input_files import read_tags_map
-    from get_tags_train.model.base_model import check_base_model, romanian_loss
+    from get_tags_train.model.base_model import check_base_model
     from get_tags_train.model.device import choose_device
     from get_tags_train.splits.eval_set import EvalSet
     from get_tags_train.splits.test_samples import Samples
+    from get_tags_train.text.romanian import romanian_loss
     from get_tags_train.text.tokenizer import load_tokenizer
     from get_tags_train.training.tracking import check_tracker
 
@@ -152,7 +153,7 @@ def _check_inputs(settings: Settings, on_event: OnEvent) -> _Inputs:
     tokenizer = load_tokenizer(settings.base_model)
     check_tracker(settings.training.report_to)
     check_base_model(settings.base_model, settings.training.context_length, tokenizer)
-    if lost := romanian_loss(tokenizer):
+    if settings.source.kind == "cached" and (lost := romanian_loss(tokenizer)):  # an extraction says it by itself
         on_event(Notice(lost, "warning"))
     return _Inputs(samples, test_set, rare_set, device, tokenizer)
 

@@ -35,7 +35,7 @@ def start_log(home: Path, command: str, secrets: Sequence[str] = ()) -> Path:
     path = logs_dir(home) / f"{datetime.now():%Y%m%d-%H%M%S-%f}-{command}.log"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path, encoding="utf-8")
+        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise GetTagsError(
             _("The home folder {home} cannot be written: {reason}.", home=home, reason=error.strerror),

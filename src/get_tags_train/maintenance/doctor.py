@@ -19,10 +19,11 @@ from get_tags_train.data.database_errors import as_user_errors
 from get_tags_train.data.ids import DocumentId
 from get_tags_train.data.source import DocumentSource
 from get_tags_train.maintenance.retention import find_unneeded
-from get_tags_train.model.base_model import check_base_model, romanian_loss
+from get_tags_train.model.base_model import check_base_model
 from get_tags_train.model.device import choose_device, choose_precision, gpu_users
 from get_tags_train.model.metadata import file_checksums, verify
 from get_tags_train.splits.test_samples import FEW, Samples
+from get_tags_train.text.romanian import romanian_loss
 from get_tags_train.text.tokenizer import load_tokenizer
 
 _LOW_DISK_BYTES = 10 * 2**30
