@@ -15,7 +15,7 @@ from get_tags_train.cli.help import translate, usage_error
 from get_tags_train.cli.session import Session
 from get_tags_train.cli.shell import pip_command
 from get_tags_train.core.errors import GetTagsError, InputError, InterruptedByUser
-from get_tags_train.core.home import check_home
+from get_tags_train.core.home import check_path
 from get_tags_train.core.i18n import _, set_command_style
 
 # What Windows says of a library that is missing, too old, or cannot start.
@@ -47,7 +47,8 @@ def _shared(
     """What every command takes; returns the session it works in."""
     session: Session = ctx.obj
     session.use(home, config, as_json=json_)
-    check_home(session.home)
+    for path in filter(None, (session.home, session.config_path)):
+        check_path(path)
     return session
 
 
@@ -60,7 +61,10 @@ class App(typer.Typer):
         def add(function: _Function) -> _Function:
             @wraps(function)
             def run(ctx: typer.Context, *, home: Any, config: Any, json_: Any, **own: Any) -> None:
-                function(_shared(ctx, home, config, json_), **own)
+                session = _shared(ctx, home, config, json_)
+                for path in (value for value in own.values() if isinstance(value, Path)):
+                    check_path(path)
+                function(session, **own)
 
             register(_with_shared_flags(run, function))
             return function

@@ -96,7 +96,7 @@ def _texts(text: str | None, file: Path | None, input_format: "Format | None", c
     elif sys.stdin is None or sys.stdin.isatty():
         raise InputError(
             _("There is no text."),
-            _("Give it as an argument (last and after -- if it begins with a dash), with --file, or as standard input."),
+            _("Give it as an argument (after -- if it begins with a dash), with --file, or as standard input."),
         )
     else:
         with TemporaryDirectory(prefix="get-tags-") as folder:

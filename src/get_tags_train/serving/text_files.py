@@ -39,7 +39,7 @@ class Texts:
         if not one.strip():
             raise InputError(
                 _("There is no text."),
-                _("Give it as an argument (last and after -- if it begins with a dash), with --file, or as standard input."),
+                _("Give it as an argument (after -- if it begins with a dash), with --file, or as standard input."),
             )
         self._texts: Iterable[Text] = [Text("1", one)]
         self._count = 1
