@@ -15,6 +15,7 @@ import contextlib
 import enum
 import hashlib
 import importlib.util
+import os
 import platform
 import subprocess
 import tomllib
@@ -28,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "src")]
 
 from setup_pip import LOG, pip_install, pip_version, version_numbers  # noqa: E402 - only there once src is named above
-from setup_torch import REGISTRY, TORCH_INDEX, wanted_torch  # noqa: E402
+from setup_torch import REGISTRY, RUNTIME, TORCH_INDEX, lacks_runtime, wanted_torch  # noqa: E402
 from setup_venv import (  # noqa: E402
     BEFORE,
     CUDA_PACKAGES,
@@ -160,8 +161,20 @@ def can_stay(root: Path, plan: Plan) -> bool:
 # Making it
 
 
+def check_path(root: Path) -> None:
+    """Raise SetupError where the checkout's path is no Unicode: pip would fail at the end of its work."""
+    try:
+        str(root).encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(root).decode(errors="backslashreplace")
+        raise SetupError(
+            _("the path {path} is not UTF-8. Rename the folder, or copy it elsewhere.", path=shown)
+        ) from None
+
+
 def set_up(root: Path, *, dev: bool, run_pip: RunPip = pip_install) -> Step:
     """Make or mend the environment, and return what was needed."""
+    check_path(root)
     planned = plan(root, dev=dev)
     if planned.step is Step.NOTHING:
         return planned.step
@@ -282,6 +295,15 @@ def install(root: Path, folder: Path, recipe: Recipe, run_pip: RunPip) -> None:
         run_pip(root, folder, [f"pip=={pip}"])
     for arguments in installs(root, recipe):
         run_pip(root, folder, arguments)
+    if lacks_runtime(folder):
+        say(
+            _(
+                "torch needs Microsoft's Visual C++ runtime, which this Windows does not have: installing the package "
+                "{package}, for this environment alone ...",
+                package=RUNTIME,
+            )
+        )
+        run_pip(root, folder, [RUNTIME])
 
 
 def installs(root: Path, recipe: Recipe) -> list[list[str]]:
@@ -306,7 +328,7 @@ def take_over_additions(root: Path, plan: Plan, run_pip: RunPip) -> None:
     python = old.python if old is not None else python_version(root / VENV)
     ours = {*map(canonical, pinned_versions(root)), *(old.packages if old is not None else ()), PROJECT}
     # Those that come with an environment are no additions.
-    ours |= {"pip", "setuptools", "wheel"}
+    ours |= {"pip", "setuptools", "wheel", RUNTIME}
     there = installed_versions(root / VENV, python) if python is not None else {}
     added = [f"{name}=={there[name]}" for name in sorted(there.keys() - ours) if not name.startswith(CUDA_PACKAGES)]
     if not added:

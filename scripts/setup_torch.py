@@ -11,7 +11,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from setup_venv import output_of, say
+from setup_venv import output_of, say, venv_python
 
 from get_tags_train.core.i18n import N_, _
 
@@ -20,6 +20,9 @@ from get_tags_train.core.i18n import N_, _
 TORCH_INDEX = "https://download.pytorch.org/whl"
 REGISTRY, CPU, CUDA_13, CUDA_12 = "registry", "cpu", "cu130", "cu126"
 _ANSWER_SECONDS = 5
+# The package that brings Microsoft's Visual C++ runtime without an administrator's rights, and what torch takes of it.
+RUNTIME = "msvc-runtime"
+_RUNTIME_LIBRARIES = ("msvcp140", "msvcp140_atomic_wait", "vcruntime140", "vcruntime140_1")
 OLD_DRIVER = N_(
     "The NVIDIA driver is too old for this GPU and torch; training will run on the CPU, many times slower. "
     "Install the newest driver, then run the same command again."
@@ -91,6 +94,16 @@ def find_nvidia_smi() -> str | None:
             Path(os.environ.get("PROGRAMFILES", r"C:\Program Files"), "NVIDIA Corporation", "NVSMI", "nvidia-smi.exe"),
         ]
     return shutil.which("nvidia-smi") or next((str(path) for path in usual if path.is_file()), None)
+
+
+def lacks_runtime(venv: Path) -> bool:
+    """Whether torch in this environment will not find its runtime, which not every Windows has."""
+    if sys.platform != "win32":
+        return False
+    # As get_tags_train/__init__.py does: Windows would not look there by itself.
+    load = r"import ctypes, os, sys; os.add_dll_directory(sys.prefix + '\Scripts'); "
+    load += f"[ctypes.WinDLL(name) for name in {_RUNTIME_LIBRARIES}]"
+    return output_of([str(venv_python(venv)), "-I", "-c", load]) is None
 
 
 def build_for_processors() -> str:

@@ -103,6 +103,31 @@ def test_first_run_makes_it_and_second_does_nothing(checkout):
     assert not second.calls
 
 
+@pytest.mark.parametrize("lacks", [True, False])
+def test_what_a_windows_without_its_runtime_needs_is_installed_and_named(checkout, monkeypatch, capsys, lacks):
+    monkeypatch.setattr(setup_env, "lacks_runtime", lambda venv: lacks)
+    pip = Pip()
+    setup_env.set_up(checkout, dev=False, run_pip=pip)
+    assert (pip.calls[-1] == ["msvc-runtime"]) is lacks
+    said = capsys.readouterr().err
+    assert ("Visual C++ runtime" in said, "package msvc-runtime" in said) == (lacks, lacks)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="which may lack it")
+def test_only_windows_lacks_that_runtime(checkout):
+    assert not setup_torch.lacks_runtime(checkout / VENV)
+
+
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="names there are Unicode")
+def test_a_folder_that_is_not_utf8_is_refused_before_anything_is_made(checkout):
+    moved = checkout.rename(checkout.with_name(os.fsdecode(b"ma\xff")))
+    pip = Pip()
+    with pytest.raises(setup_env.SetupError, match=r"ma\\xff is not UTF-8"):
+        setup_env.set_up(moved, dev=False, run_pip=pip)
+    assert not pip.calls
+    assert not (moved / WORK).exists()
+
+
 def test_pip_is_upgraded_before_anything_else_and_only_once(checkout):
     first, second = Pip(), Pip()
     setup_env.set_up(checkout, dev=False, run_pip=first)

@@ -59,6 +59,9 @@ def wine() -> Iterator[None]:
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": windows.environment()}
     subprocess.run(["wineserver", "-p"], **quiet)
     subprocess.run(["wineboot"], **quiet)
+    # Hidden windows can be made without a screen then.
+    driver = ["reg", "add", r"HKCU\Software\Wine\Drivers", "/v", "Graphics", "/d", "null", "/f"]
+    subprocess.run(["wine", *driver], **quiet)
     yield
     subprocess.run(["wineserver", "-k"], **quiet)
 
@@ -251,12 +254,50 @@ def test_one_command_sets_everything_up_and_trains(checkout: Path) -> None:
     assert windows.run(f'"{program}" --help', **variables).returncode == 0
 
 
+RUNTIME = ["msvcp140.dll", "msvcp140_atomic_wait.dll"]
+TORCH = "import get_tags_train, torch; print(torch.ones(3).sum().item())"
+LACKS = "import pathlib, sys; sys.path.insert(0, sys.argv[1]); import setup_torch; "
+LACKS += "print(setup_torch.lacks_runtime(pathlib.Path(sys.argv[2])))"
+
+
+@pytest.fixture
+def without_runtime(wine: None) -> Iterator[dict[str, str]]:
+    """No Visual C++ runtime: wine's own is switched off, and the one beside the Python is put away."""
+    program, away = DRIVE_C / "Program Files" / "Python311", DRIVE_C / "away"
+    away.mkdir(exist_ok=True)
+    for name in RUNTIME:
+        (program / name).rename(away / name)
+    yield {"WINEDLLOVERRIDES": ";".join(f"{Path(name).stem}=n" for name in RUNTIME)}
+    for name in RUNTIME:
+        (away / name).rename(program / name)
+
+
+def test_without_the_visual_cpp_runtime_its_package_is_named_and_does(without_runtime: dict[str, str]) -> None:
+    venv = USER / "runtime" / ".venv"
+    shutil.rmtree(venv, ignore_errors=True)
+    windows.python("-m", "venv", "--without-pip", windows_path(venv))
+    program = f"{windows_path(venv)}\\Scripts\\python.exe"
+    packages = ";".join(map(windows_path, (windows.PACKAGES, ROOT / "src")))
+    variables = {**without_runtime, "PYTHONPATH": packages, "PYTHONUTF8": "1"}
+    lacks = ["-c", LACKS, windows_path(ROOT / "scripts"), windows_path(venv)]
+    assert windows.python(*lacks, variables=variables).stdout.split() == ["True"]
+    home = windows_path(USER / "Fără")
+    told = windows.run(f'"{program}" -m get_tags_train doctor --home "{home}"', **variables)
+    assert told.returncode == 1
+    assert "-m pip install --upgrade msvc-runtime" in told.stderr
+    # Where pip puts what is in that package.
+    for name in RUNTIME:
+        shutil.copy(DRIVE_C / "away" / name, venv / "Scripts")
+    assert windows.python(*lacks, variables=variables).stdout.split() == ["False"]
+    assert windows.run(f'"{program}" -c "{TORCH}"', timeout_seconds=600, **variables).stdout.split() == ["3.0"]
+
+
 # Of this project's own tests, those whose modules touch files, folders, locks, names and code pages.
 LIGHT = [
-    "core/test_files.py", "core/test_home.py", "core/test_logs.py",
-    "core/test_settings.py", "core/test_system.py", "core/test_workspace.py",
-    "cli/test_wizard.py", "data/test_prepared.py", "deployment/test_deploy.py", "maintenance/test_inventory.py",
-    "training/test_checkpoints.py",
+    "core/test_files.py", "core/test_home.py", "core/test_logs.py", "core/test_settings.py", "core/test_shutdown.py",
+    "core/test_system.py", "core/test_workspace.py", "cli/test_wizard.py", "data/test_prepared.py",
+    "deployment/test_deploy.py", "maintenance/test_doctor.py::test_a_drive_that_is_not_there",
+    "maintenance/test_inventory.py", "training/test_checkpoints.py",
 ]  # fmt: skip
 
 

@@ -3,6 +3,8 @@
 `TagModel.load(folder).predict(texts, top_n=5)` uses a model from Python.
 """
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from get_tags_train.core.version import __version__
@@ -10,6 +12,10 @@ from get_tags_train.core.version import __version__
 if TYPE_CHECKING:
     from get_tags_train.model.tagger import TagModel as TagModel
     from get_tags_train.model.tagger import TagScore as TagScore
+
+if sys.platform == "win32" and sys.prefix != sys.base_prefix:
+    # Where pip puts the libraries of msvc-runtime, which torch needs; Windows would not look there by itself.
+    os.add_dll_directory(rf"{sys.prefix}\Scripts")
 
 __all__ = ["TagModel", "TagScore", "__version__"]
 

@@ -153,10 +153,11 @@ def _check_inputs(settings: Settings, on_event: OnEvent) -> _Inputs:
     """Read and check all that the chain needs; raises InputError or GetTagsError naming what is wrong."""
     from get_tags_train.core.trackers import check_tracker
     from get_tags_train.data.input_files import read_tags_map
-    from get_tags_train.model.base_model import check_base_model, romanian_loss
+    from get_tags_train.model.base_model import check_base_model
     from get_tags_train.model.device import choose_device
     from get_tags_train.splits.eval_set import EvalSet
     from get_tags_train.splits.test_samples import Samples
+    from get_tags_train.text.romanian import romanian_loss
     from get_tags_train.text.tokenizer import load_tokenizer
 
     samples = Samples.read_if_there(settings.samples_path, read_tags_map(settings.tags_map_path))
@@ -167,7 +168,7 @@ def _check_inputs(settings: Settings, on_event: OnEvent) -> _Inputs:
     check_base_model(settings.base_model, settings.training.context_length, tokenizer)
     if test_set is None:
         _say_that_there_are_no_samples(settings, on_event)
-    if lost := romanian_loss(tokenizer):
+    if settings.source.kind == "cached" and (lost := romanian_loss(tokenizer)):  # an extraction says it by itself
         on_event(Notice(lost, "warning"))
     return _Inputs(samples, test_set, rare_set, device, tokenizer)
 

@@ -7,7 +7,6 @@ import shlex
 import shutil
 import signal
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from databases import fill
@@ -18,21 +17,6 @@ from get_tags_train.core.home import data_dir, model_names, models_dir
 from get_tags_train.core.version import __version__
 from get_tags_train.demo.write import write_demo
 from get_tags_train.training.step import TrainingStep
-
-
-@pytest.fixture
-def get_tags(capsys, monkeypatch):
-    """Run a command line in this process: .code, .out, .err, and .json of what it printed."""
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*args):
-        with pytest.raises(SystemExit) as end:
-            app(args=[str(arg) for arg in args], prog_name="get-tags")
-        printed = capsys.readouterr()
-        parsed = json.loads(printed.out) if "--json" in args else None
-        return SimpleNamespace(code=end.value.code, out=printed.out, err=printed.err, json=parsed)
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.home import (
-    check_home,
+    check_path,
     data_dir,
     data_names,
     find_data,
@@ -43,11 +43,11 @@ def make_live(live_dir: Path, name: str) -> Path:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names there are Unicode")
-def test_a_home_whose_name_is_not_utf8_is_refused_by_its_bytes(tmp_path: Path) -> None:
-    check_home(tmp_path / "casă")
+def test_a_path_that_is_not_utf8_is_refused_by_its_bytes(tmp_path: Path) -> None:
+    check_path(tmp_path / "casă")
     with pytest.raises(InputError) as caught:
-        check_home(tmp_path / os.fsdecode(b"cas\xe3"))
-    assert caught.value.message == f"The path of the home is not UTF-8: {tmp_path}/cas\\xe3."
+        check_path(tmp_path / os.fsdecode(b"cas\xe3"))
+    assert caught.value.message == f"This path is not UTF-8: {tmp_path}/cas\\xe3."
     assert "GET_TAGS_HOME" in caught.value.hint
 
 

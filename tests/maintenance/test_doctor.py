@@ -108,6 +108,42 @@ def test_a_home_that_is_not_there(settings: Settings, tmp_path: Path) -> None:
     assert checks(settings.model_copy(update={"home": tmp_path / "new" / "home"}))["home"].status == "ok"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows may be told to allow such paths")
+def test_a_home_whose_paths_would_become_too_long(settings: Settings, tmp_path: Path) -> None:
+    home = tmp_path
+    while (left := os.pathconf(tmp_path, "PC_PATH_MAX") - 80 - len(os.fsencode(home))) > 0:
+        home /= "x" * min(left, 200)
+    found = checks(settings.model_copy(update={"home": home}))["home"]
+    assert (found.status, "too long" in found.message, "shorter path" in found.hint) == ("error", True, True)
+    assert list(home.iterdir()) == []
+
+
+def test_the_longest_path_of_a_run_is_one_that_doctor_tries() -> None:
+    longest = "_models/tags_v1000-20261123-101500.partial/checkpoints/checkpoint-000000001.partial/weights.safetensors"
+    assert len(f"demo/{longest}") <= doctor._LONGEST_BELOW_HOME
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a link needs rights there")
+def test_a_home_that_python_redirects(settings: Settings, tmp_path: Path) -> None:
+    """As a Python from the Microsoft Store does in AppData."""
+    private = tmp_path / "Packages" / "PythonSoftwareFoundation.Python.3.13" / "LocalCache" / "Local" / "allan"
+    private.mkdir(parents=True)
+    (tmp_path / "allan").symlink_to(private)
+    found = checks(settings.model_copy(update={"home": tmp_path / "allan"}))["home"]
+    assert (found.status, str(private) in found.message) == ("warning", True)
+    assert checks(settings.model_copy(update={"home": private}))["home"].status == "ok"  # who names it knows it
+    assert list(private.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "nt", reason="drives have letters")
+def test_a_drive_that_is_not_there(tmp_path: Path) -> None:
+    found = {check.name: check for check in run_checks(settings_for(Path("Q:/allan")), quick=True)}
+    for name in ("home", "disk"):
+        assert found[name].status == "error"
+        assert "There is no Q:" in found[name].hint
+        assert "server" in found[name].hint
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [

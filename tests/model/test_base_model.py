@@ -11,7 +11,7 @@ from transformers import BertConfig, BertForMaskedLM, BertModel, GPT2Config, GPT
 
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.files import write_json
-from get_tags_train.model.base_model import check_base_model, load_base_model, most_tokens, romanian_loss
+from get_tags_train.model.base_model import check_base_model, load_base_model, most_tokens
 from get_tags_train.text.tokenizer import load_tokenizer
 
 CONFIG = {
@@ -101,58 +101,3 @@ def test_positions_that_a_text_never_gets_do_not_count(tmp_path: Path, name: str
     assert most_tokens(load_base_model(str(tmp_path), positions)) == positions
     with pytest.raises(InputError, match=f"reads at most {positions} tokens"):
         load_base_model(str(tmp_path), positions + 1)
-
-
-def vocabulary(folder: Path, letters: str) -> PreTrainedTokenizerFast:
-    """The tokenizer that transformers makes of a vocab.txt alone."""
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
-    (folder / "vocab.txt").write_text("\n".join(pieces), encoding="utf-8")
-    BertConfig(vocab_size=len(pieces), **CONFIG).save_pretrained(folder)
-    return load_tokenizer(str(folder))
-
-
-SMALL, CAPITALS, SIGNS = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZĂÂÎȘȚ", ".,:;"
-
-
-def test_a_vocabulary_alone_loses_letters_that_it_has(tmp_path: Path) -> None:
-    said = romanian_loss(vocabulary(tmp_path, SMALL + "ăâîșț" + SIGNS))
-    assert "drops letters that its vocabulary has, ă, â, î, ș, ț" in said
-    assert "sedinta instantei" in said
-
-
-def test_letters_that_a_vocabulary_does_not_have_are_named(tmp_path: Path) -> None:
-    assert "does not have the letters ă, â, î, ș, ț" in romanian_loss(vocabulary(tmp_path, SMALL + SIGNS))
-
-
-def test_capitals_that_a_vocabulary_has_are_not_to_be_lost(tmp_path: Path) -> None:
-    vocabulary(tmp_path, SMALL + "ăâîșț" + CAPITALS + SIGNS)
-    write_json(
-        tmp_path / "tokenizer_config.json",
-        {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "strip_accents": False},
-    )
-    assert "although its vocabulary has capitals" in romanian_loss(load_tokenizer(str(tmp_path)))
-
-
-def test_small_letters_are_no_loss_where_there_are_no_capitals(tokenizer: PreTrainedTokenizerFast) -> None:
-    assert romanian_loss(tokenizer) == ""
-
-
-def test_a_cased_tokenizer_loses_nothing(tmp_path: Path) -> None:
-    vocabulary(tmp_path, SMALL + "ăâîșț" + CAPITALS + SIGNS)
-    settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": False, "strip_accents": False}
-    write_json(tmp_path / "tokenizer_config.json", settings)
-    assert romanian_loss(load_tokenizer(str(tmp_path))) == ""
-
-
-def test_doctor_says_what_the_tokenizer_loses(tmp_path: Path) -> None:
-    from databases import settings_for
-
-    from get_tags_train.maintenance.doctor import run_checks
-
-    tokenizer = vocabulary(tmp_path, SMALL + "ăâîșț" + SIGNS)
-    BertModel(BertConfig(vocab_size=len(tokenizer), **CONFIG)).save_pretrained(tmp_path)
-    settings = settings_for(tmp_path, training={"base_model": str(tmp_path), "context_length": 64})
-    (check,) = [check for check in run_checks(settings, quick=True) if check.name == "base model"]
-    assert check.status == "warning"
-    assert "ș, ț" in check.message
-    assert "do_lower_case" in check.hint

@@ -21,20 +21,45 @@ esac
 """
 
 
+# As on a desktop of Windows, and for a user without rights.
+WINDOWS = r"""#!/bin/sh
+case "$1" in
+  --query-compute-apps*) cat <<'END'
+1520, [N/A], C:\Windows\explorer.exe
+7768, [N/A], C:\Program Files\WindowsApps\Microsoft.WindowsTerminal_1.18\WindowsTerminal.exe
+4321, [Insufficient Permissions], [Insufficient Permissions]
+[Insufficient Permissions], N/A, [Insufficient Permissions]
+99, [Not Supported], C:\a, b\python.exe
+98, 512 MiB, C:\a, b\python.exe
+No running processes found
+END
+esac
+"""
+
+
 @pytest.fixture
 def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The driver's tool, answering."""
+    install(ANSWERS, tmp_path, monkeypatch)
+
+
+def install(script: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if os.name == "nt":
         pytest.skip("a shell script stands in for the driver's tool")
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text(ANSWERS)
+    tool = folder / "nvidia-smi"
+    tool.write_text(script)
     tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
 
 
 def test_the_gpu_and_the_others_that_use_it(driver: None) -> None:
     assert nvidia_gpu() == "NVIDIA RTX A4000"
     assert gpu_users() == ["python.exe (process 123, 2048 MiB)"]
+
+
+def test_programs_whose_memory_is_not_known_are_not_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(WINDOWS, tmp_path, monkeypatch)
+    assert gpu_users() == ["python.exe (process 98, 512 MiB)"]
 
 
 def test_without_a_driver_there_is_nothing_to_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,24 @@ def test_clean_text_is_composed(text: str) -> None:
     assert unicodedata.is_normalized("NFC", clean_text(text))
 
 
+MARKS = "\u0301\u0316\u0334\u0344\u0345\u0591\u0f73\u0f75\u0f81\u3099"  # sorted differently, or made of others
+
+
+@pytest.mark.parametrize("count", [1, 199, 200, 201, 1000])
+@pytest.mark.parametrize("base", ["a", "é", "e\u0323 a", "й", "\u1100\u1161", "漢漢", ""])
+def test_no_number_of_marks_on_a_letter_is_too_many(base: str, count: int) -> None:
+    text = f"unu {base}{(MARKS * count)[:count]}ă doi"
+    assert clean_text(text) == unicodedata.normalize("NFC", text)
+
+
+@pytest.mark.parametrize("marks", ["\u0301\u0316", "\u0f73", "\u0327\u0301\u0326"])
+def test_many_marks_are_composed_in_time(marks: str) -> None:
+    """By the square of their number it would take hours."""
+    text = clean_text("a" + marks * 100_000)
+    assert unicodedata.is_normalized("NFC", text)
+    assert len(text) >= 100_000 * len(marks) - 1
+
+
 @given(any_text)
 def test_clean_text_has_no_cedilla_letters(text: str) -> None:
     assert not set("şţŞŢ") & set(clean_text(text))

@@ -184,9 +184,3 @@ def test_memory_is_a_small_multiple_of_the_text(name: str) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 100 * len(text) + 1_000_000
-
-
-def test_many_marks_on_one_letter_become_fewer_and_ordinary_ones_stay() -> None:
-    assert clean_text("x" + "\u0316" * 5000 + "y") == "x" + "\u0316" * 100 + "y"
-    assert clean_text("x" + "\u0316" * 50 + "y") == "x" + "\u0316" * 50 + "y"
-    assert clean_text("ș\u0301" * 500) == "ș\u0301" * 500

@@ -15,7 +15,7 @@ from get_tags_train.core.arrow import list_rows
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.text.clean import clean_text
 from get_tags_train.text.encoder import CleanTextEncoder
-from get_tags_train.text.tokenizer import cut, fingerprint, load_tokenizer, save_tokenizer
+from get_tags_train.text.tokenizer import _text_rules, cut, fingerprint, load_tokenizer, save_tokenizer
 
 CORPUS = [
     "Instanța a respins cererea și a obligat părțile la plata cheltuielilor de judecată.",
@@ -139,6 +139,18 @@ def test_the_text_rules_are_in_the_saved_tokenizer(model_folder: Path, raw: str,
     assert encode(model_folder, raw) == encode(model_folder, clean)
 
 
+marked_text = st.lists(
+    st.tuples(st.sampled_from(["a", "ș", "Ţ", "é", "й", "漢", " ", "\n"]), st.text("\u0301\u0316\u0326\u0344\u0f73"),
+              st.sampled_from([1, 1, 1, 60, 250])),
+).map(lambda parts: "".join(letter + marks * times for letter, marks, times in parts))  # fmt: skip
+
+
+@given(text=marked_text)
+def test_the_text_rules_are_those_of_cleaning_however_many_marks_a_letter_has(text: str) -> None:
+    rules = normalizers.Sequence(_text_rules())
+    assert rules.normalize_str(text) == " ".join(clean_text(text).split())
+
+
 def test_the_base_models_own_normalizer_stays(bases: dict[str, Path], tmp_path: Path) -> None:
     save_tokenizer(load_tokenizer(str(bases["bert"])), tmp_path, CONTEXT_LENGTH)
     assert encode(tmp_path, "JUDECĂTOR") == encode(tmp_path, "judecator")
@@ -178,6 +190,8 @@ raw_text = st.one_of(
 @example(text=" \u200b ")
 @example(text="Şi ţara " * 20)
 @example(text="a \u200b b\U000e0001c")
+@example(text="șase a" + "\u0316\u0301" * 150 + " șapte")
+@example(text="й" + "\u0f73" * 300)
 def test_extraction_and_plain_transformers_give_the_same_input_ids(base: Path, model_folder: Path, text: str) -> None:
     encoder, plain = encoders(base, model_folder)
     (extracted,) = encoder(pa.array([clean_text(text)])).to_pylist()

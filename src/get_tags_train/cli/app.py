@@ -11,12 +11,16 @@ from typing import Annotated, Any, TypeVar
 import typer
 from typer.core import TyperGroup
 
-from get_tags_train.cli.help import translate, usage_error_message
+from get_tags_train.cli.help import translate, usage_error
 from get_tags_train.cli.session import Session
+from get_tags_train.cli.shell import pip_command
 from get_tags_train.core.bootstrap import default_home, expanded
 from get_tags_train.core.errors import GetTagsError, InputError, InterruptedByUser
-from get_tags_train.core.home import check_home, data_names, model_names
-from get_tags_train.core.i18n import N_, Command, _, set_command_style
+from get_tags_train.core.home import check_path, data_names, model_names
+from get_tags_train.core.i18n import N_, _, set_command_style
+
+# What Windows says of a library that is missing, too old, or cannot start.
+_LIBRARY_ERRORS = (126, 127, 1114)
 
 _Function = TypeVar("_Function", bound=Callable[..., None])
 
@@ -62,7 +66,8 @@ def _shared(
     """What every command takes; returns the session it works in."""
     session: Session = ctx.obj
     session.use(home, config, as_json=json_)
-    check_home(session.home)
+    for path in filter(None, (session.home, session.config_path)):
+        check_path(path)
     return session
 
 
@@ -75,7 +80,10 @@ class App(typer.Typer):
         def add(function: _Function) -> _Function:
             @wraps(function)
             def run(ctx: typer.Context, *, home: Any, config: Any, json_: Any, **own: Any) -> None:
-                function(_shared(ctx, home, config, json_), **own)
+                session = _shared(ctx, home, config, json_)
+                for path in (value for value in own.values() if isinstance(value, Path)):
+                    check_path(path)
+                function(session, **own)
 
             register(_with_shared_flags(run, function))
             return function
@@ -126,7 +134,7 @@ class CommandGroup(TyperGroup):
         translate(self)
         run = super().main
         try:
-            code = _guarded(session, lambda: run(argv, standalone_mode=False, obj=session, **extra))
+            code = _guarded(session, argv, lambda: run(argv, standalone_mode=False, obj=session, **extra))
         finally:
             set_command_style(str)  # whoever goes on in this process stands elsewhere
         if standalone_mode:
@@ -142,7 +150,7 @@ class CommandGroup(TyperGroup):
             raise InterruptedByUser(_("Interrupted."), hint) from None
 
 
-def _guarded(session: Session, command: Callable[[], object]) -> int:
+def _guarded(session: Session, argv: Sequence[str], command: Callable[[], object]) -> int:
     """The exit code of a command, its error shown if it has one."""
     try:
         code = command()
@@ -150,18 +158,35 @@ def _guarded(session: Session, command: Callable[[], object]) -> int:
         session.fail(error.message, error.hint)
         return error.exit_code
     except typer.exceptions.TyperException as error:
-        hint = _("See {help}, and --help after a command.", help=Command("--help"))
-        session.fail(usage_error_message(error), hint)
+        session.fail(*usage_error(error, argv))
         return 2
-    except OSError as error:
-        session.fail(f"{error.filename or 'A file'}: {error.strerror or error}.", _os_hint(error), traceback=True)
-        return 1
     except Exception as error:  # noqa: BLE001  a traceback is for the log, never for the screen
-        first_line = str(error).strip().partition("\n")[0]
-        message = _("Internal error: {name}: {first_line}", name=type(error).__name__, first_line=first_line)
-        session.fail(message, _("This is a bug in get-tags. Please report it, with the log."), traceback=True)
+        session.fail(*_describe(error), traceback=True)
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _describe(error: Exception) -> tuple[str, str]:
+    """What failed that no stage has words for, and what to do."""
+    first_line = str(error).strip().partition("\n")[0]
+    if _lacks_library(error):
+        return _("A library cannot be loaded: {first_line}", first_line=first_line), _(
+            "Microsoft's Visual C++ runtime is missing or too old. To install it without an administrator's rights:\n"
+            "{command}\nOr have an administrator install {url}.",
+            command=pip_command("msvc-runtime"),
+            url="https://aka.ms/vc14/vc_redist.x64.exe",
+        )
+    if isinstance(error, OSError):
+        return f"{error.filename or 'A file'}: {error.strerror or error}.", _os_hint(error)
+    message = _("Internal error: {name}: {first_line}", name=type(error).__name__, first_line=first_line)
+    return message, _("This is a bug in get-tags. Please report it, with the log.")
+
+
+def _lacks_library(error: Exception) -> bool:
+    """Whether Windows could not load a library: most of torch's need a runtime that Windows itself does not have."""
+    if isinstance(error, ImportError):
+        return str(error).startswith("DLL load failed")
+    return getattr(error, "winerror", None) in _LIBRARY_ERRORS or "or one of its dependencies" in str(error)
 
 
 def _os_hint(error: OSError) -> str:

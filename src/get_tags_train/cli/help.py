@@ -1,6 +1,7 @@
 """Help and usage errors in the reader's language; typer itself speaks English."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -8,7 +9,7 @@ from typer import Context, rich_utils
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from get_tags_train.core.i18n import N_, _, validation_message
+from get_tags_train.core.i18n import N_, Command, _, validation_message
 
 # What typer prints around the help texts, by the name it has there.
 _FRAME = {
@@ -27,11 +28,8 @@ _FLAGS = [
 ]
 # What it says of a command line that it does not understand, and how we say it.
 _COMPLAINTS = [
-    (
-        r"No such (command|option):? (?P<name>\S+?)\.? \(?(Did you mean|Possible options:) (?P<near>.*?)[?)]+",
-        N_("There is no {name}; there is {near}."),
-    ),
-    (r"No such (command|option):? (?P<name>\S+?)\.?", N_("There is no {name}.")),
+    (r"No such command (?P<name>.+?)\. Did you mean (?P<near>.*?)\?", N_("There is no {name}; there is {near}.")),
+    (r"No such command (?P<name>.+?)\.", N_("There is no {name}.")),
     (r"Missing command\.", N_("The command is missing.")),
     (r"Missing (argument|option|parameter):? '?(?P<name>[^']*)'?.*", N_("{name} is missing.")),
     (r"Option '(?P<name>.*)' requires an argument\.", N_("{name} needs a value.")),
@@ -60,9 +58,27 @@ def _translate(command: Any, ctx: Context) -> None:
             _translate(below, ctx)
 
 
-def usage_error_message(error: TyperException) -> str:
-    """What is wrong with a command line, in our words; in typer's own where we have none."""
-    message = error.format_message() if hasattr(error, "format_message") else str(error)
+def usage_error(error: TyperException, argv: Sequence[str]) -> tuple[str, str]:
+    """What is wrong with a command line, in our words (in typer's own where we have none), and what to do."""
+    hint = _("See {help}, and --help after a command.", help=Command("--help"))
+    option, ctx = getattr(error, "option_name", ""), getattr(error, "ctx", None)
+    if not option:
+        return _usage_error_message(error), hint
+    # Of a text that begins with a dash typer knows the first letter only.
+    word = next((word for word in argv if word.startswith(option)), option)
+    if ctx and any(parameter.param_type_name == "argument" for parameter in ctx.command.params):
+        example = f'{ctx.command_path} -- "{word}"'
+        said = _("A text or a name that begins with a dash goes last, after two dashes: {example}", example=example)
+        hint = f"{hint}\n{said}"
+    if not hasattr(error, "possibilities"):
+        return _usage_error_message(error), hint
+    if near := ", ".join(sorted(error.possibilities or [])):
+        return _("There is no option {name}; there is {near}.", name=word, near=near), hint
+    return _("There is no option {name}.", name=word), hint
+
+
+def _usage_error_message(error: TyperException) -> str:
+    message = error.format_message()
     if isinstance(refused := error.__cause__, ValidationError):
         option = message.removeprefix("Invalid value for ").partition(":")[0].strip("'")
         return _("{name}: {reason}.", name=option, reason=_why_refused(refused))

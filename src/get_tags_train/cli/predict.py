@@ -105,7 +105,10 @@ def _texts(text: str | None, file: Path | None, input_format: "Format | None", c
     elif file is not None:
         yield Texts.of_file(file.expanduser(), format=input_format, columns=columns)
     elif sys.stdin is None or sys.stdin.isatty():
-        raise InputError(_("There is no text."), _("Give it as an argument, with --file, or through standard input."))
+        raise InputError(
+            _("There is no text."),
+            _("Give it as an argument (after -- if it begins with a dash), with --file, or as standard input."),
+        )
     else:
         with TemporaryDirectory(prefix="get-tags-") as folder:
             path = Path(folder) / f"stdin.{input_format or 'txt'}"

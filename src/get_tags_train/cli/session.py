@@ -39,6 +39,7 @@ class Session:
     @classmethod
     def of_command_line(cls, argv: Sequence[str]) -> "Session":
         """Before anything is parsed or read: help is shown, and errors happen, in the language of this home."""
+        argv = argv[: argv.index("--")] if "--" in argv else argv  # what follows are texts and names
         home, config_path = _last_value(argv, "--home"), _last_value(argv, "--config")
         set_language(chosen_language(home or default_home(), config_path))
         as_json = "--json" in argv

@@ -24,9 +24,14 @@ def write_command(command: Command, *, home: Path, config_path: Path | None = No
     return " ".join([_program(), *map(_quoted, words)])
 
 
+def pip_command(package: str) -> str:
+    """What installs a package, or its newest version, for the Python that runs this."""
+    return f"{_quoted(sys.executable)} -m pip install --upgrade {package}"
+
+
 def is_command(line: str) -> bool:
     """Whether a line is a command and nothing else, to be copied as it stands."""
-    return line.strip().startswith(("get-tags ", f"{_program()} "))
+    return line.strip().startswith(("get-tags ", f"{_program()} ", f"{_quoted(sys.executable)} "))
 
 
 def _quoted(word: str) -> str:

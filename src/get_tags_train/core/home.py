@@ -16,14 +16,14 @@ _LONGEST_NAME = 256  # bytes that a file system takes, and one more
 _VERSION = re.compile(r"tags_v(\d+)")
 
 
-def check_home(home: Path) -> None:
-    """Raise InputError where the path is no Unicode: what reads models and Arrow files cannot open such a path."""
+def check_path(path: Path) -> None:
+    """Raise InputError where a path is no Unicode: what reads models cannot open it, and no log or JSON can name it."""
     try:
-        str(home).encode()
+        str(path).encode()
     except UnicodeEncodeError:
         raise InputError(
-            _("The path of the home is not UTF-8: {home}.", home=os.fsencode(home).decode(errors="backslashreplace")),
-            _("Rename the folder, or choose another with --home or GET_TAGS_HOME."),
+            _("This path is not UTF-8: {path}.", path=os.fsencode(path).decode(errors="backslashreplace")),
+            _("Rename the file or the folder, or choose another (--home and GET_TAGS_HOME name the home)."),
         ) from None
 
 
@@ -130,10 +130,10 @@ def find_model(home: Path, live_dir: Path, model: str | None) -> Path:
                 _("Train one first: {train}", train=Command("train")),
             )
         model = names[0]
-    if model in names:
-        return models_dir(home) / model
-    if (folder := Path(model).expanduser()).is_dir():
-        return folder.absolute()
+    folder = models_dir(home) / model if model in names else Path(model).expanduser().absolute()
+    if folder.is_dir():
+        check_path(folder)
+        return folder
     known = (
         _("There are: {names}.", names=", ".join(names))
         if names

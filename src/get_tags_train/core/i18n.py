@@ -273,6 +273,7 @@ _VALIDATION_MESSAGES = {
     "finite_number": _NUMBER,
     "bool_type": N_("it should be true or false"),
     "string_type": N_("it should be a text in quotes"),
+    "string_unicode": N_("it is not UTF-8"),
     "model_type": _SECTION,
     "dict_type": _SECTION,
     "greater_than_equal": N_("it should be at least {limit}"),

@@ -40,7 +40,13 @@ def start_log(home: Path, command: str, secrets: Sequence[str] = ()) -> Path:
     path = logs_dir(home) / f"{datetime.now():%Y%m%d-%H%M%S-%f}-{command}.log"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = RotatingFileHandler(path, maxBytes=_LARGEST_BYTES, backupCount=_OLDER_FILES, encoding="utf-8")
+        handler = RotatingFileHandler(
+            path,
+            maxBytes=_LARGEST_BYTES,
+            backupCount=_OLDER_FILES,
+            encoding="utf-8",
+            errors="backslashreplace",
+        )
     except OSError as error:
         raise GetTagsError(
             _("The home folder {home} cannot be written: {reason}.", home=home, reason=error.strerror),

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from get_tags_train.core.i18n import _, validation_message
 
@@ -12,6 +13,16 @@ SourceKind = Literal["database", "ids", "cached"]
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_unicode(cls, value: Any) -> Any:
+        """Refuse the bytes of a variable that are not UTF-8: they would fail later, where settings are written."""
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            raise PydanticCustomError("string_unicode", "it is not UTF-8") from None
+        return value
 
 
 class DatabaseSettings(_Section):

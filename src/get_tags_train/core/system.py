@@ -8,9 +8,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any
+
+from get_tags_train.core.shutdown import shutdown_delayed
 
 _REQUESTS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # of which each system knows some
 _ES_CONTINUOUS, _ES_SYSTEM_REQUIRED = 0x80000000, 0x00000001
@@ -81,22 +83,26 @@ def _inhibitor(why: str) -> subprocess.Popen[bytes] | None:
 class StopRequest:
     """Whether somebody has asked this process to stop: with Ctrl-C, by closing its terminal, or as systems do it.
 
-    Inside `with`, a request only sets `is_made`; a second Ctrl-C interrupts at once.
+    Inside `with`, a request only sets `is_made`; a second Ctrl-C interrupts at once. Windows waits for the process
+    to end by itself, as long as it can be made to.
     """
 
     def __init__(self) -> None:
         self.is_made = self._is_pressed = False
-        self._before: dict[int, object] = {}
+        self._listening = ExitStack()
 
     def __enter__(self) -> "StopRequest":
         if threading.current_thread() is threading.main_thread():  # elsewhere Python takes no handlers
             for number in filter(None, (getattr(signal, name, None) for name in _REQUESTS)):
-                self._before[number] = signal.signal(number, self._take)
+                self._listening.callback(signal.signal, number, signal.signal(number, self._take))
+        self._listening.enter_context(shutdown_delayed(self._make))
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+        self._listening.close()
+
+    def _make(self) -> None:
+        self.is_made = True
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and self._is_pressed:

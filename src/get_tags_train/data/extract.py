@@ -50,12 +50,15 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     from get_tags_train.data.reuse import find_reusable
     from get_tags_train.data.source import DocumentSource
     from get_tags_train.text.encoder import CleanTextEncoder
+    from get_tags_train.text.romanian import romanian_loss
     from get_tags_train.text.tokenizer import load_tokenizer
 
     started = perf_counter()
     home, ids_path = settings.home, settings.source.ids_path
     listed = read_ids(ids_path) if ids_path else None
     tokenizer = load_tokenizer(settings.base_model)
+    if lost := romanian_loss(tokenizer):
+        on_event(Notice(lost, "warning"))
     plan = _plan(settings, tokenizer)
     engine = open_engine(settings.database, home)
     with as_user_errors(settings.database):

@@ -22,15 +22,18 @@ from get_tags_train.data.ids import DocumentId
 from get_tags_train.data.source import DocumentSource, TagCoverage
 from get_tags_train.data.survey import example_lines
 from get_tags_train.maintenance.retention import find_unneeded
-from get_tags_train.model.base_model import check_base_model, count_parameters, romanian_loss
+from get_tags_train.model.base_model import check_base_model, count_parameters
 from get_tags_train.model.device import choose_device, choose_precision, gpu_users
 from get_tags_train.model.disk_room import bytes_to_train
 from get_tags_train.model.metadata import file_checksums, verify
 from get_tags_train.splits.test_samples import FEW, Samples
 from get_tags_train.text.hub import why_unreachable
+from get_tags_train.text.romanian import romanian_loss
 from get_tags_train.text.tokenizer import load_tokenizer
 
 _LOW_DISK_BYTES = 10 * 2**30
+# Characters of the longest path that a run makes in a home: a checkpoint's file while it is written.
+_LONGEST_BELOW_HOME = 120
 _SHOWN_OLD = 5
 _TIMED_PAGES = 3
 # An index finds rows nearly as fast as they are read in passing; without one, each page reads the whole table.
@@ -84,14 +87,43 @@ def _home(home: Path) -> Check:
     probe = home / "_logs" / "doctor.probe"
     was_there = probe.parent.is_dir()
     try:
-        write_text(probe, "")
-        probe.unlink()
+        place = _write_probe(probe)
+    except OSError as error:
+        hint = _missing_drive(home) or _("Check its permissions, or choose another home folder.")
+        return Check("home", "error", _("{home} cannot be written: {reason}.", home=home, reason=error.strerror), hint)
+    try:
+        _write_probe(probe.with_name(probe.name.ljust(_LONGEST_BELOW_HOME - len("_logs/"), "x")))
+    except OSError as error:
+        said = _("The paths in {home} would become too long: {reason}.", home=home, reason=error.strerror)
+        hint = _("Choose a home folder with a shorter path, or allow long paths: docs/windows.md says how.")
+        return Check("home", "error", said, hint)
+    finally:
         if not was_there:
             probe.parent.rmdir()
-    except OSError as error:
-        hint = _("Check its permissions, or choose another home folder.")
-        return Check("home", "error", _("{home} cannot be written: {reason}.", home=home, reason=error.strerror), hint)
+    if "LocalCache" in {*place.parts} - {*home.parts}:
+        said = _("What is written to {home} goes to {place}, where no other program finds it.", home=home, place=place)
+        hint = _("A Python from the Microsoft Store does that in AppData: choose a home folder somewhere else.")
+        return Check("home", "warning", said, hint)
     return Check("home", "ok", str(home))
+
+
+def _write_probe(probe: Path) -> Path:
+    """Write a file and remove it; returns where it really was."""
+    write_text(probe, "")
+    place = probe.resolve().parent
+    probe.unlink()
+    return place
+
+
+def _missing_drive(home: Path) -> str:
+    """What to do where the drive of the home is not there; '' where it is."""
+    if not home.drive or Path(home.anchor).exists():
+        return ""
+    return _(
+        "There is no {drive} for this user. A mapped drive belongs to who mapped it, and a scheduled task runs as "
+        r"another user: name the folder as \\server\share\folder.",
+        drive=home.drive,
+    )
 
 
 def _other_runs(home: Path) -> Check:
@@ -103,7 +135,9 @@ def _other_runs(home: Path) -> Check:
 
 
 def _disk(home: Path, base_model: str) -> Check:
-    existing = next(folder for folder in [home, *home.parents] if folder.is_dir())
+    existing = next((folder for folder in [home, *home.parents] if folder.is_dir()), None)
+    if existing is None:
+        return Check("disk", "error", _("The drive of {home} is not there.", home=home), _missing_drive(home))
     free = shutil.disk_usage(existing).free
     message = _("{free:,.0f} GB free", free=free / 2**30)
     needed = _bytes_still_to_write(home, base_model)

@@ -1,12 +1,13 @@
 """Which device and which number format the machine has for training."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import torch
 
@@ -15,6 +16,7 @@ from get_tags_train.core.i18n import _
 
 _SHARE_OF_FREE = 0.95
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_GPU_USER = re.compile(r"(?P<pid>\d+), *(?P<memory>\d+ \w+), *(?P<name>.*)")
 # What CUDA, cuBLAS, NCCL and CPU kernels say when memory runs out; torch has a class of its own for some of it.
 _OUT_OF_MEMORY = (
     "can't allocate memory",
@@ -33,13 +35,16 @@ def nvidia_gpu() -> str | None:
 
 
 def gpu_users() -> list[str]:
-    """The other programs that hold memory of NVIDIA GPUs, each with how much, where the driver says."""
-    users = []
-    for line in _ask_nvidia("compute-apps=pid,used_memory,process_name"):
-        pid, memory, name = (field.strip() for field in line.split(",", 2))
-        if pid != str(os.getpid()):
-            users.append(f"{Path(name.replace(chr(92), '/')).name} (process {pid}, {memory})")
-    return users
+    """The other programs that hold memory of NVIDIA GPUs, each with how much.
+
+    On a Windows desktop the driver names every program with a window and knows the memory of none: [N/A].
+    """
+    found = map(_GPU_USER.fullmatch, _ask_nvidia("compute-apps=pid,used_memory,process_name"))
+    return [
+        f"{PureWindowsPath(user['name']).name} (process {user['pid']}, {user['memory']})"
+        for user in found
+        if user and user["pid"] != str(os.getpid())
+    ]
 
 
 def _ask_nvidia(query: str) -> list[str]:

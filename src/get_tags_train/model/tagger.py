@@ -17,6 +17,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreT
 
 from get_tags_train.core.arrow import list_rows
 from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.home import check_path
 from get_tags_train.core.i18n import Command, _
 from get_tags_train.metrics.ranking import rank
 from get_tags_train.model.base_model import most_tokens
@@ -112,6 +113,7 @@ class TagModel:
         bf16 is faster where the hardware has it; its scores differ in the third decimal. Raises GetTagsError naming
         what is missing.
         """
+        check_path(Path(folder).absolute())
         return cls(Path(folder), device, precision)
 
     def predict(self, texts: Sequence[str], top_n: int = 5, min_score: float = 0.0) -> list[list[TagScore]]:

@@ -38,7 +38,8 @@ class Texts:
         """Of one text. Raises InputError where it is blank."""
         if not one.strip():
             raise InputError(
-                _("There is no text."), _("Give it as an argument, with --file, or through standard input.")
+                _("There is no text."),
+                _("Give it as an argument (after -- if it begins with a dash), with --file, or as standard input."),
             )
         self._texts: Iterable[Text] = [Text("1", one)]
         self._count = 1

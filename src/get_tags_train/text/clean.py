@@ -8,7 +8,7 @@ from itertools import groupby
 from get_tags_train.text.clean_markup import without_markup
 
 # Changes to the rules below must raise this number: data prepared by other rules are not continued.
-RULES_VERSION = 3
+RULES_VERSION = 4
 
 CEDILLA_TO_COMMA = {"ş": "ș", "ţ": "ț", "Ş": "Ș", "Ţ": "Ț"}
 # Control and format characters (soft hyphen, zero-width space, byte order mark, ...) that are not white space,
@@ -20,9 +20,9 @@ INVISIBLE = (
 )
 _LONE_SURROGATES = "\ud800-\udfff"
 _INVISIBLE = re.compile(f"[{INVISIBLE}{_LONE_SURROGATES}]")
-# Composing takes time by the square of the marks on one letter: of more than 200 of them 100 stay.
-_MOST_MARKS, _KEPT_MARKS = 200, 100
-_MANY_MARKS = re.compile(f"[\u0300-\U0010ffff]{{{_MOST_MARKS},}}")
+# Composing sorts the marks on a letter, in time by the square of their number: so many are sorted before.
+_MANY = 200
+_MANY_MARKS = re.compile(f"[\u0300-\U0010ffff]{{{_MANY},}}")
 _CEDILLAS = re.compile("\u0327{2,}")
 # Text that was escaped twice is unescaped twice; no honest document needs more rounds than this, and one that
 # does loses the characters that would begin more markup.
@@ -64,18 +64,22 @@ def digest(letters: bytes | memoryview) -> bytes:
 def _tidy(text: str) -> str:
     text = _INVISIBLE.sub("", text)
     # A run so long has a mark at one of these places.
-    if len(text) >= _MOST_MARKS and any(map(unicodedata.combining, text[::_MOST_MARKS])):
-        text = _MANY_MARKS.sub(_with_fewer_marks, text)
+    if len(text) >= _MANY and any(map(_begins_with_mark, text[::_MANY])):
+        text = _MANY_MARKS.sub(_with_sorted_marks, text)
     text = _with_commas(unicodedata.normalize("NFC", text))
     lines = (" ".join(line.split()) for line in text.splitlines())
     return "\n".join(line for line in lines if line)
 
 
-def _with_fewer_marks(letters: re.Match[str]) -> str:
-    runs = ("".join(run) for _, run in groupby(letters[0], lambda letter: unicodedata.combining(letter) > 0))
-    return "".join(
-        run[:_KEPT_MARKS] if len(run) >= _MOST_MARKS and unicodedata.combining(run[0]) else run for run in runs
-    )
+def _begins_with_mark(letter: str) -> bool:
+    return unicodedata.combining(unicodedata.normalize("NFD", letter)[0]) > 0
+
+
+def _with_sorted_marks(letters: re.Match[str]) -> str:
+    """The letters decomposed, with their marks in canonical order: NFC makes the same of them, in linear time."""
+    decomposed = (part for letter in letters[0] for part in unicodedata.normalize("NFD", letter))
+    runs = groupby(decomposed, lambda part: unicodedata.combining(part) > 0)
+    return "".join(part for _, run in runs for part in sorted(run, key=unicodedata.combining))
 
 
 def _with_commas(text: str) -> str:

@@ -1,0 +1,119 @@
+"""Windows is about to end this process: its window was closed, its user signs out, or the computer shuts down.
+
+Windows ends a process as soon as its answer comes, so Python's signal handler, which sets a flag and returns, is too
+quick. Here the work is told, and no answer given while it saves and ends by itself. Windows waits 5 seconds where the
+window was closed; where the session ends, for as long as the user lets it, because it is given a reason to show.
+"""
+
+import ctypes
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from get_tags_train.core.i18n import _
+
+# Later, Windows need not wait any longer: a process that has not ended by then is not going to.
+_MOST_SECONDS = 120.0
+_CLOSE, _SIGN_OUT, _SHUT_DOWN = 2, 5, 6  # control events of a console
+_QUERY_END_SESSION, _QUIT, _WINDOW_PROCEDURE = 0x0011, 0x0012, -4
+
+
+@contextmanager
+def shutdown_delayed(on_shutdown: Callable[[], None]) -> Iterator[None]:
+    """Inside, call `on_shutdown` from another thread when Windows is about to end this process, and let it wait.
+
+    Elsewhere nothing happens: other systems send signals and wait by themselves.
+    """
+    if sys.platform != "win32":
+        yield
+        return
+    delay = _Delay(on_shutdown)
+    with delay.of_console(), delay.of_session():
+        yield
+
+
+class _Delay:
+    """Keeps Windows waiting; once it does, what listens for it stays: the process is about to end."""
+
+    def __init__(self, on_shutdown: Callable[[], None]) -> None:
+        self._on_shutdown = on_shutdown
+        self._is_waiting = False
+
+    def _wait(self) -> None:
+        self._is_waiting = True
+        self._on_shutdown()
+        time.sleep(_MOST_SECONDS)  # the end of the process ends it
+
+    if sys.platform == "win32":
+
+        @contextmanager
+        def of_console(self) -> Iterator[None]:
+            """Answer for the console: its window is closed, or the session of a process without user32.dll ends."""
+
+            @ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint32)
+            def on_event(event: int) -> int:
+                if event not in (_CLOSE, _SIGN_OUT, _SHUT_DOWN):
+                    return 0
+                self._wait()
+                return 1
+
+            kernel32 = ctypes.windll.kernel32
+            kernel32.SetConsoleCtrlHandler(on_event, 1)
+            try:
+                yield
+            finally:
+                if not self._is_waiting:  # Windows holds a lock while it waits, and removing would wait for that
+                    kernel32.SetConsoleCtrlHandler(on_event, 0)
+
+        @contextmanager
+        def of_session(self) -> Iterator[None]:
+            """Answer for the session: Windows asks windows, also hidden ones, where a process has user32.dll loaded.
+
+            Python's ssl has it loaded.
+            """
+            opened = threading.Event()
+            thread = threading.Thread(target=self._keep_window, args=[opened], daemon=True)
+            thread.start()
+            opened.wait()
+            try:
+                yield
+            finally:
+                if not self._is_waiting:
+                    ctypes.windll.user32.PostThreadMessageW(thread.native_id, _QUIT, 0, 0)
+                    thread.join()
+
+        def _keep_window(self, opened: threading.Event) -> None:
+            """Have a hidden window until this thread is told to quit."""
+            from ctypes import wintypes
+
+            message_arguments = (wintypes.HWND, wintypes.UINT, wintypes.WPARAM, wintypes.LPARAM)
+            procedure = ctypes.WINFUNCTYPE(wintypes.LPARAM, *message_arguments)
+            user32 = ctypes.WinDLL("user32")  # types are set for this thread's own calls only
+            user32.CreateWindowExW.restype = wintypes.HWND
+            user32.DefWindowProcW.argtypes = message_arguments
+            user32.DefWindowProcW.restype = wintypes.LPARAM
+            user32.SetWindowLongPtrW.argtypes = (wintypes.HWND, ctypes.c_int, procedure)
+            user32.ShutdownBlockReasonCreate.argtypes = (wintypes.HWND, wintypes.LPCWSTR)
+            user32.DestroyWindow.argtypes = (wintypes.HWND,)
+
+            @procedure
+            def on_message(window: int, message: int, first: int, second: int) -> int:
+                if message != _QUERY_END_SESSION:
+                    return int(user32.DefWindowProcW(window, message, first, second))
+                # With a reason, Windows shows it and waits; a process without one is ended after 5 seconds.
+                user32.ShutdownBlockReasonCreate(window, _("The training is being saved."))
+                self._wait()
+                return 1
+
+            window = user32.CreateWindowExW(0, "STATIC", "get-tags", 0, 0, 0, 0, 0, None, None, None, None)
+            if window:
+                user32.SetWindowLongPtrW(window, _WINDOW_PROCEDURE, on_message)
+            message = wintypes.MSG()
+            user32.PeekMessageW(ctypes.byref(message), None, 0, 0, 0)  # from now on it can be told to quit
+            opened.set()
+            while user32.GetMessageW(ctypes.byref(message), None, 0, 0) > 0:
+                user32.DispatchMessageW(ctypes.byref(message))
+            if window:
+                user32.DestroyWindow(window)
