@@ -5,6 +5,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A machine that does other work is slow now and then; that is no fault of what is tested.
+settings.register_profile("noisy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("noisy")
 
 # Before transformers is imported: what is not on this machine cannot be had, and says so at once.
 os.environ["HF_HUB_OFFLINE"] = "1"

@@ -121,7 +121,7 @@ def test_in_a_folder_that_is_not_utf8_relative_names_are_found_out_too(get_tags,
 @names_are_bytes
 def test_what_is_not_utf8_is_logged_without_a_traceback(get_tags, tmp_path):
     result = get_tags("train", "--data", NO_UNICODE, "--yes", "--home", tmp_path)
-    assert result.code == 2
+    assert result.code in (1, 2)
     assert "Traceback" not in result.err
 
 
