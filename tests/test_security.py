@@ -155,7 +155,7 @@ def assert_kept(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_a_training_keeps_no_secret(secret_home: Path, capfd: pytest.CaptureFixture[str]) -> None:
     line = ["train", "--yes", "--source", "cached", "--epochs", "1", "--context-length", "16", "--deploy"]
-    assert run(*line, "--home", secret_home) == 0
+    assert run(*line, "--home", secret_home) in (0, 3)  # whether or not it is good enough to go live
     assert run("evaluate", "--home", secret_home, "--json") == 0
     assert len(list((secret_home / "_models").glob("*/report.html"))) == 2
     assert_kept(secret_home, capfd)

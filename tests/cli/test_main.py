@@ -119,6 +119,7 @@ def test_nothing_to_score_on_stops_a_training_before_any_work(get_tags, tmp_path
 def test_a_weak_model_is_refused_under_deploy_and_the_log_says_so(get_tags, home, tmp_path, monkeypatch):
     copy = shutil.copytree(home, tmp_path / "home")
     monkeypatch.setenv("GET_TAGS_NOTIFY_COMMAND", f"cat > '{tmp_path / 'told.json'}'")
+    monkeypatch.setenv("GET_TAGS_TRAINING_BLEND", "false")
     flags = ["--source", "cached", "--epochs", 1, "--context-length", 8, "--deploy", "--yes", "--home", copy]
     result = get_tags("train", *flags)
     assert result.code == 3
@@ -394,7 +395,7 @@ def test_doctor_finds_what_is_missing(get_tags, home, tmp_path):
     empty = get_tags("doctor", "--json", "--home", tmp_path)
     assert empty.code == 1
     missing = {check["name"] for check in empty.json["checks"] if check["status"] == "error"}
-    assert missing == {"database", "base model", "test samples"}
+    assert missing == {"database", "base model"}
 
 
 def test_no_arguments_show_the_help(get_tags):

@@ -319,11 +319,11 @@ def test_a_damaged_memory_of_the_source_is_none(keys, home, kept):
 
 
 def test_what_is_missing_is_shown_in_red_before_the_start(keys, home, capsys):
-    (home / "test_samples_tags.csv").unlink()
+    (home / "test_samples_tags.csv").write_text("text,labels\n", encoding="utf-8")
     keys(ENTER * 5 + ENTER)
     assert run("train", "--home", home) == 130
     shown = capsys.readouterr().err
-    assert "There is no file" in shown
+    assert "test_samples_tags.csv" in shown
     assert "What to do:" in shown
     assert "About to start" in shown
 

@@ -426,10 +426,11 @@ def test_a_killed_command_is_continued(small_demo: Path, demo_checksum: str) -> 
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs symbolic links")
-def test_two_at_once_get_a_version_each(small_demo: Path, demo_checksum: str) -> None:
+def test_a_second_extraction_of_the_same_is_refused_while_the_first_runs(small_demo: Path, demo_checksum: str) -> None:
     both = [start("-c", SLOW_COMMAND, str(small_demo)) for _ in range(2)]
-    results = [answer(process) for process in both]
-    assert sorted(result["name"] for result in results) == ["tags_v1", "tags_v2"]
-    assert {result["checksum"] for result in results} == {demo_checksum}
-    assert not any(result["resumed"] for result in results)
-    assert names_in(data_dir(small_demo)) == ["tags_v1", "tags_v2"]
+    ends = [(*process.communicate(timeout=120), process.returncode) for process in both]
+    (out, _, _), (_, err, _) = sorted(ends, key=itemgetter(2))
+    assert sorted(code for *_, code in ends) == [0, 1]
+    assert json.loads(out)["data"]["checksum"] == demo_checksum
+    assert b"under way" in b" ".join(err.split())
+    assert names_in(data_dir(small_demo)) == ["tags_v1"]
