@@ -9,7 +9,7 @@ import pytest
 
 from get_tags_train.core.home import model_names
 
-DASHED = ["- articolul 5", "-5", "-articolul", "-- articolul", "--articolul 5=3 din", "--jsn"]
+DASHED = ["- articolul 5", "-5", "-articolul", "-- articolul", "--articolul 5=3 din", "--jsn", "-hotărârea"]
 UNKNOWN = "The specified module could not be found."
 TORCH = r'Error loading "C:\\.venv\\Lib\\site-packages\\torch\\lib\\c10.dll" or one of its dependencies.'
 

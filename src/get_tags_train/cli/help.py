@@ -64,8 +64,7 @@ def usage_error(error: TyperException, argv: Sequence[str]) -> tuple[str, str]:
     option, ctx = getattr(error, "option_name", ""), getattr(error, "ctx", None)
     if not option:
         return _usage_error_message(error), hint
-    # Of a text that begins with a dash typer knows the first letter only.
-    word = next((word for word in argv if word.startswith(option)), option)
+    word = next((word for word in argv if _is_meant(word, option)), option)
     if ctx and any(parameter.param_type_name == "argument" for parameter in ctx.command.params):
         example = f'{ctx.command_path} -- "{word}"'
         said = _("A text or a name that begins with a dash goes last, after two dashes: {example}", example=example)
@@ -75,6 +74,12 @@ def usage_error(error: TyperException, argv: Sequence[str]) -> tuple[str, str]:
     if near := ", ".join(sorted(error.possibilities or [])):
         return _("There is no option {name}; there is {near}.", name=word, near=near), hint
     return _("There is no option {name}.", name=word), hint
+
+
+def _is_meant(word: str, option: str) -> bool:
+    """Whether typer means this word of a command line; of one after a single dash it names a letter only."""
+    is_cluster = len(option) == 2 and word[:1] == "-" != word[1:2]
+    return word.startswith(option) or (is_cluster and option[1] in word)
 
 
 def _usage_error_message(error: TyperException) -> str:

@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ctypes import wintypes
+from typing import Any
 
 from get_tags_train.core.i18n import _
 
@@ -52,20 +54,20 @@ class _Delay:
         def of_console(self) -> Iterator[None]:
             """Answer for the console: its window is closed, or the session of a process without user32.dll ends."""
 
-            @ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint32)
             def on_event(event: int) -> int:
                 if event not in (_CLOSE, _SIGN_OUT, _SHUT_DOWN):
                     return 0
                 self._wait()
                 return 1
 
+            handler = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint32)(on_event)
             kernel32 = ctypes.windll.kernel32
-            kernel32.SetConsoleCtrlHandler(on_event, 1)
+            kernel32.SetConsoleCtrlHandler(handler, 1)
             try:
                 yield
             finally:
                 if not self._is_waiting:  # Windows holds a lock while it waits, and removing would wait for that
-                    kernel32.SetConsoleCtrlHandler(on_event, 0)
+                    kernel32.SetConsoleCtrlHandler(handler, 0)
 
         @contextmanager
         def of_session(self) -> Iterator[None]:
@@ -86,34 +88,42 @@ class _Delay:
 
         def _keep_window(self, opened: threading.Event) -> None:
             """Have a hidden window until this thread is told to quit."""
-            from ctypes import wintypes
-
-            message_arguments = (wintypes.HWND, wintypes.UINT, wintypes.WPARAM, wintypes.LPARAM)
-            procedure = ctypes.WINFUNCTYPE(wintypes.LPARAM, *message_arguments)
-            user32 = ctypes.WinDLL("user32")  # types are set for this thread's own calls only
-            user32.CreateWindowExW.restype = wintypes.HWND
-            user32.DefWindowProcW.argtypes = message_arguments
-            user32.DefWindowProcW.restype = wintypes.LPARAM
-            user32.SetWindowLongPtrW.argtypes = (wintypes.HWND, ctypes.c_int, procedure)
-            user32.ShutdownBlockReasonCreate.argtypes = (wintypes.HWND, wintypes.LPCWSTR)
-            user32.DestroyWindow.argtypes = (wintypes.HWND,)
-
-            @procedure
-            def on_message(window: int, message: int, first: int, second: int) -> int:
-                if message != _QUERY_END_SESSION:
-                    return int(user32.DefWindowProcW(window, message, first, second))
-                # With a reason, Windows shows it and waits; a process without one is ended after 5 seconds.
-                user32.ShutdownBlockReasonCreate(window, _("The training is being saved."))
-                self._wait()
-                return 1
-
-            window = user32.CreateWindowExW(0, "STATIC", "get-tags", 0, 0, 0, 0, 0, None, None, None, None)
-            if window:
-                user32.SetWindowLongPtrW(window, _WINDOW_PROCEDURE, on_message)
-            message = wintypes.MSG()
-            user32.PeekMessageW(ctypes.byref(message), None, 0, 0, 0)  # from now on it can be told to quit
-            opened.set()
+            user32, message = ctypes.windll.user32, wintypes.MSG()
+            try:
+                procedure = _PROCEDURE(self._on_message)
+                window = _open_window(procedure)
+                user32.PeekMessageW(ctypes.byref(message), None, 0, 0, 0)  # from now on it can be told to quit
+            finally:
+                opened.set()
             while user32.GetMessageW(ctypes.byref(message), None, 0, 0) > 0:
                 user32.DispatchMessageW(ctypes.byref(message))
-            if window:
-                user32.DestroyWindow(window)
+            user32.DestroyWindow(window)
+
+        def _on_message(self, window: int, message: int, first: int, second: int) -> int:
+            if message != _QUERY_END_SESSION:
+                return _answer_as_usual(window, message, first, second)
+            # With a reason, Windows shows it and waits; a process without one is ended after 5 seconds.
+            ctypes.windll.user32.ShutdownBlockReasonCreate(
+                wintypes.HWND(window), ctypes.c_wchar_p(_("The training is being saved."))
+            )
+            self._wait()
+            return 1
+
+
+if sys.platform == "win32":
+    _MESSAGE = (wintypes.HWND, wintypes.UINT, wintypes.WPARAM, wintypes.LPARAM)
+    _PROCEDURE = ctypes.WINFUNCTYPE(wintypes.LPARAM, *_MESSAGE)
+
+    def _open_window(procedure: Any) -> Any:
+        """A hidden window that hands its messages to `procedure`; None where the session has no desktop."""
+        user32 = ctypes.WinDLL("user32")  # with types that no other code sees
+        user32.CreateWindowExW.restype = wintypes.HWND
+        user32.SetWindowLongPtrW.argtypes = (wintypes.HWND, ctypes.c_int, _PROCEDURE)
+        window = user32.CreateWindowExW(0, "STATIC", "get-tags", 0, 0, 0, 0, 0, None, None, None, None)
+        if window:
+            user32.SetWindowLongPtrW(window, _WINDOW_PROCEDURE, procedure)
+        return wintypes.HWND(window)
+
+    def _answer_as_usual(window: int, message: int, first: int, second: int) -> int:
+        answer = ctypes.WINFUNCTYPE(wintypes.LPARAM, *_MESSAGE)(("DefWindowProcW", ctypes.windll.user32))
+        return int(answer(window, message, first, second))
