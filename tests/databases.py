@@ -245,7 +245,7 @@ def _open_to(folder: Path, user: str) -> None:
     """Give the folder to the server's user, and let that user pass through pytest's folders above it."""
     shutil.chown(folder, user)
     for parent in folder.parents:
-        if parent.stat().st_uid == os.geteuid() and "pytest" in parent.name:
+        if parent.stat().st_uid == os.geteuid() and parent.name.startswith(("pytest", "popen")):
             parent.chmod(parent.stat().st_mode | 0o011)
 
 
