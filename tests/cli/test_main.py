@@ -118,6 +118,7 @@ def test_nothing_to_score_on_stops_a_training_before_any_work(get_tags, tmp_path
 
 def test_a_weak_model_is_refused_under_deploy_and_the_log_says_so(get_tags, home, tmp_path, monkeypatch):
     copy = shutil.copytree(home, tmp_path / "home")
+    monkeypatch.setenv("GET_TAGS_TRAINING_BLEND", "false")
     monkeypatch.setenv("GET_TAGS_NOTIFY_COMMAND", f"cat > '{tmp_path / 'told.json'}'")
     monkeypatch.setenv("GET_TAGS_TRAINING_BLEND", "false")
     flags = ["--source", "cached", "--epochs", 1, "--context-length", 8, "--deploy", "--yes", "--home", copy]

@@ -28,7 +28,7 @@ from get_tags_train.cli.run_source import complete, source_of_flags
 from get_tags_train.cli.samples import samples_app
 from get_tags_train.cli.session import Overrides, Session, flag_overrides
 from get_tags_train.cli.train import train_app, write_demo
-from get_tags_train.core.i18n import Command, _, documents
+from get_tags_train.core.i18n import Command, _, documents, english, in_english
 from get_tags_train.core.version import __version__
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def extract(
 ) -> None:
     """Prepare data from the database, without training on them."""
     from get_tags_train.cli import tables
+    from get_tags_train.core.logs import log_result
     from get_tags_train.data import extract as stage
     from get_tags_train.maintenance.retention import keep_newest
 
@@ -60,6 +61,7 @@ def extract(
     keep_newest(settings.home, settings.live_dir, settings.keep, on_event)
     session.console.result({"data": result}, [tables.data_facts(result)])
     said = _("Extracted {documents} as {name}.", documents=documents(result["documents_kept"]), name=result["name"])
+    log_result([english(said)])
     session.announce("done", said, data=result["name"])
 
 
@@ -89,7 +91,8 @@ def evaluate(
     settings = session.load_settings(flag_overrides(evaluation={"top_k": top_k}, training={"device": device}))
     folder = find_model(settings.home, settings.live_dir, model)
 
-    from get_tags_train.cli.results import evaluation_lines, verdict_lines
+    from get_tags_train.cli.results import evaluation_lines, log_lines, verdict_lines
+    from get_tags_train.core.logs import log_result
     from get_tags_train.data.input_files import read_tags_map
     from get_tags_train.evaluation import evaluate as stage
     from get_tags_train.evaluation import report
@@ -113,6 +116,8 @@ def evaluate(
         report.record(folder, evaluation, on_event)
     result = evaluation.as_json()
     lines = [_("Model: {folder}", folder=folder), *verdict_lines(judge(result)), *evaluation_lines(result)]
+    with in_english():
+        log_result(log_lines(result))
     session.console.result(result, lines)
 
 

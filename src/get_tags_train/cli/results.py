@@ -97,15 +97,21 @@ def decision(result: Mapping[str, Any], *, is_refused: bool) -> str:
     return _("It was refused to go live unasked.") if is_refused else _("It was not put live.")
 
 
-def log_lines(result: Mapping[str, Any], *, is_refused: bool) -> list[str]:
-    """What came of a run, for its log: verdict, figures, decision, names."""
-    model, evaluation = result["model"], result["evaluation"]
+def log_lines(evaluation: Mapping[str, Any]) -> list[str]:
+    """What came of an evaluation, for its log: the verdict and the figures that carry it."""
     return [
         *verdict_lines(judge(evaluation)),
         *(_brief(figures, name) for figures, name in _named_sets(evaluation)),
         *map(english, _comparison_lines(evaluation)),
+    ]
+
+
+def run_log_lines(result: Mapping[str, Any], *, is_refused: bool) -> list[str]:
+    """What came of a run, for its log: verdict, figures, decision, names."""
+    return [
+        *log_lines(result["evaluation"]),
         decision(result, is_refused=is_refused),
-        _("Model: {folder}", folder=model["path"]),
+        _("Model: {folder}", folder=result["model"]["path"]),
         _("Data: {name}, checksum {checksum}", name=result["data"]["name"], checksum=result["data"]["checksum"]),
         _("Report: {path}", path=report_path(result)),
     ]

@@ -216,7 +216,7 @@ def _finish(session: Session, result: Mapping[str, Any], gate: "DeployGate") -> 
     elif not result["deployed"]:
         lines.append(_("To deploy it:\n{command}", command=Command("deploy", model["name"])))
     with in_english():
-        log_result(results.log_lines(result, is_refused=refused))
+        log_result(results.run_log_lines(result, is_refused=refused))
     session.console.result(result, lines)
     session.announce(
         "refused" if refused else "done",
