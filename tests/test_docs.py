@@ -72,6 +72,8 @@ def test_commands_exist_with_these_flags(page: Path) -> None:
     for command in commands_of(page):
         group: Any = typer.main.get_command(app)
         words = shlex.split(command.replace("\\", "/"))[1:]
+        if "--" in words:  # what comes after it is no flag
+            words = words[: words.index("--")]
         while words and hasattr(group, "commands") and words[0] in group.commands:
             group = group.commands[words.pop(0)]
         assert not hasattr(group, "commands") or not words or words[0].startswith("-"), command
