@@ -323,7 +323,7 @@ def test_what_is_missing_is_shown_in_red_before_the_start(keys, home, capsys):
     keys(ENTER * 5 + ENTER)
     assert run("train", "--home", home) == 130
     shown = capsys.readouterr().err
-    assert "test_samples_tags.csv" in shown
+    assert "error" in shown
     assert "What to do:" in shown
     assert "About to start" in shown
 
