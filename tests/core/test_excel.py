@@ -6,7 +6,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 from table_files import write_sheet
@@ -188,9 +188,11 @@ def test_no_text_that_is_written_is_a_formula(tmp_path: Path) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=20))
+@example("a\r\nb\r\rc")
 def test_whatever_is_written_is_read_again_without_what_xml_cannot_hold(tmp_path: Path, text: str) -> None:
     write_workbook(tmp_path / "x.xlsx", {"text": 60}, [[text]])
-    expected = re.sub("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]", "", text).replace("\r", "\n")
+    expected = re.sub("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]", "", text)
+    expected = re.sub("\r\n?", "\n", expected)  # as XML reads the ends of lines
     found = cells_of(tmp_path / "x.xlsx")[1]
     assert found in ([expected], [expected[1:]]) if expected.startswith("'") else found == [expected]
 
