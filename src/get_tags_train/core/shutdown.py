@@ -42,6 +42,7 @@ class _Delay:
     def __init__(self, on_shutdown: Callable[[], None]) -> None:
         self._on_shutdown = on_shutdown
         self._is_waiting = False
+        self._kept: list[object] = []  # what Windows calls, for as long as it may
 
     def _wait(self) -> None:
         self._is_waiting = True
@@ -61,6 +62,7 @@ class _Delay:
                 return 1
 
             handler = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint32)(on_event)
+            self._kept.append(handler)
             kernel32 = ctypes.windll.kernel32
             kernel32.SetConsoleCtrlHandler(handler, 1)
             try:
