@@ -17,8 +17,9 @@ from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.settings import Settings
 from get_tags_train.data.source import Lookup
 from get_tags_train.deployment.deploy import deploy
-from get_tags_train.maintenance import doctor
-from get_tags_train.maintenance.doctor import Check, run_checks
+from get_tags_train.maintenance import database_check, doctor
+from get_tags_train.maintenance.check import Check
+from get_tags_train.maintenance.doctor import run_checks
 
 NAMES = [
     *("home", "other runs", "disk", "old files", "database", "base model", "device", "tracker", "test samples"),
@@ -195,10 +196,10 @@ def test_three_documents_are_shown_shortened(settings: Settings, tmp_path: Path)
 def test_a_lookup_without_an_index_is_told(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [(i, None, "document " * 100) for i in range(10_000)]
     fill(f"sqlite:///{tmp_path / 'own.db'}", rows, [(i, "a") for i in range(10_000)])
-    monkeypatch.setattr(doctor, "_SLOW_LOOKUP", 2)
+    monkeypatch.setattr(database_check, "_SLOW_LOOKUP", 2)
     own = changed(settings, "database", url="sqlite:///own.db", page_size=50)
     assert checks(own)["database"].status == "ok"  # it takes a second or two all the same
-    monkeypatch.setattr(doctor, "_SLOW_SECONDS", 0.0)
+    monkeypatch.setattr(database_check, "_SLOW_SECONDS", 0.0)
     found = checks(own)["database"]
     assert found.status == "warning"
     assert "Finding rows by id is slow: documents_query " in found.message
@@ -212,10 +213,10 @@ def test_the_time_of_reading_is_that_of_a_few_pages() -> None:
             return {"documents_query": Lookup(seconds, seconds / 20), "tags_query": Lookup(seconds, seconds)}
 
     source: Any = Timed()
-    seconds, slow = doctor._time_reading(source, pa.array(range(1234)), 100)
+    seconds, slow = database_check._time_reading(source, pa.array(range(1234)), 100)
     assert round(seconds, 6) == 24.68
     assert {key: round(times) for key, times in slow.items()} == {"documents_query": 20}
-    assert [doctor._duration(value) for value in (0.4, 119.6, 3700)] == ["1 s", "120 s", "62 minutes"]
+    assert [database_check._duration(value) for value in (0.4, 119.6, 3700)] == ["1 s", "120 s", "62 minutes"]
 
 
 def test_a_base_model_that_is_not_there(settings: Settings) -> None:

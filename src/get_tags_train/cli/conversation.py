@@ -1,4 +1,4 @@
-"""Questions one after the other, any of which can be answered anew: what else was answered is kept."""
+"""Questions one after the other, any of which can be answered again; the other answers are kept."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

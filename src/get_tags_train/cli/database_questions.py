@@ -103,7 +103,7 @@ class DatabaseQuestions:
                 return login, read_databases(engine)
         except CertificateRefused as error:
             say_problem(error)
-            if login.trusts or not agree(_("Trust this server all the same?"), default=False):
+            if login.trusts or not agree(_("Trust this server anyway?"), default=False):
                 raise
             return self._log_in(login._replace(trusts=True))
 

@@ -66,7 +66,7 @@ def _write(session: "Session", database: Database, queries: Queries) -> dict[str
 def _keep_password(url: str, password: str) -> str | None:
     """Where the password is from now on: keyring, environment, or None where there is none.
 
-    Where the machine has no keyring this process knows it all the same, so that the run that follows can start.
+    Without a keyring only this process knows it, so that the run that follows can start.
     """
     user, server = user_and_server(url)
     if not password or not user:

@@ -130,7 +130,7 @@ def comparison_lines(compared: Mapping[str, Any]) -> list[Line]:
     if not compared["same_test_set"]:
         lines.append(
             _(
-                "They were not scored on the same test samples, so these figures do not compare. To score them anew:\n"
+                "They were not scored on the same test samples, so these figures do not compare. To score them again:\n"
                 "{first}\n{second}",
                 first=Command("evaluate", models[0]["name"]),
                 second=Command("evaluate", models[1]["name"]),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from get_tags_train.cli.deploy_gate import DeployGate
     from get_tags_train.cli.tables import Line
     from get_tags_train.core.settings import Settings, Source
-    from get_tags_train.maintenance.doctor import Check
+    from get_tags_train.maintenance.check import Check
 
 train_app = App()
 

@@ -8,7 +8,7 @@ import numpy as np
 from get_tags_train.evaluation.predictions import Predictions
 
 _SHOWN = 20
-# What happened once may be chance.
+# One example may be a coincidence.
 _FEWEST = 2
 
 

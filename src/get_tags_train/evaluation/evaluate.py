@@ -53,13 +53,13 @@ class References:
     @classmethod
     def of(cls, settings: Settings, folder: Path, baseline: LinearReader | None = None) -> "References":
         """Those of the model in `folder`, as the settings say."""
-        live, deploy = _live_folder(settings.live_dir), settings.deploy
-        name, is_live = (None, False) if live is None else (live.name, _is_same(folder, live))
+        live, deploy = find_live(folder, settings.live_dir), settings.deploy
+        own_name = folder.name if _live_folder(settings.live_dir) else None
         return cls(
-            live=None if is_live else live,
+            live=live,
             baseline=baseline,
             read_by=deploy.read_by,
-            live_name=folder.name if is_live else name,
+            live_name=live.name if live else own_name,
             min_precision_at_k=deploy.min_precision_at_k,
         )
 

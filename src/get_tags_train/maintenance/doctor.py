@@ -3,24 +3,18 @@
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import perf_counter
-from typing import Literal, NamedTuple
 
-import pyarrow as pa
 import torch
 
 from get_tags_train.core.claims import holders
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.files import folder_bytes, write_text
 from get_tags_train.core.home import PARTIAL, live_model, models_dir, unfinished
-from get_tags_train.core.i18n import N_, Command, _, _n, documents, ignored_ids, number
+from get_tags_train.core.i18n import N_, Command, _, _n, number
 from get_tags_train.core.settings import Settings, TrainingSettings
 from get_tags_train.core.trackers import check_tracker
-from get_tags_train.data.database import describe_url, open_engine
-from get_tags_train.data.database_errors import as_user_errors
-from get_tags_train.data.ids import DocumentId
-from get_tags_train.data.source import DocumentSource, TagCoverage
-from get_tags_train.data.survey import example_lines
+from get_tags_train.maintenance.check import Check
+from get_tags_train.maintenance.database_check import check_database, check_database_in_short
 from get_tags_train.maintenance.retention import find_unneeded
 from get_tags_train.model.base_model import check_base_model, count_parameters
 from get_tags_train.model.device import choose_device, choose_precision, gpu_users
@@ -35,19 +29,6 @@ _LOW_DISK_BYTES = 10 * 2**30
 # Characters of the longest path that a run makes in a home: a checkpoint's file while it is written.
 _LONGEST_BELOW_HOME = 120
 _SHOWN_OLD = 5
-_TIMED_PAGES = 3
-# An index finds rows nearly as fast as they are read in passing; without one, each page reads the whole table.
-_SLOW_LOOKUP = 10
-_SLOW_SECONDS = 60.0
-
-
-class Check(NamedTuple):
-    """One thing that was looked at; `hint` says what to do where it is not ok."""
-
-    name: str
-    status: Literal["ok", "warning", "error"]
-    message: str
-    hint: str = ""
 
 
 def run_checks(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
@@ -61,7 +42,7 @@ def run_checks(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
         N_("other runs"): lambda: _other_runs(home),
         N_("disk"): lambda: _disk(home, settings.base_model),
         N_("old files"): lambda: _old_files(home, live_dir),
-        N_("database"): lambda: _database(settings),
+        N_("database"): lambda: check_database(settings),
         N_("base model"): lambda: _base_model(settings.base_model, training.context_length),
         N_("device"): lambda: _device(training),
         N_("tracker"): lambda: _tracker(training.report_to),
@@ -71,7 +52,7 @@ def run_checks(settings: Settings, *, quick: bool = False) -> Iterator[Check]:
     if quick:
         del checks["database"], checks["live model"]
         if settings.source.kind != "cached":
-            checks = {"database": lambda: _database_in_short(settings), **checks}
+            checks = {"database": lambda: check_database_in_short(settings), **checks}
     for name, check in checks.items():
         try:
             yield check()
@@ -211,87 +192,6 @@ def _old_files(home: Path, live_dir: Path) -> Check:
 
 def _size(count: int) -> str:
     return f"{number(count / 1e9, ',.1f')} GB" if count >= 1e8 else f"{number(count / 1e6, ',.1f')} MB"
-
-
-def _database(settings: Settings) -> Check:
-    engine = open_engine(settings.database, settings.home)
-    database = settings.database
-    with as_user_errors(settings.database):
-        source = DocumentSource(engine, database.documents_query, database.tags_query)
-        started = perf_counter()
-        listed = source.read_ids()
-        listing_seconds = perf_counter() - started
-        tagged = source.tag_coverage(listed.ids)
-        shown = example_lines(source)
-        seconds, slow = _time_reading(source, listed.ids, database.page_size)
-    engine.dispose()
-    seconds += listing_seconds
-    message = _(
-        "{database} answers: {documents}, read in about {duration}.",
-        database=describe_url(database.url),
-        documents=documents(len(listed.ids)),
-        duration=_duration(seconds),
-    )
-    if listed.repeated or listed.nulls:
-        ignored = _("Ignored ids: {ids}.", ids=ignored_ids(repeated=listed.repeated, nulls=listed.nulls))
-        message = f"{message} {ignored}"
-    message = "\n".join([message, _tagged_text(tagged), _("For example:"), *shown])
-    if slow and seconds >= _SLOW_SECONDS:
-        hint = _(
-            "Have the document ids of {slow} indexed; a view needs the index on its tables.", slow=_(" and ").join(slow)
-        )
-        slowest = ", ".join(_("{key} {times:.0f} times", key=key, times=times) for key, times in slow.items())
-        return Check(
-            "database",
-            "warning",
-            _("{message}\nFinding rows by id is slow: {slowest} a plain read.", message=message, slowest=slowest),
-            hint,
-        )
-    if tagged.tagged * 2 < len(listed.ids):
-        hint = _("Check tags_query under [database]: its ids should be those of the documents.")
-        return Check("database", "warning" if tagged.tagged else "error", message, hint)
-    return Check("database", "ok", message)
-
-
-def _tagged_text(coverage: TagCoverage) -> str:
-    said = _(
-        "{tagged:,} of these documents have tags, {bare:,} have none.",
-        tagged=coverage.tagged,
-        bare=coverage.untagged,
-    )
-    if not coverage.without_document:
-        return said
-    return f"{said} " + _n(
-        "{count:,} id of tags_query is no document's.",
-        "{count:,} ids of tags_query are no document's.",
-        coverage.without_document,
-    )
-
-
-def _database_in_short(settings: Settings) -> Check:
-    """Whether it answers and the queries fit."""
-    engine = open_engine(settings.database, settings.home)
-    with as_user_errors(settings.database):
-        source = DocumentSource(engine, settings.database.documents_query, settings.database.tags_query)
-        shown = example_lines(source)
-    engine.dispose()
-    answers = _("{database} answers.", database=describe_url(settings.database.url))
-    return Check("database", "ok", "\n".join([answers, _("For example:"), *shown]))
-
-
-def _time_reading(source: DocumentSource, ids: pa.Array, page_size: int) -> tuple[float, dict[str, float]]:
-    """Seconds that reading all ids will take, by a few pages; and which queries find ids slowly, how many times so."""
-    starts = range(0, len(ids), max(page_size, len(ids) // _TIMED_PAGES))
-    timed: list[list[DocumentId]] = [ids.slice(start, page_size).to_pylist() for start in starts][:_TIMED_PAGES]
-    lookups = [source.time_lookups(page) for page in timed]
-    by_id = {key: sum(lookup[key].by_id for lookup in lookups) for key in lookups[0]}
-    by_scan = {key: sum(lookup[key].by_scan for lookup in lookups) for key in lookups[0]}
-    slow = {key: by_id[key] / by_scan[key] for key in by_id if by_id[key] > _SLOW_LOOKUP * by_scan[key]}
-    return sum(by_id.values()) * len(ids) / sum(map(len, timed)), slow
-
-
-def _duration(seconds: float) -> str:
-    return f"{max(seconds, 1):.0f} s" if seconds < 120 else _n("{count} minute", "{count} minutes", round(seconds / 60))
 
 
 def _base_model(base_model: str, context_length: int) -> Check:

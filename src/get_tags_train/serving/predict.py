@@ -48,7 +48,7 @@ class TableForm(NamedTuple):
         return {"id": 14, "text": 60} | {f"{name}_{n}": width for n in places for name, width in of_tag.items()}
 
     def rows(self, results: Iterable["TextPrediction"]) -> Iterator[list[str | float | None]]:
-        """The rows, as long as the header; a text without tags has one all the same."""
+        """The rows, as long as the header; a text without tags has one too."""
         width = len(self.header)
         for found in results:
             tags = [self._of_tag(found, place) for place in range(len(found.tags))]

@@ -24,7 +24,7 @@ from get_tags_train.text.encoder import CleanTextEncoder
 from get_tags_train.training.linear_reader import Examples, FittedReader, fit_linear, text_batches
 from get_tags_train.training.run import TrainedModel, TrainingRun
 
-# With fewer features left of each document, its neighbours would be those of chance.
+# With fewer features left of each document, its neighbours would be arbitrary.
 _LEAST_FEATURES = 16
 # Bytes in the file, at most: of a feature (hash, idf and two ends), a weight, a document's feature.
 _FEATURE, _WEIGHT, _POSTING = 16, 6, 6
