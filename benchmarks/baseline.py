@@ -30,9 +30,9 @@ from sklearn.svm import LinearSVC
 
 from get_tags_train.core.events import ignored
 from get_tags_train.metrics.calibration import fit_calibration, tune_thresholds
-from get_tags_train.training import linear_reader, squared_hinge
-from get_tags_train.training.linear_reader import TextBatches, fit_linear
-from get_tags_train.training.squared_hinge import Solver
+from get_tags_train.model import linear_fit, squared_hinge
+from get_tags_train.model.linear_fit import TextBatches, fit_linear
+from get_tags_train.model.squared_hinge import Solver
 
 METRICS = ("P@1", "P@3", "P@5", "R-precision", "micro F1 tuned", "macro F1 tuned")
 TRIED_C = (10, 100, 1000)
@@ -115,7 +115,7 @@ def measured(data: RealSet, scores: Scores) -> dict[str, float]:
 def synthetic(documents: int, tags: int, seed: int) -> None:
     """Print what the product's solver takes for a block of tags, and so for all, and what it finds of them."""
     generator = np.random.default_rng(seed)
-    drawn, most = 0, linear_reader._MOST_COUNTS
+    drawn, most = 0, linear_fit._MOST_COUNTS
     parts = []
     for first in range(0, documents, 1000):
         rows = min(1000, documents - first)
@@ -130,9 +130,9 @@ def synthetic(documents: int, tags: int, seed: int) -> None:
             break
     features = vstack(parts, format="csr")
     documents_of = np.bincount(features.indices, minlength=features.shape[1])
-    features = features[:, np.sort(np.argsort(-documents_of)[: linear_reader._MOST_FEATURES])]
+    features = features[:, np.sort(np.argsort(-documents_of)[: linear_fit._MOST_FEATURES])]
     print(f"{features.shape[0]:,} documents, {features.nnz:,} counts; memory {_peak_gib():.1f} GiB", flush=True)
-    blocks = linear_reader._blocks(features.shape[1], tags)
+    blocks = linear_fit._blocks(features.shape[1], tags)
     labels = generator.random((features.shape[0], blocks[0].stop)) < 5 / documents
     solver = Solver.of(features, tags)
     started = time.process_time()

@@ -24,7 +24,7 @@ from get_tags_train.core.events import ignored
 from get_tags_train.metrics.blending import Answers as OfReaders
 from get_tags_train.metrics.blending import fit_blend
 from get_tags_train.metrics.calibration import fit_calibration, tune_thresholds
-from get_tags_train.training.linear_reader import TextBatches, fit_linear
+from get_tags_train.model.linear_fit import TextBatches, fit_linear
 from get_tags_train.training.second_reader import Readers
 
 _FIGURES = ("P@1", "P@3", "P@5", "R-precision", "micro F1 tuned", "macro F1 tuned", "ECE", "rare found")

@@ -271,9 +271,9 @@ def _linear_baseline(training: TrainingSettings, split: _Split, model_dir: Path,
     """The linear reader of the model where it has one, else one trained on the model's documents."""
     import numpy as np
 
+    from get_tags_train.model.linear_fit import fit_linear
     from get_tags_train.model.second_reader import linear_reader_of
-    from get_tags_train.splits.training_set import choose_training_set
-    from get_tags_train.training.linear_reader import fit_linear, text_batches
+    from get_tags_train.splits.training_set import choose_training_set, text_batches
 
     if (reader := linear_reader_of(model_dir)) is not None:
         return reader

@@ -1,11 +1,14 @@
 """Which documents and which tags a model is trained on."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from get_tags_train.core.arrow import list_rows
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.i18n import _
 from get_tags_train.data.prepared import PreparedData
@@ -50,3 +53,19 @@ def choose_training_set(data: PreparedData, left_out: NDArray[np.bool_], min_tag
             _("Lower min_tag_count under [training], or extract other documents."),
         )
     return TrainingSet(rows, [data.tags[n] for n in common], [int(counts[n]) for n in common], label_of)
+
+
+def text_batches(
+    data: PreparedData, training_set: TrainingSet, rows: NDArray[np.int64]
+) -> Iterator[tuple[list[str], list[NDArray[np.int64]]]]:
+    """The clean texts of the documents at these places and the labels of each, a batch at a time, in stored order.
+
+    A label is -1 where the tag is none of the training set's.
+    """
+    is_row = np.zeros(data.manifest.documents_kept, bool)
+    is_row[rows] = True
+    for first, batch in data.numbered_batches() if len(rows) else ():
+        chosen = batch.filter(pa.array(is_row[first : first + len(batch)]))
+        if len(chosen):
+            tags = list_rows(chosen.column("tags"))
+            yield chosen.column("text").to_pylist(), [training_set.label_of[numbers] for numbers in tags]

@@ -16,12 +16,13 @@ from get_tags_train.data.prepared import PreparedData
 from get_tags_train.metrics.blending import Answers, cross_fitted, fit_blend
 from get_tags_train.metrics.calibration import Calibration, fit_calibration, tune_thresholds
 from get_tags_train.metrics.ranking import precision_at_k
+from get_tags_train.model.linear_fit import Examples, FittedReader, fit_linear
 from get_tags_train.model.linear_reader import LinearReader, strongest
 from get_tags_train.model.metadata import BlendRecord, CutCost
 from get_tags_train.model.nearest_documents import DocumentName, NearestDocuments
 from get_tags_train.model.second_reader import SecondReader
+from get_tags_train.splits.training_set import text_batches
 from get_tags_train.text.encoder import CleanTextEncoder
-from get_tags_train.training.linear_reader import Examples, FittedReader, fit_linear, text_batches
 from get_tags_train.training.run import TrainedModel, TrainingRun
 
 # With fewer features left of each document, its neighbours would be arbitrary.

@@ -11,19 +11,15 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, csr_matrix, vstack
 
-from get_tags_train.core.arrow import list_rows
 from get_tags_train.core.events import OnEvent, StageFinished, StageProgress, StageStarted, ignored
-from get_tags_train.data.prepared import PreparedData
 from get_tags_train.metrics.calibration import THRESHOLD, Calibration, fit_calibration, tune_thresholds
 from get_tags_train.metrics.ranking import average_precision
 from get_tags_train.model.linear_reader import LinearReader, strongest
-from get_tags_train.splits.training_set import TrainingSet
+from get_tags_train.model.squared_hinge import Solver
 from get_tags_train.text.tfidf import HASHES, TfIdf, count_words
-from get_tags_train.training.squared_hinge import Solver
 
 TextBatches = Iterable[tuple[Sequence[str], Sequence[NDArray[np.int64]]]]
 """Clean texts and the labels of each, some documents at a time; labels below 0 are tags that are none."""
@@ -88,17 +84,6 @@ def fit_linear(
     )
     on_event(StageFinished("baseline", seconds))
     return FittedReader(linear, examples, validation)
-
-
-def text_batches(data: PreparedData, training_set: TrainingSet, rows: NDArray[np.int64]) -> TextBatches:
-    """The documents of prepared data at these places, in stored order."""
-    is_row = np.zeros(data.manifest.documents_kept, bool)
-    is_row[rows] = True
-    for first, batch in data.numbered_batches() if len(rows) else ():
-        chosen = batch.filter(pa.array(is_row[first : first + len(batch)]))
-        if len(chosen):
-            tags = list_rows(chosen.column("tags"))
-            yield chosen.column("text").to_pylist(), [training_set.label_of[numbers] for numbers in tags]
 
 
 def _read_training(batches: TextBatches, tags: int) -> tuple[TfIdf, Examples]:

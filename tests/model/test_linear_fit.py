@@ -13,14 +13,14 @@ from get_tags_train.data.extract import extract
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.evaluation.predictions import Predictions
 from get_tags_train.metrics.ranking import precision_at_k
+from get_tags_train.model import linear_fit as stage
+from get_tags_train.model import squared_hinge
+from get_tags_train.model.linear_fit import FittedReader, fit_linear
 from get_tags_train.model.linear_reader import LinearReader
 from get_tags_train.splits.eval_set import EvalSet
 from get_tags_train.splits.held_out import texts_and_labels
 from get_tags_train.splits.test_samples import Samples
-from get_tags_train.splits.training_set import TrainingSet, choose_training_set
-from get_tags_train.training import linear_reader as stage
-from get_tags_train.training import squared_hinge
-from get_tags_train.training.linear_reader import FittedReader, fit_linear, text_batches
+from get_tags_train.splits.training_set import TrainingSet, choose_training_set, text_batches
 
 NONE = np.zeros(0, np.int64)
 
