@@ -201,15 +201,18 @@ def _nothing_to_score_on(settings: Settings) -> InputError:
 
 
 def _get_data(settings: Settings, on_event: OnEvent) -> "tuple[PreparedData, DataResult]":
-    """The prepared data that the source names, else a new extraction."""
+    """The prepared data that the source names, else a new extraction; with people's decisions where they are wanted."""
+    from get_tags_train.data.decisions import read_decisions
     from get_tags_train.data.prepared import PreparedData
 
     if settings.source.kind == "cached":
         opened = perf_counter()
         data = PreparedData(find_data(settings.home, settings.source.data_name))
-        return data, describe(data, "cached", opened, resumed=False)
-    result = extract(settings, on_event)
-    return PreparedData(Path(result.path)), result
+        result = describe(data, "cached", opened, resumed=False)
+    else:
+        result = extract(settings, on_event)
+        data = PreparedData(Path(result.path))
+    return data.with_decisions(read_decisions(settings.home)) if settings.data.decisions else data, result
 
 
 def _split(settings: Settings, data: "PreparedData", samples: "Samples", on_event: OnEvent) -> _Split:

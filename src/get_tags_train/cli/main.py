@@ -16,6 +16,7 @@ from get_tags_train.cli.app import (
     TopKOption,
     YesOption,
 )
+from get_tags_train.cli.audit import audit_app
 from get_tags_train.cli.config import config_app
 from get_tags_train.cli.data import data_app
 from get_tags_train.cli.help import HELP_FLAGS
@@ -191,5 +192,12 @@ def root(
 
 for commands in (train_app, single_app, predict_app, live_app, report_app, logs_app):
     app.add_typer(commands)
-for name, group in {"data": data_app, "models": models_app, "samples": samples_app, "config": config_app}.items():
+_GROUPS = {
+    "data": data_app,
+    "models": models_app,
+    "samples": samples_app,
+    "config": config_app,
+    "audit": audit_app,
+}
+for name, group in _GROUPS.items():
     app.add_typer(group, name=name)

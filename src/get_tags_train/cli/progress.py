@@ -20,6 +20,7 @@ STAGES = {
     "evaluate": N_("Evaluating"),
     "deploy": N_("Making the model live"),
     "predict": N_("Predicting tags"),
+    "out_of_fold": N_("Scoring documents by the others"),
 }
 _PLAIN_LINE_SECONDS = 15.0
 _REDRAWN_A_SECOND = 4

@@ -4,7 +4,7 @@ import re
 import warnings
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -21,6 +21,7 @@ from openpyxl.cell.text import Text
 from openpyxl.reader.excel import ExcelReader
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
 
 from get_tags_train.core.csv import Row, of_cell
@@ -86,33 +87,53 @@ def workbook_rows(path: Path, name: str, if_missing: str = "") -> Iterator[Row]:
             yield Row(line, texts)
 
 
-def write_workbook(path: Path, header: Mapping[str, float], rows: Iterable[Iterable[str | float | None]]) -> None:
+def write_workbook(
+    path: Path,
+    header: Mapping[str, float],
+    rows: Iterable[Iterable[str | float | None]],
+    *,
+    title: str = "",
+    choices: Mapping[str, Sequence[str]] | None = None,
+) -> None:
     """Write a workbook of texts and numbers, whole or not at all; no text is a formula.
 
     header: the columns' names, with their widths in characters. It stays in sight, with a filter for each column. What
-    is more than a sheet can hold goes on the next one, with its header.
+    is more than a sheet can hold goes on the next one, with its header. title: a line above the header. choices: what
+    may stand in a column, offered in each of its cells as a list; none of them has a comma.
     """
+    top = 2 if title else 1
     with atomic_write(path) as stream, ExitStack() as written:
         book = Workbook(write_only=True)
         sheet: Any = None
         for number, row in enumerate(rows):
-            place = number % (MAX_ROWS - 1)
+            place = number % (MAX_ROWS - top)
             if place == 0:
-                sheet = _new_sheet(book, header, written)
+                sheet = _new_sheet(book, header, written, title, choices or {})
             sheet.append([_cell(sheet, value) for value in row])
-            sheet.auto_filter.ref = f"A1:{get_column_letter(len(header))}{place + 2}"
+            sheet.auto_filter.ref = f"A{top}:{get_column_letter(len(header))}{place + top + 1}"
         if sheet is None:
-            _new_sheet(book, header, written)
+            _new_sheet(book, header, written, title, choices or {})
         book.save(stream)
 
 
-def _new_sheet(book: Any, header: Mapping[str, float], written: ExitStack) -> Any:
+def _new_sheet(
+    book: Any, header: Mapping[str, float], written: ExitStack, title: str, choices: Mapping[str, Sequence[str]]
+) -> Any:
     """A sheet that is closed also where its rows end with an error."""
     sheet = book.create_sheet()
     written.callback(lambda: None if sheet.closed else sheet.close())
-    sheet.freeze_panes = "A2"
-    for place, width in enumerate(header.values(), start=1):
-        sheet.column_dimensions[get_column_letter(place)].width = width
+    top = 2 if title else 1
+    sheet.freeze_panes = f"A{top + 1}"
+    for place, (name, width) in enumerate(header.items(), start=1):
+        letter = get_column_letter(place)
+        sheet.column_dimensions[letter].width = width
+        if name in choices:
+            listed = ",".join(choices[name]).replace('"', '""')
+            offered = DataValidation(type="list", formula1=f'"{listed}"', allow_blank=True)
+            offered.add(f"{letter}{top + 1}:{letter}{MAX_ROWS}")
+            sheet.data_validations.append(offered)
+    if title:
+        sheet.append([_cell(sheet, title)])
     sheet.append([_cell(sheet, name, is_bold=True) for name in header])
     return sheet
 

@@ -57,6 +57,16 @@ def held_out_path(home: Path) -> Path:
     return home / "held_out.csv"
 
 
+def reviews_dir(home: Path) -> Path:
+    """Where lists for people to mark lie, and what they decided."""
+    return home / "_reviews"
+
+
+def decisions_path(home: Path) -> Path:
+    """What people decided about suspected tags."""
+    return reviews_dir(home) / "decisions.csv"
+
+
 def data_names(home: Path) -> list[str]:
     """Complete tags_vX, newest first: the folders with a manifest."""
     found = [p.parent.name for p in data_dir(home).glob("tags_v*/manifest.json")]

@@ -59,6 +59,7 @@ _DISPLAY_NAMES = {
     "test samples chosen for rare tags": N_("test samples chosen for rare tags"),
     "documents": N_("documents"),
     "steps": N_("steps"),
+    "folds": N_("folds"),
     "random": N_("at random"),
     "rare": N_("rare"),
     "middle": N_("middle"),

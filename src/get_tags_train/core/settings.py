@@ -66,6 +66,15 @@ class DatabaseSettings(_Section):
     )
 
 
+class DataSettings(_Section):
+    """What is done with prepared data before they are trained on."""
+
+    decisions: bool = Field(
+        description="Whether trainings use the tags that people decided on in audits, where the database has not taken "
+        "them over yet."
+    )
+
+
 class TrainingSettings(_Section):
     """How the model is fine-tuned."""
 
@@ -252,6 +261,7 @@ class Sections(_Section):
     """All settings, by the section that they stand in."""
 
     database: DatabaseSettings
+    data: DataSettings
     training: TrainingSettings
     evaluation: EvaluationSettings
     deploy: DeploySettings

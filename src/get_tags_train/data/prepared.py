@@ -16,6 +16,7 @@ from get_tags_train.core.arrow import list_rows, read_batches, with_first_row
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.files import file_sha256, read_json, write_json
 from get_tags_train.core.i18n import Command, _
+from get_tags_train.data.decisions import Decision, Overlay
 from get_tags_train.data.removed_text import RemovedSummary
 from get_tags_train.text.clean_columns import letters
 
@@ -139,6 +140,7 @@ class PreparedData:
     def __init__(self, folder: Path) -> None:
         """Open and check for completeness (names and sizes). Raises InputError naming what is wrong."""
         self.folder = folder
+        self._overlay: Overlay | None = None
         try:
             stored = read_json(folder / MANIFEST)
             if stored.get("format") != FORMAT:
@@ -168,6 +170,19 @@ class PreparedData:
             if path.parent != folder or not path.is_file() or path.stat().st_size != entry.get("bytes"):
                 raise _damaged(folder, _("{name} is missing or has another size", name=name))
         self._is_checked = False
+
+    def with_decisions(self, decisions: Sequence[Decision]) -> "PreparedData":
+        """The same documents with the tags that people decided on, and a checksum of its own."""
+        data = PreparedData(self.folder)
+        data._overlay = Overlay.of(decisions, self.tags)
+        together = hashlib.sha256(f"{self.manifest.checksum} {data._overlay.digest}".encode())
+        data.manifest = replace(self.manifest, checksum=together.hexdigest())
+        return data
+
+    @property
+    def has_decisions(self) -> bool:
+        """Whether the documents' tags are as people decided, not as the database has them."""
+        return self._overlay is not None
 
     @property
     def name(self) -> str:
@@ -213,7 +228,7 @@ class PreparedData:
             for batch in read_batches(path):
                 if not self._is_checked:
                     _check_batch(batch, len(self.tags))
-                yield batch
+                yield batch if self._overlay is None else self._overlay.apply(batch)
         except (pa.ArrowException, OSError) as error:
             raise _damaged(self.folder, _("{name} holds no sound documents", name=path.name)) from error
 

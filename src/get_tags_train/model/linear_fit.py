@@ -66,7 +66,7 @@ def fit_linear(
     """
     started = perf_counter()
     on_event(StageStarted("baseline", total=tags, unit="tags"))
-    tfidf, examples = _read_training(training, tags)
+    tfidf, examples = read_examples(training, tags, _MOST_COUNTS)
     validation = _read(held_out, tfidf, tags)
     c = _best_c(examples, validation, seed)
     weights, biases, passes = _solve(examples, c, on_event)
@@ -86,7 +86,7 @@ def fit_linear(
     return FittedReader(linear, examples, validation)
 
 
-def _read_training(batches: TextBatches, tags: int) -> tuple[TfIdf, Examples]:
+def read_examples(batches: TextBatches, tags: int, most_counts: int) -> tuple[TfIdf, Examples]:
     """Features and labels; where there are too many counts or features, hashes on few documents are left out."""
     counts, labels, least = list[csr_matrix](), list[NDArray[np.int64]](), 1
     documents_of = np.zeros(HASHES, np.int32)
@@ -94,7 +94,7 @@ def _read_training(batches: TextBatches, tags: int) -> tuple[TfIdf, Examples]:
         counts.append(count_words(texts))
         documents_of += np.bincount(counts[-1].indices, minlength=HASHES).astype(np.int32)
         labels += numbers
-        while sum(part.nnz for part in counts) > _MOST_COUNTS:  # a word may lose its first documents, no more
+        while sum(part.nnz for part in counts) > most_counts:  # a word may lose its first documents, no more
             least += 1
             counts = [_without(part, documents_of < least) for part in counts]
     while np.count_nonzero(documents_of >= least) > _MOST_FEATURES:

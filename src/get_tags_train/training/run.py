@@ -10,6 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from get_tags_train.core.home import PARTIAL, data_dir, models_dir
 from get_tags_train.core.settings import TrainingSettings
+from get_tags_train.data.decisions import read_decisions
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.metrics.calibration import Calibration
 from get_tags_train.splits.training_set import TrainingSet
@@ -53,6 +54,7 @@ class TrainingRun:
             "training": self.training.model_dump(),
             "top_k": self.top_k,
             "data": self.data.name,
+            "decisions": self.data.has_decisions,
             "left_out": np.flatnonzero(self.left_out).tolist(),
             "validation": np.flatnonzero(self.validation).tolist(),
         }
@@ -61,6 +63,8 @@ class TrainingRun:
     def from_task(cls, task: dict[str, Any], home: Path, device: str) -> "TrainingRun":
         """The same run in another process. Raises GetTagsError where its data or tokenizer is not there."""
         data = PreparedData(data_dir(home) / task["data"])
+        if task["decisions"]:
+            data = data.with_decisions(read_decisions(home))
         masks = {}
         for name in ("left_out", "validation"):
             masks[name] = np.zeros(data.manifest.documents_kept, bool)

@@ -1,0 +1,121 @@
+"""Kernel ridge regression of many tags at once: each fold's documents are scored by what the others say.
+
+The kernel is the cosine of TF-IDF features; of many documents some are landmarks, and a score is a sum over these
+(Williams and Seeger, Using the Nyström method to speed up kernel machines, 2001). With fewer documents than landmarks
+it is exact. Documents' kernels are computed anew wherever they are needed: none is kept.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse import csr_matrix
+
+Floats = NDArray[np.float32]
+
+_MOST_LANDMARKS = 4096
+_PENALTY = 0.3
+# What rounding in half as many digits may leave below zero, of near-duplicates among the landmarks.
+_JITTER = 1e-3
+_DOCUMENTS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sums over documents: of kernels times kernels, of kernels times tags, of kernels, of tags; and how many."""
+
+    gram: NDArray[np.floating]
+    products: NDArray[np.floating]
+    kernels: NDArray[np.float64]
+    tags: NDArray[np.float64]
+    documents: int
+
+    def without(self, some: "Moments") -> "Moments":
+        """Those of the documents that are not among `some`."""
+        return Moments(
+            self.gram - some.gram,
+            self.products - some.products,
+            self.kernels - some.kernels,
+            self.tags - some.tags,
+            self.documents - some.documents,
+        )
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """What scores documents by their kernels: (landmarks, tags) and (tags,)."""
+
+    coefficients: Floats
+    biases: Floats
+
+    def __call__(self, kernels: Floats) -> Floats:
+        """(documents, tags), about 1 where a tag belongs and 0 where it does not."""
+        scores: Floats = kernels @ self.coefficients + self.biases
+        return scores
+
+
+@dataclass(frozen=True)
+class KernelRidge:
+    """The documents' features, (documents, features), rows of length 1; their tags, sparse; and the landmarks."""
+
+    features: csr_matrix
+    tags: csr_matrix
+    landmarks: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, features: csr_matrix, tags: csr_matrix, *, seed: int) -> "KernelRidge":
+        """With as many random landmarks as there is room for."""
+        documents = features.shape[0]
+        chosen = np.random.default_rng(seed).permutation(documents)[:_MOST_LANDMARKS]
+        return cls(features, tags, np.sort(chosen))
+
+    @cached_property
+    def _columns(self) -> csr_matrix:
+        return self.features[self.landmarks].T.tocsr()
+
+    @cached_property
+    def _mean(self) -> Floats:
+        total = np.zeros(len(self.landmarks))
+        for some in self.blocks(np.arange(self.features.shape[0])):
+            total += np.asarray((self.features[some] @ self._columns).sum(axis=0)).ravel()
+        mean: Floats = (total / max(self.features.shape[0], 1)).astype(np.float32)
+        return mean
+
+    def blocks(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        """These documents, a few at a time."""
+        for first in range(0, len(rows), _DOCUMENTS_AT_ONCE):
+            yield rows[first : first + _DOCUMENTS_AT_ONCE]
+
+    def kernels(self, rows: NDArray[np.int64]) -> Floats:
+        """The cosine of each of these documents and each landmark, less its mean: (documents, landmarks)."""
+        kernels: Floats = (self.features[rows] @ self._columns).toarray()
+        kernels -= self._mean
+        return kernels
+
+    def moments(self, rows: NDArray[np.int64]) -> Moments:
+        """The sums over these documents."""
+        landmarks, tags = len(self.landmarks), self.tags.shape[1]
+        gram, products = np.zeros((landmarks, landmarks), np.float32), np.zeros((landmarks, tags), np.float32)
+        total = np.zeros(landmarks)
+        for some in self.blocks(rows):
+            kernels = self.kernels(some)
+            gram += kernels.T @ kernels
+            products += (self.tags[some].T @ kernels).T
+            total += kernels.sum(axis=0)
+        return Moments(gram, products, total, np.asarray(self.tags[rows].sum(axis=0), float).ravel(), len(rows))
+
+    def solve(self, moments: Moments) -> Scorer:
+        """The least squares over the documents of these sums, with a penalty; a bias costs nothing."""
+        count = max(moments.documents, 1)
+        kernels, tags = moments.kernels / count, moments.tags / count
+        system = moments.gram.astype(np.float64)
+        system -= count * np.outer(kernels, kernels)
+        system += _PENALTY * (self._columns.T @ self._columns).toarray()
+        system[np.diag_indices_from(system)] += _PENALTY * _JITTER
+        wanted = moments.products - count * np.outer(kernels, tags)
+        factor = cho_factor(system, overwrite_a=True, check_finite=False)
+        found = cho_solve(factor, wanted, overwrite_b=True, check_finite=False)
+        return Scorer(found.astype(np.float32), (tags - kernels @ found).astype(np.float32))

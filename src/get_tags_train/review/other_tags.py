@@ -1,0 +1,43 @@
+"""A tag given the document's other tags: a linear model of each tag by all others, solved at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import inv
+from scipy.sparse import csr_matrix
+
+# Tags beyond these, the rarest, have no such evidence: the model has a number for each pair.
+_MOST_TAGS = 5000
+_PENALTY = 1.0
+
+
+@dataclass(frozen=True)
+class OtherTags:
+    """What each tag adds to the score of each other: (known, known), nothing to its own; known: (tags,) which are."""
+
+    weights: NDArray[np.float32]
+    known: NDArray[np.int64]
+
+    @classmethod
+    def fit(cls, tags: csr_matrix) -> "OtherTags":
+        """By these documents' tags, (documents, tags).
+
+        The ridge regression whose weights from a tag to itself are 0 has a closed form (Steck, Embarrassingly Shallow
+        Autoencoders for Sparse Data, 2019).
+        """
+        counts = np.asarray(tags.sum(axis=0)).ravel()
+        known = np.sort(np.argsort(-counts, kind="stable")[:_MOST_TAGS])
+        some = tags[:, known].astype(np.float64)
+        gram = (some.T @ some).toarray()
+        gram[np.diag_indices_from(gram)] += _PENALTY
+        inverse = inv(gram, overwrite_a=True, check_finite=False)
+        weights = -inverse / np.diag(inverse)
+        np.fill_diagonal(weights, 0)
+        return cls(weights.astype(np.float32), known)
+
+    def scores(self, tags: csr_matrix) -> NDArray[np.float32]:
+        """(documents, tags), about 1 where the others want a tag; 0 for what is not known."""
+        scores = np.zeros(tags.shape, np.float32)
+        scores[:, self.known] = tags[:, self.known] @ self.weights
+        return scores
