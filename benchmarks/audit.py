@@ -3,10 +3,10 @@
     python benchmarks/audit.py SET [--kind random|confusion] [--limit N] [--seeds 0 1 2]
     python benchmarks/audit.py synthetic [--documents 170000] [--tags 5000]
 
-SET is one of ../shared/data. 2% of its tags become errors, half of them removed, half added: at random, or by confusion,
-where a tag is swapped for its nearest neighbour (the cosine of their documents' mean features). No document loses its
-last tag but by a swap: those without any are not in the data. Which tags of the sets were wrong before is not known;
-whatever is found of these counts as a miss. cleanlab, where it is installed, gets the same probabilities.
+SET is one of ../shared/data. 2% of its tags become errors, half of them removed, half added: at random, or by
+confusion, where a tag is swapped for its nearest neighbour (the cosine of their documents' mean features). No document
+loses its last tag but by a swap: those without any are not in the data. Which tags of the sets were wrong before is not
+known; whatever is found of these counts as a miss. cleanlab, where it is installed, gets the same probabilities.
 """
 
 import argparse
@@ -135,9 +135,7 @@ def measure(name: str, kind: str, limit: int, seed: int) -> None:
     is_planted = planted[evidence.document, evidence.tag]
     shape = (corpus.tags.shape[0], corpus.tags.shape[1])
     print(f"\n{name}, {kind}, seed {seed}: {shape[0]} documents, {shape[1]} tags, {planted.sum()} planted,", end=" ")
-    print(
-        f"{is_planted.sum()} of them candidates; {seconds:.0f} s\n\n| way | first 100 | first 500 |\n| --- | --- | --- |"
-    )
+    print(f"{is_planted.sum()} of them candidates; {seconds:.0f} s\n\n| way | first 100 | first 500 |\n|---|---|---|")
     blend = simple_blend(evidence, corpus, seed)
     ways = {
         "linear + nearest, sorted": np.argsort(-np.where(evidence.is_given, 1 - blend, blend), kind="stable"),

@@ -16,7 +16,7 @@ from get_tags_train.core.claims import claimed
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import OnEvent
 from get_tags_train.core.files import remove_folder
-from get_tags_train.core.i18n import _
+from get_tags_train.core.i18n import Command, _
 from get_tags_train.core.system import keep_awake
 from get_tags_train.data.decisions import Decision, Key, Suspicion, latest, read_decisions
 from get_tags_train.data.prepared import PreparedData
@@ -98,7 +98,7 @@ def audit(
     if unknown := sorted(set(wanted.tags or ()) - set(data.tags)):
         raise InputError(
             _("{name} has no tag {tag}.", name=data.name, tag=unknown[0]),
-            _("Write it as `data show` lists it."),
+            _("What there is:\n{command}", command=Command("data", "show", data.name)),
         )
     decisions = read_decisions(home)
     if decisions:

@@ -34,7 +34,7 @@ _WIDTHS = {
 YES, NO, UNSURE = N_("yes"), N_("no"), N_("don't know")
 _MISSING, _WRONG = N_("missing"), N_("wrong")
 _SUSPICIONS: dict[Suspicion, str] = {"missing": _MISSING, "wrong": _WRONG}
-_ANSWERS: dict[str, Answer] = {YES: "error", N_("right"): "error", NO: "no error", UNSURE: "don't know"}
+_ANSWERS: dict[str, Answer] = {YES: "error", NO: "no error", UNSURE: "don't know"}
 _HEADER_SOUGHT_IN = 10
 
 

@@ -18,8 +18,9 @@ Floats = NDArray[np.float32]
 
 _MOST_LANDMARKS = 4096
 _PENALTY = 0.3
-# What rounding in half as many digits may leave below zero, of near-duplicates among the landmarks.
-_JITTER = 1e-3
+# What keeps the system definite where landmarks are near-duplicates: beside the penalty, and beside what sums of
+# single precision have lost, as a share of all that was summed.
+_JITTER, _ROUNDING = 1e-3, 1e-7
 _DOCUMENTS_AT_ONCE = 1024
 
 
@@ -114,7 +115,7 @@ class KernelRidge:
         system = moments.gram.astype(np.float64)
         system -= count * np.outer(kernels, kernels)
         system += _PENALTY * (self._columns.T @ self._columns).toarray()
-        system[np.diag_indices_from(system)] += _PENALTY * _JITTER
+        system[np.diag_indices_from(system)] += _PENALTY * _JITTER + _ROUNDING * np.trace(moments.gram)
         wanted = moments.products - count * np.outer(kernels, tags)
         factor = cho_factor(system, overwrite_a=True, check_finite=False)
         found = cho_solve(factor, wanted, overwrite_b=True, check_finite=False)

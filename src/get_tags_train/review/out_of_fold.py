@@ -102,7 +102,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The nearest documents of each, of other folds, nearest first: places, -1 for none, and cosines, (documents, 10)."""
+    """The nearest documents of each in other folds, nearest first: places (-1: none) and cosines, (documents, 10)."""
 
     places: NDArray[np.int32]
     cosines: Floats

@@ -110,4 +110,4 @@ def _confused(evidence: Evidence, counts: NDArray[np.int64]) -> dict[tuple[int, 
         other, score = int(evidence.tag[pair]), float(min(evidence.linear[pair], 1.0))
         for tag in evidence.tag[given[start:stop]].tolist():
             sums[tag, other] = sums.get((tag, other), 0.0) + score
-    return {(tag, other): score / counts[tag] for (tag, other), score in sums.items()}
+    return {(tag, other): float(score / counts[tag]) for (tag, other), score in sums.items()}
