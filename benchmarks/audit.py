@@ -116,7 +116,7 @@ def by_cleanlab(evidence: Evidence, probabilities: NDArray[np.float64], shape: t
     given = [[] for _ in range(shape[0])]
     for document, tag in zip(evidence.document[evidence.is_given], evidence.tag[evidence.is_given], strict=True):
         given[document].append(int(tag))
-    issues, _labels, _scores = find_multilabel_issues_per_class(given, dense, n_jobs=1)
+    issues = find_multilabel_issues_per_class(given, dense, n_jobs=1)
     is_issue = np.asarray(issues)[evidence.document, evidence.tag]
     confidence = np.where(evidence.is_given, probabilities, 1 - probabilities)
     return np.lexsort((confidence, ~is_issue))
