@@ -37,6 +37,11 @@ def models_dir(home: Path) -> Path:
     return home / "_models"
 
 
+def reviews_dir(home: Path) -> Path:
+    """Where lie the documents and lists that people decide by."""
+    return home / "_reviews"
+
+
 def logs_dir(home: Path) -> Path:
     """Where each run leaves its log."""
     return home / "_logs"

@@ -1,0 +1,286 @@
+"""How often `get-tags drift` says the right thing: simulated months of real documents whose drift is known.
+
+python benchmarks/drift.py FOLDER planted [--months 200] [--models 10] [--top-k 5] [--seed 1]
+python benchmarks/drift.py FOLDER time [--months 200] ...
+
+FOLDER has documents.parquet (doc_id, text, tags). The models are linear readers, calibrated on validation documents:
+cheap enough to fit by the dozen. What is tested is the decision, not the model.
+
+planted: documents in an order by chance, so that nothing drifts of itself. A month is drawn from documents that the
+model never saw: as they are (none); with a tag that was taken off all the model's documents (new); with a tag that
+becomes two new ones (split); with documents of a tenth of the tags five times as likely (shift).
+time: documents in the order of their ids. The model is of some thousand neighbouring ones, a month is what follows.
+
+Right is measured too: what a linear reader gains in precision@k that is trained on the newer documents as well, on
+documents that neither saw.
+"""
+
+import argparse
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from get_tags_train.core.events import ignored
+from get_tags_train.data.near_duplicates import Finder, group_texts
+from get_tags_train.model.linear_reader import LinearReader
+from get_tags_train.review.drift_advice import MATERIAL_LOSS, decide
+from get_tags_train.review.drift_statistics import Answers, loss, new_tags, precision_difference
+from get_tags_train.text.clean import clean_text
+from get_tags_train.text.shingles import shingle
+from get_tags_train.training.linear_reader import TextBatches, fit_linear
+
+KINDS = ("none", "new", "split", "shift")
+SIZES = (100, 200, 500, 1000)
+_AT_ONCE = 500
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documents: clean texts and their tags."""
+
+    texts: list[str]
+    labels: list[list[str]]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: Rows) -> "Corpus":
+        return Corpus([self.texts[n] for n in rows], [self.labels[n] for n in rows])
+
+    def tagged(self) -> "Corpus":
+        return self.take(np.array([n for n, own in enumerate(self.labels) if own], np.int64))
+
+    def with_labels(self, labels: list[list[str]]) -> "Corpus":
+        return Corpus(self.texts, labels)
+
+    def __add__(self, other: "Corpus") -> "Corpus":
+        return Corpus(self.texts + other.texts, self.labels + other.labels)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A linear reader with the names of its tags."""
+
+    reader: LinearReader
+    tags: list[str]
+
+    @classmethod
+    def fit(cls, training: Corpus, validation: Corpus, seed: int) -> "Model":
+        training = training.tagged()
+        tags = sorted({tag for own in training.labels for tag in own})
+        place = {tag: n for n, tag in enumerate(tags)}
+
+        def batches(corpus: Corpus) -> TextBatches:
+            for first in range(0, len(corpus), _AT_ONCE):
+                some = slice(first, first + _AT_ONCE)
+                numbers = [np.array([place.get(t, -1) for t in own], np.int64) for own in corpus.labels[some]]
+                yield corpus.texts[some], numbers
+
+        fitted = fit_linear(batches(training), batches(validation), len(tags), seed=seed, on_event=ignored)
+        return cls(fitted.linear, tags)
+
+    def answers(self, corpus: Corpus, k: int) -> Answers:
+        place = {tag: n for n, tag in enumerate(self.tags)}
+        y_true = np.zeros((len(corpus), len(self.tags)), bool)
+        for row, own in enumerate(corpus.labels):
+            y_true[row, [place[tag] for tag in own if tag in place]] = True
+        groups = group_texts(shingle(corpus.texts))
+        return Answers.of(y_true, self.reader.scores(corpus.texts), k, groups)
+
+
+@dataclass(frozen=True)
+class Month:
+    """A simulated check: what was said, and what a retraining gains, as shares of precision@k."""
+
+    kind: str
+    documents: int
+    advice: str
+    reasons: tuple[str, ...]
+    needed: int | None
+    precision: float
+    raw_is_lower: bool
+    gain: float
+
+
+def check(model: Model, reference: Corpus, newer: Corpus, *, kind: str, gain: float, k: int) -> Month:
+    """One run of the decision."""
+    newer, before = newer.tagged(), model.answers(reference, k)
+    now = model.answers(newer, k)
+    precision = float(before.precision.mean())
+    new = new_tags(newer.labels, set(model.tags), now.groups)
+    decision = decide(len(newer), len(reference), precision, loss(now, before), new)
+    raw = precision_difference(now, before)
+    return Month(
+        kind=kind,
+        documents=len(newer),
+        advice=decision.advice,
+        reasons=tuple(decision.reasons),
+        needed=decision.needed,
+        precision=precision,
+        raw_is_lower=raw.high < 0 and -raw.low >= MATERIAL_LOSS * precision,
+        gain=gain,
+    )
+
+
+def gain_of(live: Model, training: Corpus, validation: Corpus, newer: Corpus, future: Corpus, k: int) -> float:
+    """What a model that is trained on the newer documents too gains on future ones, over the live one's precision."""
+    future = future.tagged()
+    old = live.answers(future, k).precision.mean()
+    new = Model.fit(training + newer, validation, 1).answers(future, k).precision.mean()
+    return float((new - old) / old)
+
+
+def without_copies(corpus: Corpus) -> Corpus:
+    """Without near-duplicates, which the product keeps out of both sides of the comparison."""
+    groups = np.arange(len(corpus))
+    finder = Finder(shingle(corpus.texts))
+    for first in range(0, len(corpus), _AT_ONCE):
+        found = finder.find(shingle(corpus.texts[first : first + _AT_ONCE]))
+        for document, example in zip(found.documents + first, found.examples, strict=True):
+            groups[max(document, example)] = min(groups[document], groups[example])
+    return corpus.take(np.flatnonzero(groups == np.arange(len(corpus))))
+
+
+def planted(corpus: Corpus, *, models: int, months: int, k: int, seed: int) -> list[Month]:
+    """Months with planted drift, and without."""
+    done: list[Month] = []
+    for number in range(models):
+        generator = np.random.default_rng([seed, number])
+        order = generator.permutation(len(corpus))
+        cuts = (np.array([0.45, 0.5, 0.6]) * len(corpus)).astype(int)
+        parts = [corpus.take(rows) for rows in np.split(order, cuts)]
+        parts[2] = parts[2].take(np.arange(min(1000, len(parts[2]))))
+        for kind in KINDS:
+            done += planted_months(parts, kind, months // models, k, generator)
+            show_progress(done)
+    return done
+
+
+def planted_months(
+    parts: Sequence[Corpus], kind: str, count: int, k: int, generator: np.random.Generator
+) -> list[Month]:
+    """parts: training, validation, reference, and what months are drawn of."""
+    training, validation, reference, pool = parts
+    tag = a_tag(training, generator)
+    weights = np.ones(len(pool))
+    if kind == "new":
+        training, validation, reference = (
+            part.with_labels([[t for t in own if t != tag] for own in part.labels]).tagged() for part in parts[:3]
+        )
+    if kind == "split":
+        pool = pool.with_labels([split(own, tag, text) for own, text in zip(pool.labels, pool.texts, strict=True)])
+    if kind == "shift":
+        tags = sorted({t for own in training.labels for t in own})
+        more = set(generator.choice(tags, max(len(tags) // 10, 1), replace=False).tolist())
+        weights[[not more.isdisjoint(own) for own in pool.labels]] = 5.0
+    live = Model.fit(training, validation, 1)
+    drawn = generator.choice(len(pool), len(pool) // 2, replace=False, p=weights / weights.sum())
+    other = np.setdiff1d(np.arange(len(pool)), drawn)
+    future = generator.choice(other, min(len(other), 1500), p=weights[other] / weights[other].sum())
+    gain = gain_of(live, training, validation, pool.take(drawn[: max(SIZES)]), pool.take(future), k)
+    found = []
+    for _ in range(count):
+        size = min(int(generator.choice(SIZES)), len(pool) // 2)
+        rows = generator.choice(len(pool), size, replace=False, p=weights / weights.sum())
+        found.append(check(live, reference, pool.take(rows), kind=kind, gain=gain, k=k))
+    return found
+
+
+def a_tag(corpus: Corpus, generator: np.random.Generator) -> str:
+    """A tag on 3 to 15% of the documents, by chance."""
+    counts = Counter(tag for own in corpus.labels for tag in own)
+    fit = sorted(tag for tag, count in counts.items() if 0.03 <= count / len(corpus) <= 0.15)
+    return str(generator.choice(fit))
+
+
+def split(own: list[str], tag: str, text: str) -> list[str]:
+    """One of two new tags for the old one, half of the documents each."""
+    half = hashlib.blake2b(text.encode(), digest_size=1).digest()[0] % 2
+    return [f"{tag} {half + 1}" if t == tag else t for t in own]
+
+
+def in_time(corpus: Corpus, *, months: int, k: int, seed: int) -> list[Month]:
+    """Months that follow the model's documents, as they came; each is what came since."""
+    done: list[Month] = []
+    size, step, ahead = len(corpus) * 3 // 10, len(corpus) // 20, len(corpus) // 13
+    starts = range(0, len(corpus) - size - SIZES[1] - ahead, step)
+    number = 0
+    while len(done) < months:
+        generator = np.random.default_rng([seed, number])
+        number += 1
+        for start in starts:
+            rows = generator.permutation(np.arange(start, start + size))
+            cuts = (np.array([0.8, 0.87]) * size).astype(int)
+            training, validation, reference = (corpus.take(np.sort(part)) for part in np.split(rows, cuts))
+            live = Model.fit(training, validation, 1)
+            for newer in SIZES[1:]:
+                end = start + size + newer
+                if end + ahead > len(corpus) or len(done) >= months:
+                    continue
+                month = corpus.take(np.arange(start + size, end))
+                future = corpus.take(np.arange(end, end + ahead))
+                gain = gain_of(live, training, validation, month, future, k)
+                done.append(check(live, reference, month, kind="time", gain=gain, k=k))
+            show_progress(done)
+    return done
+
+
+def show_progress(done: Sequence[Month]) -> None:
+    """The last month, so that a long run can be watched."""
+    print(done[-1], flush=True)
+
+
+def tell(months: Sequence[Month]) -> None:
+    """What was said, by kind of drift and by what a retraining gains, as tables."""
+    print("\n| drift | newer documents | months | retrain | wait | not enough | precision@k alone: lower | gain |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for kind in dict.fromkeys(month.kind for month in months):
+        own = [m for m in months if m.kind == kind]
+        for name, some in {"all": own, **{str(n): [m for m in own if near(m) == n] for n in SIZES}}.items():
+            if some:
+                said = Counter(m.advice for m in some)
+                lower, gain = (np.mean([getattr(m, key) for m in some]) for key in ("raw_is_lower", "gain"))
+                cells = [kind, name, len(some), said["retrain"], said["wait"], said["not enough"]]
+                print(f"| {' | '.join(map(str, cells))} | {lower:.0%} | {gain:+.1%} |")
+    print("\n| gain of a retraining | months | retrain | wait | not enough |\n| --- | --- | --- | --- | --- |")
+    for low, high in ((-1.0, 0.0), (0.0, 0.02), (0.02, 0.05), (0.05, 0.1), (0.1, 9.0)):
+        some = [m for m in months if low <= m.gain < high]
+        said = Counter(m.advice for m in some)
+        print(f"| {low:.0%} to {high:.0%} | {len(some)} | {said['retrain']} | {said['wait']} | {said['not enough']} |")
+
+
+def near(month: Month) -> int:
+    """The size that the month was drawn with; documents without tags are not counted."""
+    return min(SIZES, key=lambda size: abs(size - month.documents))
+
+
+def main() -> None:
+    """Simulate and tell."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("order", choices=("planted", "time"))
+    parser.add_argument("--months", type=int, default=200, help="of each kind")
+    parser.add_argument("--models", type=int, default=10)
+    parser.add_argument("--top-k", type=int, default=5)
+    parser.add_argument("--most", type=int, default=20_000, help="documents of the set")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    table = pq.read_table(args.folder / "documents.parquet").sort_by("doc_id").to_pydict()
+    texts = [clean_text(text) for text in table["text"][: args.most]]
+    corpus = Corpus(texts, [list(own) for own in table["tags"][: args.most]]).tagged()
+    corpus = without_copies(corpus)
+    if args.order == "planted":
+        tell(planted(corpus, models=args.models, months=args.months, k=args.top_k, seed=args.seed))
+    else:
+        tell(in_time(corpus, months=args.months, k=args.top_k, seed=args.seed))
+
+
+if __name__ == "__main__":
+    main()
