@@ -41,7 +41,7 @@ def check_drift(session: Session, settings: "Settings", count: int = COUNT) -> d
     on_event = session.start_log("drift", reads_database=True, is_announced=True)
     found = measure_drift(settings, count=count, on_event=on_event).as_json()
     outlook = estimate_run(settings)
-    known = [seconds for seconds in (outlook.data_seconds, outlook.training_seconds) if seconds is not None]
-    found["retraining_seconds"] = round(sum(known)) if len(known) == 2 else None
+    training = outlook.training_seconds
+    found["retraining_seconds"] = None if training is None else round(training + (outlook.data_seconds or 0.0))
     log_result([english(found["sentence"])])
     return found

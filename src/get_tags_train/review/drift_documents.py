@@ -91,7 +91,7 @@ def read_newer(
 
 
 def _new_name(data: PreparedData) -> str:
-    return f"{data.name}-newer-{datetime.now():%Y%m%d-%H%M%S}"
+    return f"{data.name}-newer-{datetime.now():%Y%m%d-%H%M%S-%f}"
 
 
 def _no_list() -> tuple[IdList, list[str]]:
