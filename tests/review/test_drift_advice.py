@@ -87,13 +87,13 @@ def said(decision: Decision, found: Difference | None = None, tags: NewTags = NO
 def test_the_sentence_says_why_to_retrain() -> None:
     assert said(Decision("retrain", ["loss", "new tags"]), lost(0.05, 0.02), new(0.02, 0.04, "nou", "alt")) == (
         "Retrain: on 1,200 newer documents precision@5 is 0.550 (held-out documents: 0.600), 0.050 less than the "
-        "model's own scores promise and 3.0% have tags that the model does not know (nou, alt)."
+        "model's own scores promise; 3.0% of them have tags that the model does not know (nou, alt)."
     )
 
 
 def test_the_sentence_says_how_many_would_do() -> None:
     assert said(Decision("not enough", needed=2027)) == (
-        "Not enough newer documents to say: 1,200 newer documents with tags; about 2,100 would do."
+        "Not enough newer documents to say: 1,200 with tags; about 2,100 would do."
     )
 
 

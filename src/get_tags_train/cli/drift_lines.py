@@ -30,7 +30,7 @@ def _entries(drift: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield f"precision@{k}", _compared(precision, drift["held_out"])
     if lost := drift["less_than_expected"]:
         said = _("{lost:+.3f} ({interval})", lost=lost["difference"], interval=interval_text(*lost["interval"]))
-        yield _("Less than expected by"), said
+        yield _("Less than its scores promise"), said
     named = first_of([f"{tag} ({number(count)})" for tag, count in new["documents"].items()], shown=_SHOWN_TAGS)
     if named:
         yield _("Tags that the model does not know"), _("on {share:.1%}: {named}", share=new["any_share"], named=named)

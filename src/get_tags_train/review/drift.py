@@ -147,7 +147,10 @@ def _data_of(home: Path, folder: Path, metadata: ModelMetadata) -> PreparedData:
             return data
     raise InputError(
         _("The data of the live model {model}, {name}, are not in this home.", model=folder.name, name=name),
-        _("Without them nothing tells which documents are newer. Train a model here: {train}", train=Command("train")),
+        _(
+            "Without them it is not known which documents are newer. Train a model here: {train}",
+            train=Command("train"),
+        ),
     )
 
 

@@ -85,16 +85,17 @@ def sentence(
     match decision.advice:
         case "retrain":
             why = [_why(reason, top_k, precision, lost, new) for reason in decision.reasons]
-            return _("Retrain: on {documents} {why}.", documents=on, why=_(" and ").join(why))
+            return _("Retrain: on {documents} {why}.", documents=on, why="; ".join(why))
         case "wait":
             return _(
-                "Wait: on {documents} the live model finds what it is expected to, and hardly any tag is new.",
+                "Wait: on {documents} the live model is as good as its scores promise, and few have tags that it does "
+                "not know.",
                 documents=on,
             )
     if decision.needed is not None:
         return _(
-            "Not enough newer documents to say: {documents} with tags; about {needed} would do.",
-            documents=on,
+            "Not enough newer documents to say: {count:,} with tags; about {needed} would do.",
+            count=documents,
             needed=_rounded(decision.needed),
         )
     return _(
@@ -119,7 +120,7 @@ def _why(reason: Reason, k: int, precision: Difference | None, lost: Difference 
         )
     assert new is not None
     named = ", ".join(new.learnable[:_SHOWN_TAGS])
-    return _("{share:.1%} have tags that the model does not know ({named})", share=new.share, named=named)
+    return _("{share:.1%} of them have tags that the model does not know ({named})", share=new.share, named=named)
 
 
 def _rounded(value: int) -> str:

@@ -76,7 +76,7 @@ def read_newer(
         open_workspace(settings.home, parent, plan, new_name=lambda: _new_name(data), on_event=ignored) as workspace,
     ):
         if workspace.resumed:
-            on_event(Notice(_("Continuing to read the newer documents where that was interrupted.")))
+            on_event(Notice(_("Reading the newer documents is resumed where it was interrupted.")))
         selection = _select(workspace, source, data, count, on_event)
         if not selection.sampled:
             workspace.discard()
