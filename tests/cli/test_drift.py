@@ -43,7 +43,7 @@ def test_people_read_the_sentence_first_and_then_why(get_tags, home):
     assert "Newer documents" in seen
     assert "120 documents with an id above" in seen
     assert "precision@5" in seen
-    assert "held-out documents; difference" in seen
+    assert "held-out documents; the difference is between" in seen
     assert "Characters of a text" in seen
 
 

@@ -86,8 +86,8 @@ def said(decision: Decision, found: Difference | None = None, tags: NewTags = NO
 
 def test_the_sentence_says_why_to_retrain() -> None:
     assert said(Decision("retrain", ["loss", "new tags"]), lost(0.05, 0.02), new(0.02, 0.04, "nou", "alt")) == (
-        "Retrain: on 1,200 newer documents precision@5 is 0.550 (held-out documents: 0.600), 0.050 less than the "
-        "model's own scores promise; 3.0% of them have tags that the model does not know (nou, alt)."
+        "Retrain: on 1,200 newer documents precision@5 is 0.550 (on held-out ones 0.600), 0.050 less than the model's "
+        "own scores promise; 3.0% of 1,200 newer documents have tags that the model does not know (nou, alt)."
     )
 
 

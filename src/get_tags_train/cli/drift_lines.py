@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from get_tags_train.cli.tables import Line, Listing, facts, first_of
-from get_tags_train.core.i18n import N_, _, _n, display_name, documents, format_minutes, interval_text, number
+from get_tags_train.core.i18n import N_, _, _n, display_name, documents, format_minutes, number
 
 _SHOWN_TAGS = 10
 # Of a document, on average; and how it is written.
@@ -29,8 +29,7 @@ def _entries(drift: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if precision := drift["precision_at_k"]:
         yield f"precision@{k}", _compared(precision, drift["held_out"])
     if lost := drift["less_than_expected"]:
-        said = _("{lost:+.3f} ({interval})", lost=lost["difference"], interval=interval_text(*lost["interval"]))
-        yield _("Less than its scores promise"), said
+        yield _("Less than its scores promise"), f"{number(lost['difference'], '+.3f')} ({_between(lost)})"
     named = first_of([f"{tag} ({number(count)})" for tag, count in new["documents"].items()], shown=_SHOWN_TAGS)
     if named:
         yield _("Tags that the model does not know"), _("on {share:.1%}: {named}", share=new["any_share"], named=named)
@@ -39,13 +38,19 @@ def _entries(drift: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _compared(precision: Mapping[str, Any], held_out: int) -> str:
-    return _(
-        "{newer:.3f}; {reference:.3f} on {held_out:,} held-out documents; difference {interval}",
+    return _n(
+        "{newer:.3f}; {reference:.3f} on {count:,} held-out document; the difference is {between}",
+        "{newer:.3f}; {reference:.3f} on {count:,} held-out documents; the difference is {between}",
+        held_out,
         newer=precision["newer"],
         reference=precision["reference"],
-        held_out=held_out,
-        interval=interval_text(*precision["interval"]),
+        between=_between(precision),
     )
+
+
+def _between(difference: Mapping[str, Any]) -> str:
+    low, high = difference["interval"]
+    return _("between {low:+.3f} and {high:+.3f}", low=low, high=high)
 
 
 def _read(drift: Mapping[str, Any]) -> str:

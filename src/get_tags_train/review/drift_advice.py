@@ -84,8 +84,8 @@ def sentence(
     on = _n("{count:,} newer document", "{count:,} newer documents", documents)
     match decision.advice:
         case "retrain":
-            why = [_why(reason, top_k, precision, lost, new) for reason in decision.reasons]
-            return _("Retrain: on {documents} {why}.", documents=on, why="; ".join(why))
+            why = [_why(reason, on, top_k, precision, lost, new) for reason in decision.reasons]
+            return _("Retrain: {why}.", why="; ".join(why))
         case "wait":
             return _(
                 "Wait: on {documents} the live model is as good as its scores promise, and few have tags that it does "
@@ -108,11 +108,14 @@ def sentence(
     )
 
 
-def _why(reason: Reason, k: int, precision: Difference | None, lost: Difference | None, new: NewTags | None) -> str:
+def _why(
+    reason: Reason, on: str, k: int, precision: Difference | None, lost: Difference | None, new: NewTags | None
+) -> str:
     if reason == "loss" and precision is not None and lost is not None:
         return _(
-            "precision@{k} is {newer:.3f} (held-out documents: {reference:.3f}), {lost:.3f} less than the model's own "
-            "scores promise",
+            "on {documents} precision@{k} is {newer:.3f} (on held-out ones {reference:.3f}), {lost:.3f} less than the "
+            "model's own scores promise",
+            documents=on,
             k=k,
             newer=precision.newer,
             reference=precision.reference,
@@ -120,7 +123,12 @@ def _why(reason: Reason, k: int, precision: Difference | None, lost: Difference 
         )
     assert new is not None
     named = ", ".join(new.learnable[:_SHOWN_TAGS])
-    return _("{share:.1%} of them have tags that the model does not know ({named})", share=new.share, named=named)
+    return _(
+        "{share:.1%} of {documents} have tags that the model does not know ({named})",
+        share=new.share,
+        documents=on,
+        named=named,
+    )
 
 
 def _rounded(value: int) -> str:
