@@ -188,7 +188,7 @@ def planted(corpus: Corpus, *, models: int, months: int, k: int, seed: int) -> l
     for number in range(models):
         generator = np.random.default_rng([seed, number])
         order = generator.permutation(len(corpus))
-        cuts = (np.array([0.45, 0.5, 0.6]) * len(corpus)).astype(int)
+        cuts = (np.array([0.35, 0.4, 0.6]) * len(corpus)).astype(int)
         parts = [corpus.take(rows) for rows in np.split(order, cuts)]
         parts[2] = parts[2].take(np.arange(min(1000, len(parts[2]))))
         for kind in KINDS:
