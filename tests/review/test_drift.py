@@ -61,8 +61,13 @@ def test_all_that_is_told(copy: Path) -> None:
     assert found["documents"] + found["near_duplicates"] == found["newer"]["kept"]
     assert found["held_out"] >= FEWEST
     precision = found["precision_at_k"]
-    assert 0 < precision["reference"] <= 1
-    assert precision["interval"][0] < precision["difference"] < precision["interval"][1]
+    for one in (precision["newer"], precision["held_out"]):
+        assert one["interval"][0] < one["value"] < one["interval"][1]
+    difference = precision["difference"]
+    assert difference["value"] == pytest.approx(precision["newer"]["value"] - precision["held_out"]["value"], abs=2e-6)
+    assert difference["interval"][0] < difference["value"] < difference["interval"][1]
+    low, high = precision["less_than_expected"]["interval"]
+    assert low < high
     assert found["new_tags"]["documents"].keys().isdisjoint(model_tags(copy))
     assert set(found["texts"]) == {"characters", "unknown_pieces", "cut"}
 

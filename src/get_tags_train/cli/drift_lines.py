@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from get_tags_train.cli.tables import Line, Listing, facts, first_of
-from get_tags_train.core.i18n import N_, _, _n, display_name, documents, format_minutes, number
+from get_tags_train.core.i18n import N_, _, _n, display_name, documents, format_minutes, interval_text, number
 
 _SHOWN_TAGS = 10
 # Of a document, on average; and how it is written.
@@ -26,10 +26,10 @@ def _entries(drift: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield _("Live model"), drift["model"]
     yield _("Newer documents"), _read(drift)
     k, new = drift["top_k"], drift["new_tags"]
-    if precision := drift["precision_at_k"]:
-        yield f"precision@{k}", _compared(precision, drift["held_out"])
-    if lost := drift["less_than_expected"]:
-        yield _("Less than its scores promise"), f"{number(lost['difference'], '+.3f')} ({_between(lost)})"
+    precision = drift["precision_at_k"]
+    yield f"precision@{k}", _precision(precision, drift["held_out"])
+    if lost := precision["less_than_expected"]:
+        yield _("Less than its scores promise"), f"{number(lost['value'], '+.3f')} ({_between(lost)})"
     named = first_of([f"{tag} ({number(count)})" for tag, count in new["documents"].items()], shown=_SHOWN_TAGS)
     if named:
         yield _("Tags that the model does not know"), _("on {share:.1%}: {named}", share=new["any_share"], named=named)
@@ -37,15 +37,24 @@ def _entries(drift: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield _("A retraining takes about"), format_minutes(seconds) if seconds else _("no earlier run tells")
 
 
-def _compared(precision: Mapping[str, Any], held_out: int) -> str:
-    return _n(
-        "{newer:.3f}; {reference:.3f} on {count:,} held-out document; the difference is {between}",
-        "{newer:.3f}; {reference:.3f} on {count:,} held-out documents; the difference is {between}",
-        held_out,
-        newer=precision["newer"],
-        reference=precision["reference"],
-        between=_between(precision),
-    )
+def _precision(precision: Mapping[str, Any], held_out: int) -> str:
+    """On newer documents, on held-out ones where these are enough, and the difference."""
+    now, before, difference = (precision[name] for name in ("newer", "held_out", "difference"))
+    said = _with_interval(now)
+    if before:
+        said += "; " + _n(
+            "{before} on {count:,} held-out document",
+            "{before} on {count:,} held-out documents",
+            held_out,
+            before=_with_interval(before),
+        )
+    if difference:
+        said += "; " + _("the difference is {between}", between=_between(difference))
+    return said
+
+
+def _with_interval(precision: Mapping[str, Any]) -> str:
+    return f"{number(precision['value'], '.3f')} ({interval_text(*precision['interval'])})"
 
 
 def _between(difference: Mapping[str, Any]) -> str:
@@ -91,5 +100,5 @@ def _tables(drift: Mapping[str, Any]) -> Iterator[Line]:
         one = drift["texts"][name]
         low, high = one["interval"]
         changes = _("yes") if not low <= 0 <= high else _("not clearly")
-        rows.append([_(title), number(one["reference"], form), number(one["newer"], form), changes])
+        rows.append([_(title), number(one["before"], form), number(one["now"], form), changes])
     yield Listing(["", before, now, _("Changed?")], rows, _("The texts, on average"))

@@ -31,6 +31,7 @@ from get_tags_train.review.drift_statistics import (
     Answers,
     Difference,
     NewTags,
+    Precision,
     TagChange,
     changed_tags,
     difference,
@@ -64,8 +65,9 @@ class TextChanges:
 class Drift:
     """What newer documents say of the live model.
 
-    Decided on `documents`: newer ones with text and tags that are no near-duplicates of the model's data. precision and
-    lost are None where too few documents are held out to compare with, new_tags and texts where nothing was read.
+    Decided on `documents`: newer ones with text and tags that are no near-duplicates of the model's data. now is the
+    model's precision@k on them, before that on `held_out` ones, precision their difference, lost what its scores do not
+    explain of it; all but `now` are None where too few documents are held out, all of them where nothing was read.
     """
 
     decision: Decision
@@ -75,6 +77,8 @@ class Drift:
     near_duplicates: int
     held_out: int
     top_k: int
+    now: Precision | None
+    before: Precision | None
     precision: Difference | None
     lost: Difference | None
     new_tags: NewTags | None
@@ -84,7 +88,6 @@ class Drift:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; other programs rely on advice, sentence, needed and precision_at_k."""
-        differences = {"precision_at_k": self.precision, "less_than_expected": self.lost}
         texts = {} if self.texts is None else vars(self.texts)
         return {
             **asdict(self.decision),
@@ -97,7 +100,12 @@ class Drift:
             "near_duplicates": self.near_duplicates,
             "held_out": self.held_out,
             "top_k": self.top_k,
-            **{name: one.as_json() if one else None for name, one in differences.items()},
+            "precision_at_k": {
+                "newer": self.now._asdict() if self.now else None,
+                "held_out": self.before._asdict() if self.before else None,
+                "difference": self.precision.as_json() if self.precision else None,
+                "less_than_expected": self.lost.as_json() if self.lost else None,
+            },
             "new_tags": asdict(self.new_tags) if self.new_tags else None,
             "changed_tags": [asdict(tag) for tag in self.changed_tags],
             "texts": {name: one.as_json() for name, one in texts.items()},
@@ -163,6 +171,8 @@ def _nothing_read(settings: Settings, live: _Live, newer: NewerDocuments, second
         near_duplicates=0,
         held_out=0,
         top_k=settings.evaluation.top_k,
+        now=None,
+        before=None,
         precision=None,
         lost=None,
         new_tags=None,
@@ -179,10 +189,9 @@ def _measure(settings: Settings, live: _Live, newer: NewerDocuments, read: Prepa
     fresh, copies = _newer_set(read, data)
     held_out = _held_out_set(settings.home, live)
     now = _answers(model, fresh, k, settings.deploy.read_by)
-    precision = lost = None
-    if min(len(held_out), len(fresh)) >= FEWEST:
-        before = _answers(model, held_out, k, settings.deploy.read_by)
-        precision, lost = precision_difference(now, before), loss(now, before)
+    before = _answers(model, held_out, k, settings.deploy.read_by) if len(held_out) >= FEWEST else None
+    precision = precision_difference(now, before) if before and len(fresh) >= FEWEST else None
+    lost = loss(now, before) if before and precision else None
     new = new_tags(fresh.labels, set(model.tags), fresh.groups)
     counts = dict(zip(read.tags, read.tag_counts, strict=True)), dict(zip(data.tags, data.tag_counts, strict=True))
     return Drift(
@@ -193,6 +202,8 @@ def _measure(settings: Settings, live: _Live, newer: NewerDocuments, read: Prepa
         near_duplicates=copies,
         held_out=len(held_out),
         top_k=k,
+        now=Precision.of(now),
+        before=Precision.of(before) if before else None,
         precision=precision,
         lost=lost,
         new_tags=new,

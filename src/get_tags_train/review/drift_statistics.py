@@ -54,6 +54,20 @@ class Answers(NamedTuple):
         return self.precision - self.expected
 
 
+class Precision(NamedTuple):
+    """precision@k on some documents, with its interval of 95%."""
+
+    value: float
+    interval: Interval
+
+    @classmethod
+    def of(cls, answers: Answers) -> "Precision":
+        """Over groups of near-duplicates."""
+        mean = mean_of(answers.precision, answers.groups)
+        low, high = share_interval(mean, CONFIDENCE)
+        return cls(round(mean.value, 6), Interval(round(low, 6), round(high, 6)))
+
+
 @dataclass(frozen=True)
 class Difference:
     """A mean on newer documents less the same mean on reference documents, with its interval of 95%.
@@ -76,7 +90,7 @@ class Difference:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, rounded."""
-        values = {"reference": self.reference, "newer": self.newer, "difference": self.value}
+        values = {"before": self.reference, "now": self.newer, "value": self.value}
         interval = [round(self.low, 6), round(self.high, 6)]
         return {**{name: round(value, 6) for name, value in values.items()}, "interval": interval}
 
