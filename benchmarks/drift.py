@@ -31,8 +31,15 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from get_tags_train.data.near_duplicates import Finder
 from get_tags_train.metrics.calibration import Calibration, fit_calibration
-from get_tags_train.review.drift_advice import MATERIAL_LOSS, decide
-from get_tags_train.review.drift_statistics import Answers, loss, new_tags, precision_difference
+from get_tags_train.review.drift_advice import LOSS_FROM, decide
+from get_tags_train.review.drift_statistics import (
+    Answers,
+    Difference,
+    NewTags,
+    loss,
+    new_tags,
+    precision_difference,
+)
 from get_tags_train.text.clean import clean_text
 from get_tags_train.text.shingles import shingle
 
@@ -117,6 +124,8 @@ class Month:
     reasons: tuple[str, ...]
     needed: int | None
     precision: float
+    lost: Difference
+    new: NewTags
     raw_is_lower: bool
     gain: float
 
@@ -127,7 +136,8 @@ def check(model: Model, reference: Corpus, newer: Corpus, *, kind: str, gain: fl
     now = model.answers(newer, k)
     precision = float(before.precision.mean())
     new = new_tags(newer.labels, set(model.tags), now.groups)
-    decision = decide(len(newer), len(reference), precision, loss(now, before), new)
+    lost = loss(now, before)
+    decision = decide(len(newer), len(reference), precision, lost, new)
     raw = precision_difference(now, before)
     return Month(
         kind=kind,
@@ -136,7 +146,9 @@ def check(model: Model, reference: Corpus, newer: Corpus, *, kind: str, gain: fl
         reasons=tuple(decision.reasons),
         needed=decision.needed or decision.held_out_needed,
         precision=precision,
-        raw_is_lower=raw.high < 0 and -raw.low >= MATERIAL_LOSS * precision,
+        lost=lost,
+        new=new,
+        raw_is_lower=raw.high < 0 and -raw.value >= LOSS_FROM * precision,
         gain=gain,
     )
 
@@ -244,7 +256,7 @@ def split(own: list[str], tag: str, row: int) -> list[str]:
 def in_time(corpus: Corpus, *, months: int, k: int, seed: int) -> list[Month]:
     """Months that follow the model's documents, as they came; each is what came since."""
     done: list[Month] = []
-    size, step, ahead = len(corpus) * 3 // 10, len(corpus) // 20, len(corpus) // 13
+    size, step, ahead = len(corpus) // 5, len(corpus) // 20, len(corpus) // 13
     starts = range(0, len(corpus) - size - SIZES[1] - ahead, step)
     number = 0
     while len(done) < months:
@@ -253,7 +265,7 @@ def in_time(corpus: Corpus, *, months: int, k: int, seed: int) -> list[Month]:
         setup = Setup(k, RIDGES[number % len(RIDGES)])
         for start in starts:
             rows = generator.permutation(np.arange(start, start + size))
-            cuts = (np.array([0.8, 0.87]) * size).astype(int)
+            cuts = (np.array([0.7, 0.77]) * size).astype(int)
             training, validation, reference = (corpus.take(np.sort(part)) for part in np.split(rows, cuts))
             live = Model.fit(training, validation, setup.ridge)
             for newer in SIZES[1:]:
@@ -270,7 +282,8 @@ def in_time(corpus: Corpus, *, months: int, k: int, seed: int) -> list[Month]:
 
 def show_progress(done: Sequence[Month]) -> None:
     """The last month, so that a long run can be watched."""
-    print(done[-1], flush=True)
+    month = done[-1]
+    print(len(done), month.kind, month.documents, month.advice, f"{month.gain:+.1%}", flush=True)
 
 
 def tell(months: Sequence[Month]) -> None:

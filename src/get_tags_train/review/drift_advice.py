@@ -13,9 +13,9 @@ Reason = Literal["loss", "new tags"]
 
 # Fewer newer documents tell nothing, nor do fewer held-out ones.
 FEWEST = 50
-# A loss of less than this share of precision@k is not worth a retraining.
-MATERIAL_LOSS = 0.05
-# From the first share of documents on, new tags are worth one; of less than the second, waiting costs little.
+# From the first share of precision@k on, a sure loss is worth a retraining; below the second, waiting costs little.
+LOSS_FROM, LOSS_BELOW = 0.05, 0.1
+# The same of new tags, as shares of the documents.
 NEW_TAGS_FROM, NEW_TAGS_BELOW = 0.01, 0.03
 _QUANTILE = 1.96
 _SHOWN_TAGS = 5
@@ -47,11 +47,13 @@ def decide(documents: int, held_out: int, precision: float, lost: Difference | N
         return Decision("retrain", reasons)
     if lost is None:
         return Decision("not enough", held_out_needed=FEWEST)
-    needed, material = list[int](), MATERIAL_LOSS * precision
-    if lost.high >= material:
-        would_do = documents_needed(lost, documents, material)
+    needed = list[int]()
+    if lost.high >= LOSS_BELOW * precision:
+        # Where the interval reaches no further than that to either side, one of both answers is sure.
+        width = 2 * (LOSS_BELOW - LOSS_FROM) * precision
+        would_do = documents_needed(lost, documents, width)
         if would_do is None:
-            return Decision("not enough", held_out_needed=reference_needed(lost, held_out, material))
+            return Decision("not enough", held_out_needed=reference_needed(lost, held_out, width))
         needed.append(would_do)
     if new.interval.high >= NEW_TAGS_BELOW:
         needed.append(_documents_of_a_share(max(new.share, NEW_TAGS_FROM)))
@@ -59,7 +61,7 @@ def decide(documents: int, held_out: int, precision: float, lost: Difference | N
 
 
 def _reasons(lost: Difference | None, precision: float, new: NewTags) -> Iterator[Reason]:
-    if lost is not None and lost.low > 0 and lost.high >= MATERIAL_LOSS * precision:
+    if lost is not None and lost.low > 0 and lost.value >= LOSS_FROM * precision:
         yield "loss"
     if new.interval.low > NEW_TAGS_FROM:
         yield "new tags"
