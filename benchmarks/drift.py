@@ -1,6 +1,6 @@
 """How often `get-tags drift` says the right thing: simulated months of real documents whose drift is known.
 
-python benchmarks/drift.py FOLDER planted [--months 200] [--models 20] [--top-k 5] [--seed 1]
+python benchmarks/drift.py FOLDER planted [--months 200] [--models 20] [--kinds none new ...] [--top-k 5] [--seed 1]
 python benchmarks/drift.py FOLDER time [--months 200] ...
 
 FOLDER has documents.parquet (doc_id, text, tags). The models are ridge regressions over TF-IDF of words, calibrated on
@@ -8,7 +8,8 @@ validation documents: hundreds of them are fitted in minutes. What is tested is 
 
 planted: documents in an order by chance, so that nothing drifts of itself. A month is drawn from documents that the
 model never saw: as they are (none); with a tag that was taken off all the model's documents (new); with a tag that
-becomes two new ones (split); with documents of a tenth of the tags five times as likely (shift).
+becomes two new ones (split); with documents of a tenth of the tags five times as likely (shift); with a frequent tag
+that becomes another one, which the model knows (moved).
 time: documents in the order of their ids. The model is of some thousand neighbouring ones, a month is what follows.
 
 What would be right is measured too: by how much precision@k rises on documents of afterwards, which neither model
@@ -43,7 +44,7 @@ from get_tags_train.review.drift_statistics import (
 from get_tags_train.text.clean import clean_text
 from get_tags_train.text.shingles import shingle
 
-KINDS = ("none", "new", "split", "shift")
+KINDS = ("none", "new", "split", "shift", "moved")
 SIZES = (100, 200, 500, 1000)
 RIDGES = (0.1, 0.3, 1.0)
 _AT_ONCE = 500
@@ -194,7 +195,7 @@ def originals(texts: Sequence[str]) -> list[int]:
     return np.flatnonzero(groups == np.arange(len(texts))).tolist()
 
 
-def planted(corpus: Corpus, *, models: int, months: int, k: int, seed: int) -> list[Month]:
+def planted(corpus: Corpus, kinds: Sequence[str], *, models: int, months: int, k: int, seed: int) -> list[Month]:
     """Months with planted drift, and without."""
     done: list[Month] = []
     for number in range(models):
@@ -203,7 +204,7 @@ def planted(corpus: Corpus, *, models: int, months: int, k: int, seed: int) -> l
         cuts = (np.array([0.35, 0.4, 0.6]) * len(corpus)).astype(int)
         parts = [corpus.take(rows) for rows in np.split(order, cuts)]
         parts[2] = parts[2].take(np.arange(min(1000, len(parts[2]))))
-        for kind in KINDS:
+        for kind in kinds:
             setup = Setup(k, float(generator.choice(RIDGES)))
             done += planted_months(parts, kind, months // models, setup, generator)
             show_progress(done)
@@ -215,7 +216,7 @@ def planted_months(
 ) -> list[Month]:
     """parts: training, validation, reference, and what months are drawn of."""
     training, validation, reference, pool = parts
-    tag = a_tag(training, generator)
+    tag = a_tag(training, generator, (0.08, 0.4) if kind == "moved" else (0.03, 0.15))
     weights = np.ones(len(pool))
     if kind == "new":
         training, validation, reference = (
@@ -223,14 +224,18 @@ def planted_months(
         )
     if kind == "split":
         pool = pool.with_labels([split(own, tag, int(row)) for own, row in zip(pool.labels, pool.rows, strict=True)])
+    if kind == "moved":
+        others = sorted({t for own in training.labels for t in own} - {tag})
+        instead = str(generator.choice(others))
+        pool = pool.with_labels([sorted({instead if t == tag else t for t in own}) for own in pool.labels])
     if kind == "shift":
         tags = sorted({t for own in training.labels for t in own})
         more = set(generator.choice(tags, max(len(tags) // 10, 1), replace=False).tolist())
         weights[[not more.isdisjoint(own) for own in pool.labels]] = 5.0
     live = Model.fit(training, validation, setup.ridge)
     drawn = generator.choice(len(pool), len(pool) // 2, replace=False, p=weights / weights.sum())
-    other = np.setdiff1d(np.arange(len(pool)), drawn)
-    future = generator.choice(other, min(len(other), 1500), p=weights[other] / weights[other].sum())
+    rest = np.setdiff1d(np.arange(len(pool)), drawn)
+    future = generator.choice(rest, min(len(rest), 1500), p=weights[rest] / weights[rest].sum())
     gain = gain_of(live, training, validation, pool.take(drawn[: max(SIZES)]), pool.take(future), setup)
     found = []
     for _ in range(count):
@@ -240,10 +245,11 @@ def planted_months(
     return found
 
 
-def a_tag(corpus: Corpus, generator: np.random.Generator) -> str:
-    """A tag on 3 to 15% of the documents, by chance."""
+def a_tag(corpus: Corpus, generator: np.random.Generator, shares: tuple[float, float]) -> str:
+    """A tag on such a share of the documents, by chance."""
+    low, high = shares
     counts = Counter(tag for own in corpus.labels for tag in own)
-    fit = sorted(tag for tag, count in counts.items() if 0.03 <= count / len(corpus) <= 0.15)
+    fit = sorted(tag for tag, count in counts.items() if low <= count / len(corpus) <= high)
     return str(generator.choice(fit))
 
 
@@ -317,13 +323,14 @@ def main() -> None:
     parser.add_argument("order", choices=("planted", "time"))
     parser.add_argument("--months", type=int, default=200, help="of each kind")
     parser.add_argument("--models", type=int, default=20)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--top-k", type=int, default=5)
     parser.add_argument("--most", type=int, default=12_000, help="documents of the set")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     corpus = read_corpus(args.folder, args.most)
     if args.order == "planted":
-        tell(planted(corpus, models=args.models, months=args.months, k=args.top_k, seed=args.seed))
+        tell(planted(corpus, args.kinds, models=args.models, months=args.months, k=args.top_k, seed=args.seed))
     else:
         tell(in_time(corpus, months=args.months, k=args.top_k, seed=args.seed))
 
