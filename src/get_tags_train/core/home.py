@@ -42,6 +42,11 @@ def bases_dir(home: Path) -> Path:
     return home / "_bases"
 
 
+def reviews_dir(home: Path) -> Path:
+    """Where lie the documents and lists that people decide by."""
+    return home / "_reviews"
+
+
 def logs_dir(home: Path) -> Path:
     """Where each run leaves its log."""
     return home / "_logs"
