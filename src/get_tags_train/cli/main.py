@@ -17,8 +17,10 @@ from get_tags_train.cli.app import (
     YesOption,
 )
 from get_tags_train.cli.audit import audit_app
+from get_tags_train.cli.bases import bases_app
 from get_tags_train.cli.config import config_app
 from get_tags_train.cli.data import data_app
+from get_tags_train.cli.drift import drift_app
 from get_tags_train.cli.help import HELP_FLAGS
 from get_tags_train.cli.live import live_app
 from get_tags_train.cli.logs import logs_app
@@ -190,7 +192,7 @@ def root(
         raise typer.Exit(2)
 
 
-for commands in (train_app, single_app, predict_app, live_app, report_app, logs_app):
+for commands in (train_app, single_app, bases_app, predict_app, live_app, report_app, logs_app, drift_app):
     app.add_typer(commands)
 _GROUPS = {
     "data": data_app,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
@@ -43,11 +44,12 @@ class Documents:
         self.lengths = np.minimum(input_ids.lengths, context_length)
         """(documents,) tokens of each, as far as the context reaches."""
 
-    def batch(self, rows: NDArray[np.int64]) -> Batch:
-        """The documents at these places in the data."""
+    def batch(self, rows: NDArray[np.int64], width_step: int = 1) -> Batch:
+        """The documents at these places in the data, as wide as a multiple of `width_step` within the context."""
         documents = [cut(self._input_ids[row], self._context_length) for row in rows]
         lengths = self.lengths[rows]
-        mask = np.arange(lengths.max()) < lengths[:, None]
+        width = min(-(-int(lengths.max()) // width_step) * width_step, self._context_length)
+        mask = np.arange(width) < lengths[:, None]
         input_ids = np.full(mask.shape, self._pad_token_id, np.int64)
         input_ids[mask] = np.concatenate(documents)
         tags = [self._tags[row] for row in rows]
@@ -109,12 +111,19 @@ def is_tokenized_for(data: PreparedData, tokenizer: PreTrainedTokenizerFast) -> 
     return bool(fingerprint(tokenizer) == data.manifest.source["tokenizer"])
 
 
-def retokenize(data: PreparedData, tokenizer: PreTrainedTokenizerFast, path: Path) -> None:
-    """Write the data's input_ids for another tokenizer into a file."""
+def retokenize(data: PreparedData, tokenizer: PreTrainedTokenizerFast, path: Path, is_read: NDArray[np.bool_]) -> None:
+    """Write the data's input_ids for another tokenizer into a file; those of documents that are not read are empty.
+
+    is_read: (documents,).
+    """
     encoder = CleanTextEncoder(tokenizer)
     schema = pa.schema([("input_ids", pa.list_(pa.int32()))])
-    columns = (encoder(batch.column("text")) for batch in data.batches())
-    write_batches(path, schema, (pa.record_batch([column], schema=schema) for column in columns))
+
+    def encoded(first: int, batch: pa.RecordBatch) -> pa.RecordBatch:
+        texts = pc.if_else(pa.array(is_read[first : first + len(batch)]), batch.column("text"), "")
+        return pa.record_batch([encoder(texts)], schema=schema)
+
+    write_batches(path, schema, (encoded(first, batch) for first, batch in data.numbered_batches()))
 
 
 def order_of_epoch(
