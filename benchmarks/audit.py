@@ -162,10 +162,10 @@ def measure(name: str, kind: str, limit: int, seed: int) -> None:
         )
 
 
-def synthetic(documents: int, tags: int, words: int = 200, vocabulary: int = 400_000) -> None:
+def synthetic(documents: int, tags: int, words: int = 290, vocabulary: int = 400_000) -> None:
     """Print seconds and peak memory for documents whose words and tags follow Zipf's law; texts are not hashed."""
     generator = np.random.default_rng(0)
-    columns = np.minimum(generator.zipf(1.3, documents * words) - 1, vocabulary - 1).astype(np.int32)
+    columns = np.minimum(generator.zipf(1.12, documents * words) - 1, vocabulary - 1).astype(np.int32)
     columns += generator.integers(0, 8, len(columns), dtype=np.int32) * (columns > 50)
     ends = np.arange(0, len(columns) + 1, words)
     features = csr_matrix((np.ones(len(columns), np.float32), columns, ends), shape=(documents, vocabulary + 8))

@@ -21,7 +21,7 @@ from get_tags_train.core.system import keep_awake
 from get_tags_train.data.decisions import Decision, Key, Suspicion, latest, read_decisions
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.review.error_probability import belongs, estimate_rates, is_error
-from get_tags_train.review.out_of_fold import BertLogits, Corpus, Evidence, Neighbours, collect
+from get_tags_train.review.out_of_fold import BertLogits, Corpus, Evidence, collect
 from get_tags_train.review.passages import Passages
 from get_tags_train.review.tag_pairs import TagPair, find_pairs
 from get_tags_train.review.yield_estimate import Foreseen, fit_shift, foresee
@@ -107,8 +107,8 @@ def audit(
         folder = _workspace(home, data, seed, with_bert=bert is not None)
         corpus = Corpus.read(data, seed=seed)
         logits = bert(folder, data) if bert else None
-        evidence, neighbours = collect(corpus, folder, seed=seed, on_event=on_event, bert=logits)
-        found = _decide(data, corpus, (evidence, neighbours), decisions, wanted, seed)
+        evidence = collect(corpus, folder, seed=seed, on_event=on_event, bert=logits)
+        found = _decide(data, corpus, evidence, decisions, wanted, seed)
         remove_folder(folder)
     return found
 
@@ -135,13 +135,13 @@ def _workspace(home: Path, data: PreparedData, seed: int, *, with_bert: bool) ->
 def _decide(
     data: PreparedData,
     corpus: Corpus,
-    found: tuple[Evidence, Neighbours],
+    found: tuple[Evidence, NDArray[np.int32]],
     decisions: Sequence[Decision],
     wanted: Wanted,
     seed: int,
 ) -> Audit:
     """What the evidence comes to."""
-    evidence, neighbours = found
+    evidence, nearest = found
     chances = belongs(evidence, corpus, seed=seed)
     estimates = is_error(chances, evidence.is_given, estimate_rates(chances, evidence.is_given, evidence.weight))
     missing, wrong = (fit_shift(decisions, suspicion) for suspicion in ("missing", "wrong"))
@@ -151,7 +151,7 @@ def _decide(
     order = np.argsort(-shifted, kind="stable")
     order = order[_is_wanted(evidence, data.tags, wanted)[order] & ~of_decided[order]]
     ranked = _Ranked(order[: wanted.count], estimates, probabilities)
-    suspects = _described(data, corpus, evidence, neighbours, ranked)
+    suspects = _described(data, corpus, evidence, nearest, ranked)
     return Audit(
         data=data.name,
         suspects=suspects,
@@ -188,10 +188,10 @@ def _decided(data: PreparedData, evidence: Evidence, decided: Mapping[Key, Decis
 
 
 def _described(
-    data: PreparedData, corpus: Corpus, evidence: Evidence, neighbours: Neighbours, ranked: _Ranked
+    data: PreparedData, corpus: Corpus, evidence: Evidence, nearest: NDArray[np.int32], ranked: _Ranked
 ) -> list[Suspect]:
     """The chosen pairs as people read them; of texts only those on the list are read, one at a time."""
-    near = {pair: _near(corpus, evidence, neighbours, pair) for pair in ranked.order.tolist()}
+    near = {pair: _near(corpus, evidence, nearest, pair) for pair in ranked.order.tolist()}
     listed = {int(evidence.document[pair]) for pair in near}
     ids = _ids(data, listed | {place for places in near.values() for place in places})
     passages, of_pair = Passages(corpus), dict[int, Suspect]()
@@ -218,9 +218,9 @@ def _described(
     return [of_pair[pair] for pair in near]
 
 
-def _near(corpus: Corpus, evidence: Evidence, neighbours: Neighbours, pair: int) -> list[int]:
+def _near(corpus: Corpus, evidence: Evidence, nearest: NDArray[np.int32], pair: int) -> list[int]:
     """The nearest documents that have the tag, where it is missing, or that lack it, where it is wrong."""
-    places = neighbours.places[evidence.document[pair]]
+    places = nearest[evidence.document[pair]]
     places = places[places >= 0]
     has_tag = corpus.tags[places][:, [int(evidence.tag[pair])]].toarray().ravel() > 0
     chosen: list[int] = places[has_tag != evidence.is_given[pair]][:_NEAREST_SHOWN].tolist()

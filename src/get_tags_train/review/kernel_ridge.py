@@ -5,9 +5,12 @@ The kernel is the cosine of TF-IDF features; of many documents some are landmark
 it is exact. Documents' kernels are computed anew wherever they are needed: none is kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from os import cpu_count
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +18,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_matrix
 
 Floats = NDArray[np.float32]
+_Item, _Result = TypeVar("_Item"), TypeVar("_Result")
 
 _MOST_LANDMARKS = 4096
 _PENALTY = 0.3
@@ -22,6 +26,18 @@ _PENALTY = 0.3
 # single precision have lost, as a share of all that was summed.
 _JITTER, _ROUNDING = 1e-3, 1e-7
 _DOCUMENTS_AT_ONCE = 1024
+_MOST_THREADS = 4
+
+
+def in_threads(function: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_Result]:
+    """function(item) of each, in order, as many at the same time as there are cores, and no more in memory.
+
+    Products of sparse matrices use one core each.
+    """
+    count = min(cpu_count() or 1, _MOST_THREADS)
+    with ThreadPoolExecutor(count) as pool:
+        for first in range(0, len(items), count):
+            yield from pool.map(function, items[first : first + count])
 
 
 @dataclass(frozen=True)
@@ -79,16 +95,13 @@ class KernelRidge:
 
     @cached_property
     def _mean(self) -> Floats:
-        total = np.zeros(len(self.landmarks))
-        for some in self.blocks(np.arange(self.features.shape[0])):
-            total += np.asarray((self.features[some] @ self._columns).sum(axis=0)).ravel()
-        mean: Floats = (total / max(self.features.shape[0], 1)).astype(np.float32)
+        typical = csr_matrix(self.features.mean(axis=0))
+        mean: Floats = (typical @ self._columns).toarray().ravel().astype(np.float32)
         return mean
 
-    def blocks(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    def blocks(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """These documents, a few at a time."""
-        for first in range(0, len(rows), _DOCUMENTS_AT_ONCE):
-            yield rows[first : first + _DOCUMENTS_AT_ONCE]
+        return [rows[first : first + _DOCUMENTS_AT_ONCE] for first in range(0, len(rows), _DOCUMENTS_AT_ONCE)]
 
     def kernels(self, rows: NDArray[np.int64]) -> Floats:
         """The cosine of each of these documents and each landmark, less its mean: (documents, landmarks)."""
@@ -101,8 +114,8 @@ class KernelRidge:
         landmarks, tags = len(self.landmarks), self.tags.shape[1]
         gram, products = np.zeros((landmarks, landmarks), np.float32), np.zeros((landmarks, tags), np.float32)
         total = np.zeros(landmarks)
-        for some in self.blocks(rows):
-            kernels = self.kernels(some)
+        blocks = self.blocks(rows)
+        for some, kernels in zip(blocks, in_threads(self.kernels, blocks), strict=True):
             gram += kernels.T @ kernels
             products += (self.tags[some].T @ kernels).T
             total += kernels.sum(axis=0)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import inv
+from scipy.linalg.lapack import dpotrf, dpotri
 from scipy.sparse import csr_matrix
 
 # Tags beyond these, the rarest, have no such evidence: the model has a number for each pair.
@@ -31,7 +31,9 @@ class OtherTags:
         some = tags[:, known].astype(np.float64)
         gram = (some.T @ some).toarray()
         gram[np.diag_indices_from(gram)] += _PENALTY
-        inverse = inv(gram, overwrite_a=True, check_finite=False)
+        factor, _info = dpotrf(gram, overwrite_a=True)  # the penalty makes it definite
+        upper, _info = dpotri(factor, overwrite_c=True)
+        inverse = np.triu(upper) + np.triu(upper, 1).T
         weights = -inverse / np.diag(inverse)
         np.fill_diagonal(weights, 0)
         return cls(weights.astype(np.float32), known)

@@ -22,7 +22,7 @@ from get_tags_train.data.prepared import PreparedData
 from get_tags_train.model.linear_fit import read_examples
 from get_tags_train.model.linear_reader import strongest
 from get_tags_train.model.nearest_documents import NEAREST, NearestDocuments
-from get_tags_train.review.kernel_ridge import KernelRidge, Moments
+from get_tags_train.review.kernel_ridge import KernelRidge, Moments, in_threads
 from get_tags_train.review.other_tags import OtherTags
 from get_tags_train.splits.training_set import TrainingSet, text_batches
 from get_tags_train.text.tfidf import TfIdf
@@ -100,14 +100,6 @@ class Evidence:
         return cls(*(column[order] for column in columns))
 
 
-@dataclass(frozen=True)
-class Neighbours:
-    """The nearest documents of each in other folds, nearest first: places (-1: none) and cosines, (documents, 10)."""
-
-    places: NDArray[np.int32]
-    cosines: Floats
-
-
 class BertLogits:
     """Logits of a BERT that did not see the document, of its strongest tags: (documents, strongest) each.
 
@@ -134,8 +126,11 @@ def folds_of(groups: NDArray[np.integer], *, seed: int) -> NDArray[np.int8]:
 
 def collect(
     corpus: Corpus, folder: Path, *, seed: int, on_event: OnEvent, bert: BertLogits | None = None
-) -> tuple[Evidence, Neighbours]:
-    """The evidence of all documents, fold by fold; a fold that stands in `folder` is not computed again."""
+) -> tuple[Evidence, NDArray[np.int32]]:
+    """The evidence of all documents, and the nearest documents of each in other folds, nearest first.
+
+    (documents, 10) places, -1 where there are no more. A fold that stands in `folder` is not computed again.
+    """
     started = perf_counter()
     on_event(StageStarted("out_of_fold", total=FOLDS, unit="folds"))
     paths = [folder / f"fold-{fold}.npz" for fold in range(FOLDS)]
@@ -169,10 +164,10 @@ class _Folds:
         by_tags = OtherTags.fit(corpus.tags[others])
         nothing = np.zeros(0, np.uint8), np.zeros(0, np.int64)
         index = NearestDocuments(self._strongest[others].T.tocsr(), corpus.tags[others], *nothing)
-        generator = np.random.default_rng([self._seed, fold])
-        parts, places, cosines = list[Evidence](), list[NDArray[np.int32]](), list[Floats]()
-        for some in self._ridge.blocks(rows):
-            near = index.similarities(self._strongest[some])
+        strongest_features = self._strongest
+
+        def score(some: NDArray[np.int64]) -> tuple[Evidence, NDArray[np.int32]]:
+            near = index.similarities(strongest_features[some])
             own_tags = corpus.tags[some]
             scores = {
                 "linear": scorer(self._ridge.kernels(some)),
@@ -181,20 +176,14 @@ class _Folds:
             }
             if self._bert is not None:
                 scores["bert"] = self._bert.dense(some, own_tags.shape[1])
-            parts.append(_candidates(some, own_tags, scores, generator))
-            block = _padded(near)
-            places.append(np.where(block[0] >= 0, others[block[0]], -1).astype(np.int32))
-            cosines.append(block[1])
+            generator = np.random.default_rng([self._seed, int(some[0])])
+            return _candidates(some, own_tags, scores, generator), _places(near, others)
+
+        parts, places = zip(*in_threads(score, self._ridge.blocks(rows)), strict=True)
         found = Evidence.joined(parts)
         columns = {field.name: getattr(found, field.name) for field in fields(Evidence)}
         with atomic_write(path) as stream:
-            np.savez(
-                stream,
-                rows=rows,
-                places=np.concatenate(places),
-                cosines=np.concatenate(cosines),
-                **columns,
-            )
+            np.savez(stream, rows=rows, places=np.concatenate(places), **columns)
 
 
 def _shares(near: csr_matrix, tags: csr_matrix) -> Floats:
@@ -238,22 +227,19 @@ def _candidates(
     )
 
 
-def _padded(near: csr_matrix) -> tuple[NDArray[np.int64], Floats]:
-    """Places, -1 for none, and cosines of the nearest documents, (documents, 10) each."""
-    documents = near.shape[0]
-    places, cosines = np.full((documents, NEAREST), -1, np.int64), np.zeros((documents, NEAREST), np.float32)
-    line = np.repeat(np.arange(documents), np.diff(near.indptr))
-    column = np.arange(near.nnz) - near.indptr[line]
-    places[line, column], cosines[line, column] = near.indices, np.sqrt(near.data)
-    return places, cosines
+def _places(near: csr_matrix, others: NDArray[np.int64]) -> NDArray[np.int32]:
+    """The places of the nearest documents among all, -1 for none: (documents, 10). others: those of the index."""
+    places = np.full((near.shape[0], NEAREST), -1, np.int32)
+    line = np.repeat(np.arange(near.shape[0]), np.diff(near.indptr))
+    places[line, np.arange(near.nnz) - near.indptr[line]] = others[near.indices]
+    return places
 
 
-def _read(paths: Sequence[Path], documents: int) -> tuple[Evidence, Neighbours]:
+def _read(paths: Sequence[Path], documents: int) -> tuple[Evidence, NDArray[np.int32]]:
     places = np.full((documents, NEAREST), -1, np.int32)
-    cosines = np.zeros((documents, NEAREST), np.float32)
     parts = list[Evidence]()
     for path in paths:
         with np.load(path) as stored:
-            places[stored["rows"]], cosines[stored["rows"]] = stored["places"], stored["cosines"]
+            places[stored["rows"]] = stored["places"]
             parts.append(Evidence(*(stored[field.name] for field in fields(Evidence))))
-    return Evidence.joined(parts), Neighbours(places, cosines)
+    return Evidence.joined(parts), places
