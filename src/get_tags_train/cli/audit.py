@@ -60,10 +60,11 @@ def audit_run(
     from get_tags_train.data.prepared import PreparedData
     from get_tags_train.review.audit import Wanted, audit
     from get_tags_train.review.audit_sheet import foreseen_line, write_pairs, write_sheet
+    from get_tags_train.text.tags import normalise_tag
 
     settings = session.load_settings(flag_overrides(training={"device": device}))
     prepared = PreparedData(find_data(settings.home, data))
-    chosen = None if tags is None else [tag.strip() for listed in tags for tag in listed.split(";") if tag.strip()]
+    chosen = None if not tags else [normalise_tag(tag) for listed in tags for tag in listed.split(";") if tag.strip()]
     wanted = Wanted(count, (only,) if only else SUSPICIONS, chosen)
     on_event = session.start_log("audit", is_announced=with_bert)
     bert = _bert(settings, on_event) if with_bert else None

@@ -102,8 +102,8 @@ def pending(data: PreparedData, decisions: Iterable[Decision]) -> Iterator[Chang
     for batch in data.batches():
         ids, hashes = batch.column("id"), batch.column("text_hash").to_pylist()
         keys = zip(ids.cast(pa.string()).to_pylist(), (own.hex() for own in hashes), strict=True)
-        for own, key, tags in zip(ids.to_pylist(), keys, list_rows(batch.column("tags")), strict=True):
-            for decision in by_document.get(key, ()):
+        for own, text, tags in zip(ids.to_pylist(), keys, list_rows(batch.column("tags")), strict=True):
+            for decision in by_document.get(text, ()):
                 place, is_added = number[decision.tag], decision.suspicion == "missing"
                 if (place in tags) != is_added:
                     yield Change(own, decision.tag, data.tag_ids[place], is_added, decision.decided)

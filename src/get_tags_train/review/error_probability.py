@@ -110,6 +110,6 @@ def is_error(belongs: Floats, is_given: NDArray[np.bool_], rates: Rates) -> Floa
     count less than that, by an exponent that was chosen on planted errors (docs/experiments.md).
     """
     odds = np.log(belongs) - np.log1p(-belongs)
-    rate = np.where(is_given, np.log(rates.wrong), np.log(rates.missing))
+    rate = np.log(np.array(rates))[is_given.astype(np.intp)]
     found: Floats = np.where(is_given, -odds, odds) + (1 - _PLAUSIBLE) * rate
     return found

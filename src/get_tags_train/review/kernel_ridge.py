@@ -18,7 +18,8 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_matrix
 
 Floats = NDArray[np.float32]
-_Item, _Result = TypeVar("_Item"), TypeVar("_Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 _MOST_LANDMARKS = 4096
 _PENALTY = 0.3
