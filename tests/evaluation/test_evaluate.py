@@ -164,7 +164,7 @@ def test_samples_chosen_for_rare_tags_are_scored_apart(tmp_path: Path, folder: P
         top_k=1,
         device="cpu",
         on_event=silent,
-        further={"rare": EvalSet.of_rare_samples(whole)},
+        further=EvalSet.of_chosen_samples(whole),
     )
     assert (found.examples, found.precision_at_k) == (2, {"1": 0.5})
     assert found.rare is not None

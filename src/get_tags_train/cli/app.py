@@ -150,6 +150,16 @@ class CommandGroup(TyperGroup):
             raise InterruptedByUser(_("Interrupted."), hint) from None
 
 
+class DefaultGroup(TyperGroup):
+    """A group whose first command is meant where none is named: `judge MODEL` is `judge draw MODEL`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the first command in front of what names none and asks for no help."""
+        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
+            args = [next(iter(self.commands)), *args]
+        return super().parse_args(ctx, args)
+
+
 def _guarded(session: Session, argv: Sequence[str], command: Callable[[], object]) -> int:
     """The exit code of a command, its error shown if it has one."""
     try:

@@ -42,6 +42,11 @@ def logs_dir(home: Path) -> Path:
     return home / "_logs"
 
 
+def reviews_dir(home: Path) -> Path:
+    """Where the lists for people to decide on lie, and what they decided."""
+    return home / "_reviews"
+
+
 def locks_dir(home: Path) -> Path:
     """Where running jobs hold their operating-system locks."""
     return home / "_cache" / "_locks"

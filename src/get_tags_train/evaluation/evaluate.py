@@ -88,7 +88,8 @@ class Evaluation(SetEvaluation):
 
     Where there are no test samples, the metrics are on the held-out documents: `set` names them. `live` was live then.
     held_out are the held-out test documents, newest those of them that are of the newest tenth of all, rare the test
-    samples that were chosen for rare tags. Verdicts are told for the test samples and held_out.
+    samples that were chosen for rare tags, judged those whose tags people judged. Verdicts are told for the test
+    samples and held_out.
     """
 
     model: str
@@ -99,6 +100,7 @@ class Evaluation(SetEvaluation):
     held_out: SetEvaluation | None
     newest: SetEvaluation | None
     rare: SetEvaluation | None
+    judged: SetEvaluation | None
     tag_changes: TagChanges | None
     baseline: dict[str, Any] | None
     seconds: float
@@ -187,6 +189,7 @@ def evaluate(
         held_out=evaluated.get("held_out"),
         newest=evaluated.get("newest"),
         rare=evaluated.get("rare"),
+        judged=evaluated.get("judged"),
         tag_changes=None if live is None else tag_changes(live.entries, candidate.entries),
         baseline=None if references.baseline is None else references.baseline.as_json(),
         seconds=round(seconds, 3),
