@@ -76,7 +76,7 @@ def judge_draw(
     }
     said = _("The sheet for the judge: {path}", path=written)
     secret = _(
-        "Whose each tag is stands in {key}: the judge should not see it.", key=key_path(settings.home, key.sheet)
+        "{key} says which model each tag came from: keep it from the judge.", key=key_path(settings.home, key.sheet)
     )
     then = _("When it is marked: {command}", command=Command("judge", "import", str(written)))
     session.console.result(result, [said, secret, then])

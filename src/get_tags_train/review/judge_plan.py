@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from get_tags_train.core.errors import InputError
-from get_tags_train.core.i18n import _, _n
+from get_tags_train.core.i18n import _
 from get_tags_train.metrics.two_phase import documents_needed, smallest_difference
 from get_tags_train.review.judge_pool import ComparedDocument, Pool
 from get_tags_train.review.judge_sheet import SheetRow, Source
@@ -78,10 +78,9 @@ def _check_pool(pool: Pool) -> None:
     if len(pool.differing) >= FEWEST:
         return
     raise InputError(
-        _n(
-            "The two models differ on {count} of {documents:,} documents that neither has seen: too few to judge.",
-            "The two models differ on {count} of {documents:,} documents that neither has seen: too few to judge.",
-            len(pool.differing),
+        _(
+            "The two models differ on {differing} of {documents:,} documents that neither has seen: too few to judge.",
+            differing=len(pool.differing),
             documents=pool.documents,
         ),
         _("They may be nearly the same. Otherwise hold out more documents (held_out under [evaluation])."),
