@@ -25,7 +25,8 @@ def judgement_of(key: SheetKey, marked: Sequence[MarkedSheet]) -> JudgementRecor
     differences = _differences(key, values)[judged]
     found = _estimate(population, judged, differences, key.top_k)
     controls = [_controls(key, one) for one in marked]
-    in_doubt = [one for one in controls if one.is_careless]
+    is_careless = any(one.is_careless for one in controls)
+    verdict = _verdict(found.interval, len(judged), is_careless=is_careless)
     several = len(marked) > 1
     return JudgementRecord(
         date=datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -39,8 +40,8 @@ def judgement_of(key: SheetKey, marked: Sequence[MarkedSheet]) -> JudgementRecor
         rows=int((~np.isnan(values)).sum()),
         difference=round(found.value, 6),
         interval=[round(end, 6) for end in found.interval],
-        verdict=_verdict(found.interval, len(judged), is_careless=bool(in_doubt)),
-        needed=_needed(population, differences, found.value),
+        verdict=verdict,
+        needed=_needed(population, differences, found.value) if verdict == "not distinguishable" else None,
         controls=controls,
         kappa=_kappa(key, marked) if several else None,
         disagreements=len(disagreements(key, marked)) if several else None,
@@ -97,7 +98,7 @@ def _verdict(interval: Interval, judged: int, *, is_careless: bool) -> Judgement
 
 def _needed(population: Population, differences: NDArray[np.float64], difference: float) -> int | None:
     """How many judged documents would show it; None where all would not, or there is none."""
-    if not difference or len(differences) < 3:
+    if not difference:
         return None
     return documents_needed(population, float(differences.var(ddof=1)), abs(difference))
 
