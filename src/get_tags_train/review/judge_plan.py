@@ -29,13 +29,13 @@ class Plan:
 def plan_for_rows(pool: Pool, rows: int) -> Plan:
     """As many documents as fill about so many rows. Raises InputError where that is too few to say anything."""
     _check_pool(pool)
-    count = min(len(pool.differing), int((rows - 2 * _CONTROLS) / _tags_each(pool)))
-    if count < FEWEST:
+    if rows < _rows(pool, FEWEST):
         raise InputError(
             _("{rows} rows are too few to judge two models by.", rows=rows),
             _("Ask for at least {least}.", least=_rows(pool, FEWEST)),
         )
-    return _plan(pool, count)
+    count = int((rows - 2 * _CONTROLS) / _tags_each(pool))
+    return _plan(pool, min(len(pool.differing), max(FEWEST, count)))
 
 
 def plan_for_difference(pool: Pool, difference: float) -> Plan:
