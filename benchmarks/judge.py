@@ -1,6 +1,6 @@
 """How right the verdict of a judged sheet is: simulated judges of known error on models of known difference.
 
-    python benchmarks/judge.py synthetic [--reviews 500] [--documents 300] [--wanted 0.05] [--seed 1]
+    python benchmarks/judge.py synthetic [--reviews 1000] [--documents 300] [--wanted 0.05] [--seed 1]
     python benchmarks/judge.py SET [--k 5]        for example law_articles_ro of ../shared/data
 
 A world is many documents, on each the tags that only one of two models has among its first k, which of them are right,
@@ -37,6 +37,7 @@ TAGS = [f"other {n}" for n in range(60)]
 SIDES = ("a", "b")
 
 Bools = NDArray[np.bool_]
+Compared = list[tuple[ComparedDocument, ComparedDocument]]
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,8 @@ class World:
         found: NDArray[np.float64] = (right[:, 0] - right[:, 1]) / self.right.shape[2]
         return found
 
-    def take(self, rows: NDArray[np.int64], swapped: Bools) -> "World":
-        """These documents, the models of some of them swapped."""
-        parts = {name: getattr(self, name)[rows] for name in ("is_there", "right", "known")}
-        return World(**{name: np.where(swapped[:, None, None], own[:, ::-1], own) for name, own in parts.items()})
 
-
-def synthetic(difference: float, rng: np.random.Generator, documents: int = 100_000, k: int = 5) -> World:
+def synthetic(difference: float, rng: np.random.Generator, documents: int = 20_000, k: int = 5) -> World:
     """Half of the documents differ, by one to five tags, right as often as a beta distribution says."""
     differs = rng.random(documents) < 0.5
     count = np.where(differs, 1 + np.minimum(rng.poisson(0.8, documents), k - 1), 0)
@@ -99,21 +95,23 @@ def _database(right: Bools, rng: np.random.Generator) -> Bools:
     return np.where(right, chance >= MISSING, chance < WRONG)
 
 
-def pool_of(world: World) -> Pool:
-    """The documents of a world as the product knows them; both models and the database agree on one more tag."""
-    compared = []
-    for n, (is_there, known) in enumerate(zip(world.is_there, world.known, strict=True)):
-        names = [[f"{SIDES[side]} {tag}" for tag in np.flatnonzero(is_there[side])] for side in (0, 1)]
-        labels = [f"{SIDES[side]} {tag}" for side in (0, 1) for tag in np.flatnonzero(is_there[side] & known[side])]
+def compared(world: World) -> Compared:
+    """The documents of a world as the product knows them, and with the two models swapped.
+
+    Both models and the database agree on one more tag.
+    """
+    found = []
+    for n, (is_there, known) in enumerate(zip(world.is_there.tolist(), world.known.tolist(), strict=True)):
+        names = [[f"{SIDES[side]} {tag}" for tag, own in enumerate(is_there[side]) if own] for side in (0, 1)]
+        labels = [name for side in (0, 1) for name in names[side] if known[side][int(name[2:])]]
         document = Document(str(n), "", [*labels, "sure"])
-        compared.append(ComparedDocument(document, names[0], names[1], ["sure"], frozenset(["sure"])))
-    k = world.right.shape[2]
-    return Pool(k, len(compared), [one for one in compared if one.differs], TAGS)
+        ends = (["sure"], frozenset(["sure"]))
+        found.append((ComparedDocument(document, *names, *ends), ComparedDocument(document, *names[::-1], *ends)))
+    return found
 
 
-def review(world: World, wanted: float, error: float, rng: np.random.Generator) -> dict[str, float] | None:
-    """One review from the plan to the verdict; None where the plan is refused."""
-    pool = pool_of(world)
+def review(world: World, pool: Pool, wanted: float, error: float, rng: np.random.Generator) -> dict[str, float]:
+    """One review from the plan to the verdict."""
     try:
         plan = plan_for_difference(pool, wanted)
     except InputError:  # as an operator who then judges all there is
@@ -141,17 +139,20 @@ def _is_right(world: World, document: int, row: SheetRow) -> bool:
     return bool(world.right[document, SIDES.index(side), int(tag)])
 
 
-def reviews(world: World, args: argparse.Namespace, error: float, *, swap: bool) -> Iterator[dict[str, float]]:
+def reviews(
+    world: World, documents: Compared, args: argparse.Namespace, error: float, *, swap: bool
+) -> Iterator[dict[str, float]]:
     """Reviews of random documents of the world."""
     rng = np.random.default_rng([args.seed, round(error * 100), swap])
     for _ in range(args.reviews):
         rows = rng.integers(len(world.right), size=args.documents)
-        swapped = rng.random(args.documents) < 0.5 if swap else np.zeros(args.documents, bool)
-        if (found := review(world.take(rows, swapped), args.wanted, error, rng)) is not None:
-            yield found
+        swapped = rng.integers(2 if swap else 1, size=args.documents)
+        drawn = [documents[row][way] for row, way in zip(rows.tolist(), swapped.tolist(), strict=True)]
+        pool = Pool(args.k, args.documents, [one for one in drawn if one.differs], TAGS)
+        yield review(world, pool, args.wanted, error, rng)
 
 
-def tell(world: World, args: argparse.Namespace, *, swap: bool) -> None:
+def tell(world: World, documents: Compared, args: argparse.Namespace, *, swap: bool) -> None:
     """A line for each error of the judge."""
     truth = 0.0 if swap else float(world.differences.mean())
     count = world.is_there.sum(axis=2).max(axis=1)
@@ -160,7 +161,7 @@ def tell(world: World, args: argparse.Namespace, *, swap: bool) -> None:
           f"{count[count > 0].mean():.1f} tags each way; all first tags of all documents: "
           f"{args.documents * (k + count.mean()):,.0f} rows")  # fmt: skip
     for error in ERRORS:
-        frame = pd.DataFrame(list(reviews(world, args, error, swap=swap)))
+        frame = pd.DataFrame(list(reviews(world, documents, args, error, swap=swap)))
         marked = truth * (1 - 2 * error)
         held = [((frame["low"] <= value) & (value <= frame["high"])).mean() for value in (marked, truth)]
         # As many random documents as give the same error, judged whole.
@@ -176,7 +177,7 @@ def main() -> None:
     """Print a Markdown table for a world with a difference and one without."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("world", help="synthetic, or a set of ../shared/data")
-    parser.add_argument("--reviews", type=int, default=500)
+    parser.add_argument("--reviews", type=int, default=1000)
     parser.add_argument("--documents", type=int, default=300)
     parser.add_argument("--wanted", type=float, default=0.05)
     parser.add_argument("--k", type=int, default=5)
@@ -187,8 +188,9 @@ def main() -> None:
     columns = ("judge errs", "holds what the judge would say", "holds the truth", "better", "worse", "no verdict")
     columns += ("documents judged", "rows", "rows, all first tags")
     print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
+    documents = compared(world)
     for swap in (False, True):
-        tell(world, args, swap=swap)
+        tell(world, documents, args, swap=swap)
 
 
 if __name__ == "__main__":

@@ -281,3 +281,18 @@ def test_whose_each_row_was_can_be_read_afterwards(home: Path) -> None:
     assert {(row["source"], row["marks"]) for row in rows} == {
         ("model", "right"), ("live", "wrong"), ("agreed", "right"), ("absurd", "wrong"),
     }  # fmt: skip
+
+
+def test_errors_on_control_rows_widen_the_interval_away_from_zero(home: Path) -> None:
+    sure = judged(home, careful("model")).record
+    (home / "_reviews").rename(home / "before")
+
+    def rule(key: SheetKey, row: SheetRow) -> str:
+        agreed = [row for row in key.rows if row.source == "agreed"]
+        return "wrong" if row in agreed[:3] else careful("model")(key, row)
+
+    unsure = judged(home, rule).record
+    assert unsure.controls[0].care == 0.75  # 9 of 12 agreed ones
+    assert unsure.difference == sure.difference
+    assert unsure.interval[0] == sure.interval[0]
+    assert unsure.interval[1] == pytest.approx(sure.interval[1] / 0.75, abs=1e-5)

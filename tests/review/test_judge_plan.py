@@ -85,6 +85,8 @@ def test_rows_of_a_document_stand_together_in_an_order_that_tells_nothing() -> N
 
 def test_nothing_is_absurd_where_every_tag_is_near() -> None:
     few = pool(20)
-    near = Pool(5, 400, [one.__class__(one.document, ["a"], ["b"], ["c"], frozenset(TAGS)) for one in few.differing], TAGS)
+    near = Pool(
+        5, 400, [one.__class__(one.document, ["a"], ["b"], ["c"], frozenset(TAGS)) for one in few.differing], TAGS
+    )
     _drawn, rows = draw(near, plan_for_rows(near, 60), rng())
     assert {row.source for row in rows} == {"model", "live"}

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from typer.core import TyperGroup
 
-from get_tags_train.cli.help import translate, usage_error
+from get_tags_train.cli.help import HELP_FLAGS, translate, usage_error
 from get_tags_train.cli.session import Session
 from get_tags_train.cli.shell import pip_command
 from get_tags_train.core.bootstrap import default_home, expanded
@@ -122,6 +122,16 @@ def _with_shared_flags(run: Callable[..., None], function: Callable[..., None]) 
     return run
 
 
+class RunsByDefault(TyperGroup):
+    """A group whose first command is meant where none is named: `judge MODEL` is `judge draw MODEL`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command's name where it was left out."""
+        if not args or (args[0] not in self.commands and args[0] not in HELP_FLAGS):
+            args = [next(iter(self.commands)), *args]
+        return super().parse_args(ctx, args)
+
+
 class CommandGroup(TyperGroup):
     """Every way a command can end, as an exit code and a message."""
 
@@ -148,16 +158,6 @@ class CommandGroup(TyperGroup):
         except (KeyboardInterrupt, EOFError):
             hint = _("What was done is kept.") if ctx.obj.log_path else _("Nothing was started.")
             raise InterruptedByUser(_("Interrupted."), hint) from None
-
-
-class DefaultGroup(TyperGroup):
-    """A group whose first command is meant where none is named: `judge MODEL` is `judge draw MODEL`."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the first command in front of what names none and asks for no help."""
-        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
-            args = [next(iter(self.commands)), *args]
-        return super().parse_args(ctx, args)
 
 
 def _guarded(session: Session, argv: Sequence[str], command: Callable[[], object]) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from get_tags_train.cli.app import App, DefaultGroup, DeviceOption, ModelArgument
+from get_tags_train.cli.app import App, DeviceOption, ModelArgument, RunsByDefault
 from get_tags_train.cli.session import Session, flag_overrides
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.events import Notice
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _ROWS = 200
 _SHOWN = 20
 
-judge_app = App(cls=DefaultGroup, help="Find out which model people prefer, this one or the live one: a blind sheet.")
+judge_app = App(cls=RunsByDefault, help="Find out which model people prefer, this one or the live one: a blind sheet.")
 
 
 @judge_app.command("draw")

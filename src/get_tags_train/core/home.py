@@ -42,11 +42,6 @@ def logs_dir(home: Path) -> Path:
     return home / "_logs"
 
 
-def reviews_dir(home: Path) -> Path:
-    """Where the lists for people to decide on lie, and what they decided."""
-    return home / "_reviews"
-
-
 def locks_dir(home: Path) -> Path:
     """Where running jobs hold their operating-system locks."""
     return home / "_cache" / "_locks"
@@ -60,6 +55,11 @@ def last_source_path(home: Path) -> Path:
 def held_out_path(home: Path) -> Path:
     """The list of documents that are never trained on."""
     return home / "held_out.csv"
+
+
+def reviews_dir(home: Path) -> Path:
+    """Where lists for people to mark lie, and what they decided."""
+    return home / "_reviews"
 
 
 def data_names(home: Path) -> list[str]:

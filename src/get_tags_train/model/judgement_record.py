@@ -8,8 +8,8 @@ from get_tags_train.core.i18n import _, _n
 from get_tags_train.model.evaluation_record import Interval, Record
 
 JudgementVerdict = Literal["better", "not distinguishable", "worse", "no verdict"]
-# Below it marks give no verdict: they would show less than half of a difference.
-_LEAST_CARE = 0.5
+LEAST_CARE = 0.5
+"""Below it marks give no verdict: they would show less than half of a difference."""
 _REVERSED: dict[str, JudgementVerdict] = {"better": "worse", "worse": "better"}
 
 
@@ -36,15 +36,16 @@ class ControlRecord(Record):
     @property
     def is_careless(self) -> bool:
         """Whether right and absurd rows were told apart too seldom for a verdict."""
-        return self.care is not None and self.care < _LEAST_CARE
+        return self.care is not None and self.care < LEAST_CARE
 
 
 class JudgementRecord(Record):
     """A model against its rival by people who did not know whose a tag was.
 
     difference is precision@top_k of the model less that of the rival, mean over all `documents`, of which the two
-    differ on `differing` and `judged` were judged; with its 95% interval. `needed` judged documents would show a
-    difference as large as the one seen. kappa is Cohen's, of two judges who disagree on `disagreements` rows.
+    differ on `differing` and `judged` were judged. The 95% interval is wider away from 0 by what the judges' errors, as
+    the control rows show them, may have hidden. `needed` judged documents would show a difference as large as the one
+    seen. kappa is Cohen's, of two judges who disagree on `disagreements` rows.
     """
 
     date: str

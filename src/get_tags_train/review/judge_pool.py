@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import Literal, NamedTuple
@@ -69,7 +70,7 @@ class Pool:
     differing: list[ComparedDocument]
     tags: list[str]
 
-    @property
+    @cached_property
     def population(self) -> Population:
         """For estimates."""
         known = [one.known_difference(self.top_k) for one in self.differing]

@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 from get_tags_train.metrics.agreement import cohen_kappa
 from get_tags_train.metrics.intervals import Interval, Ratio, share_interval
 from get_tags_train.metrics.two_phase import Difference, Population, documents_needed, estimate
-from get_tags_train.model.judgement_record import ControlRecord, JudgementRecord, JudgementVerdict, ShareRecord
+from get_tags_train.model.judgement_record import (
+    LEAST_CARE,
+    ControlRecord,
+    JudgementRecord,
+    JudgementVerdict,
+    ShareRecord,
+)
 from get_tags_train.review.judge_plan import FEWEST
 from get_tags_train.review.judge_sheet import MarkedSheet, SheetKey, Source
 from get_tags_train.review.marks import mean_value
@@ -39,7 +45,7 @@ def judgement_of(key: SheetKey, marked: Sequence[MarkedSheet]) -> JudgementRecor
         judged=len(judged),
         rows=int((~np.isnan(values)).sum()),
         difference=round(found.value, 6),
-        interval=[round(end, 6) for end in found.interval],
+        interval=[round(end, 6) for end in _widened(found.interval, controls)],
         verdict=verdict,
         needed=_needed(population, differences, found.value) if verdict == "not distinguishable" else None,
         controls=controls,
@@ -88,6 +94,17 @@ def _estimate(
     if len(judged) < 3:
         return Difference(0.0, 1.0, Interval(-1.0, 1.0))
     return estimate(population, judged, differences, unit=1 / top_k)
+
+
+def _widened(interval: Interval, controls: Sequence[ControlRecord]) -> Interval:
+    """The interval of what a perfect judge would find: errors make a difference smaller, so its ends lie further out.
+
+    By how much the control rows say: a difference shrinks by Youden's index of the judge (Rogan and Gladen, 1978).
+    """
+    cares = [one.care for one in controls if one.care is not None]
+    shrunk = float(np.clip(np.mean(cares), LEAST_CARE, 1.0)) if cares else 1.0
+    low, high = interval
+    return Interval(max(-1.0, low / shrunk if low < 0 else low), min(1.0, high / shrunk if high > 0 else high))
 
 
 def _verdict(interval: Interval, judged: int, *, is_careless: bool) -> JudgementVerdict:
