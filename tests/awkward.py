@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
+import get_tags_train.core.logs  # noqa: F401  some error messages need it, and nobody may not read Python's own files
 from get_tags_train.core.errors import GetTagsError
 
 FAULT = "Internal error"

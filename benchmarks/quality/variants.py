@@ -68,6 +68,7 @@ VARIANTS = {
     "bce + zlpr": Variant(BEFORE | {"loss": "bce+zlpr"}),
     "bce + zlpr, pooler 1e-3": Variant(BEFORE | {"loss": "bce+zlpr"}, **_FINER),
     "bce + softmax, pooler 1e-3": Variant(BEFORE | {"loss": "bce+softmax"}, **_FINER),
+    "rate 5e-5": Variant(BEFORE | {"learning_rate": 5e-5}),
     "rate 2e-4": Variant(BEFORE | {"learning_rate": 2e-4}),
     "rate 3e-4": Variant(BEFORE | {"learning_rate": 3e-4}),
     "rate 3e-4, pooler 1e-3": Variant(BEFORE | {"learning_rate": 3e-4}, **_FINER),

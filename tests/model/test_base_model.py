@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 import transformers
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertForMaskedLM, BertModel, GPT2Config, GPT2Model, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertModel,
+    GPT2Config,
+    GPT2Model,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5Model,
+)
 
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.files import write_json
@@ -101,3 +110,20 @@ def test_positions_that_a_text_never_gets_do_not_count(tmp_path: Path, name: str
     assert most_tokens(load_base_model(str(tmp_path), positions)) == positions
     with pytest.raises(InputError, match=f"reads at most {positions} tokens"):
         load_base_model(str(tmp_path), positions + 1)
+
+
+def test_a_model_with_a_decoder_is_refused(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    T5Model(T5Config(vocab_size=len(tokenizer), d_model=16, d_ff=16, num_layers=1, num_heads=2)).save_pretrained(
+        tmp_path
+    )
+    with pytest.raises(GetTagsError, match="T5ForSequenceClassification has a decoder"):
+        check_base_model(str(tmp_path), 64, tokenizer)
+
+
+def test_weights_that_are_no_numbers_are_refused(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    path = folder / "model.safetensors"
+    name = "bert.encoder.layer.1.output.dense.bias"
+    weights = load_file(path)
+    save_file(weights | {name: weights[name] * float("nan")}, path, metadata={"format": "pt"})
+    with pytest.raises(GetTagsError, match="its weights are damaged"):
+        check_base_model(str(folder), 64, tokenizer)

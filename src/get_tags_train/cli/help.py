@@ -9,6 +9,7 @@ from typer import Context, rich_utils
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from get_tags_train.cli.shell import command_line
 from get_tags_train.core.i18n import N_, Command, _, validation_message
 
 # What typer prints around the help texts, by the name it has there.
@@ -66,7 +67,7 @@ def usage_error(error: TyperException, argv: Sequence[str]) -> tuple[str, str]:
         return _usage_error_message(error), hint
     word = next((word for word in argv if _is_meant(word, option)), option)
     if ctx and any(parameter.param_type_name == "argument" for parameter in ctx.command.params):
-        example = f'{ctx.command_path} -- "{word}"'
+        example = command_line(_with_names_last(argv, argv.index(word) if word in argv else 0, ctx))
         said = _("A text or a name that begins with a dash goes last, after two dashes: {example}", example=example)
         hint = f"{hint}\n{said}"
     if not hasattr(error, "possibilities"):
@@ -74,6 +75,14 @@ def usage_error(error: TyperException, argv: Sequence[str]) -> tuple[str, str]:
     if near := ", ".join(sorted(error.possibilities or [])):
         return _("There is no option {name}; there is {near}.", name=word, near=near), hint
     return _("There is no option {name}.", name=word), hint
+
+
+def _with_names_last(argv: Sequence[str], first: int, ctx: Context) -> list[str]:
+    """The words of a command line, those from `first` on that look like options and are none after two dashes."""
+    known = {flag for parameter in ctx.command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
+    names = {place for place in range(first, len(argv)) if argv[place][0:1] == "-" and argv[place] not in known}
+    rest = [word for place, word in enumerate(argv) if place not in names]
+    return [*rest, "--", *(argv[place] for place in sorted(names))]
 
 
 def _is_meant(word: str, option: str) -> bool:

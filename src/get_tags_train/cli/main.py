@@ -16,6 +16,7 @@ from get_tags_train.cli.app import (
     TopKOption,
     YesOption,
 )
+from get_tags_train.cli.bases import bases_app
 from get_tags_train.cli.config import config_app
 from get_tags_train.cli.data import data_app
 from get_tags_train.cli.help import HELP_FLAGS
@@ -190,7 +191,7 @@ def root(
         raise typer.Exit(2)
 
 
-for commands in (train_app, single_app, predict_app, live_app, report_app, logs_app):
+for commands in (train_app, single_app, bases_app, predict_app, live_app, report_app, logs_app):
     app.add_typer(commands)
 for name, group in {
     "data": data_app,

@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from get_tags_train.core.bootstrap import default_home
@@ -21,6 +22,11 @@ def write_command(command: Command, *, home: Path, config_path: Path | None = No
         words += ["--config", str(config_path)]
     if home != default_home() and "--help" not in words:
         words += ["--home", str(home)]
+    return command_line(words)
+
+
+def command_line(words: Iterable[str]) -> str:
+    """These words after get-tags, as they can be typed in any folder."""
     return " ".join([_program(), *map(_quoted, words)])
 
 

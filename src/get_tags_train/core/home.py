@@ -37,6 +37,11 @@ def models_dir(home: Path) -> Path:
     return home / "_models"
 
 
+def bases_dir(home: Path) -> Path:
+    """Where base models are tried; a home of its own, whose models go when they have been scored."""
+    return home / "_bases"
+
+
 def logs_dir(home: Path) -> Path:
     """Where each run leaves its log."""
     return home / "_logs"

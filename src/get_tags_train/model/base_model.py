@@ -12,6 +12,7 @@ from get_tags_train.text.hub import ask_briefly
 from get_tags_train.text.tokenizer import base_model_error
 
 _SHOWN = 3
+_WORD = "articol "
 # Layers of an encoder are numbered; weights of one that the configuration does not have would be left out unheard.
 _NUMBERED = re.compile(r"\.\d+\.")
 
@@ -30,6 +31,7 @@ def check_base_model(base_model: str, context_length: int, tokenizer: PreTrained
             base_model,
             _("its tokenizer has {tokens:,} tokens, its embeddings only {rows:,} rows", tokens=highest + 1, rows=rows),
         )
+    _check_a_text(base_model, model, tokenizer, context_length)
 
 
 def load_base_model(base_model: str, context_length: int, **config_values: Any) -> PreTrainedModel:
@@ -79,7 +81,9 @@ def is_new_layer(name: str, model: PreTrainedModel) -> bool:
 
 def logits_layer(model: PreTrainedModel) -> torch.nn.Linear | None:
     """The layer whose outputs are the logits; None where there is none with a bias for each tag."""
-    layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == model.num_labels]
+    layers = [
+        m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == model.config.num_labels
+    ]
     return layers[-1] if layers and layers[-1].bias is not None else None
 
 
@@ -124,11 +128,28 @@ def _is_layer(name: str, model: PreTrainedModel) -> bool:
 
 
 def _check_last_layer(base_model: str, model: PreTrainedModel) -> None:
+    kind = type(model).__name__
+    if model.config.is_encoder_decoder:
+        raise _no_encoder(base_model, _("{kind} has a decoder, not an encoder alone", kind=kind))
     if logits_layer(model) is None:
-        raise _unfit(
-            base_model,
-            _("{kind} does not end in a layer with a weight and a bias for each tag", kind=type(model).__name__),
+        raise _no_encoder(
+            base_model, _("{kind} does not end in a layer with a weight and a bias for each tag", kind=kind)
         )
+
+
+def _check_a_text(
+    base_model: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, context_length: int
+) -> None:
+    """Compute the logits of one text as long as the context."""
+    text = tokenizer(_WORD * context_length, truncation=True, max_length=context_length, return_tensors="pt")
+    try:
+        with torch.inference_mode():
+            logits = model.eval()(text["input_ids"], attention_mask=text["attention_mask"]).logits
+    except Exception as error:  # what fits in shapes fails in many ways inside the library
+        reason = _("it cannot compute a text of {tokens} tokens ({error})", tokens=context_length, error=error)
+        raise _unfit(base_model, reason) from error
+    if not logits.isfinite().all():
+        raise _unfit(base_model, _("a text's scores are no finite numbers, so its weights are damaged"))
 
 
 def _check_length(base_model: str, model: PreTrainedModel, context_length: int) -> None:
@@ -149,6 +170,13 @@ def _unfit(base_model: str, reason: str) -> GetTagsError:
     return GetTagsError(
         _("The base model {base_model} cannot be trained: {reason}.", base_model=base_model, reason=reason),
         _("Get the folder anew, with all its files from one place, or choose another base model."),
+    )
+
+
+def _no_encoder(base_model: str, reason: str) -> GetTagsError:
+    return GetTagsError(
+        _("The base model {base_model} cannot be trained: {reason}.", base_model=base_model, reason=reason),
+        _("Choose a BERT or one of its relatives, such as RoBERTa, ELECTRA, DistilBERT, DeBERTa or ModernBERT."),
     )
 
 

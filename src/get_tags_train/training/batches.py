@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
@@ -109,12 +110,19 @@ def is_tokenized_for(data: PreparedData, tokenizer: PreTrainedTokenizerFast) -> 
     return bool(fingerprint(tokenizer) == data.manifest.source["tokenizer"])
 
 
-def retokenize(data: PreparedData, tokenizer: PreTrainedTokenizerFast, path: Path) -> None:
-    """Write the data's input_ids for another tokenizer into a file."""
+def retokenize(data: PreparedData, tokenizer: PreTrainedTokenizerFast, path: Path, is_read: NDArray[np.bool_]) -> None:
+    """Write the data's input_ids for another tokenizer into a file; those of documents that are not read are empty.
+
+    is_read: (documents,).
+    """
     encoder = CleanTextEncoder(tokenizer)
     schema = pa.schema([("input_ids", pa.list_(pa.int32()))])
-    columns = (encoder(batch.column("text")) for batch in data.batches())
-    write_batches(path, schema, (pa.record_batch([column], schema=schema) for column in columns))
+
+    def encoded(first: int, batch: pa.RecordBatch) -> pa.RecordBatch:
+        texts = pc.if_else(pa.array(is_read[first : first + len(batch)]), batch.column("text"), "")
+        return pa.record_batch([encoder(texts)], schema=schema)
+
+    write_batches(path, schema, (encoded(first, batch) for first, batch in data.numbered_batches()))
 
 
 def order_of_epoch(

@@ -125,7 +125,7 @@ def _retokenize_if_needed(run: TrainingRun, on_event: OnEvent) -> None:
         return
     on_event(Notice(_("{name} was tokenised for another base model: tokenising its text again.", name=run.data.name)))
     if not run.retokenized_path.exists():
-        retokenize(run.data, run.tokenizer, run.retokenized_path)
+        retokenize(run.data, run.tokenizer, run.retokenized_path, ~run.left_out | run.validation)
 
 
 def _fine_tune(open_run: Callable[[], TrainingRun], group: ProcessGroup, on_event: OnEvent) -> TrainedModel:
