@@ -41,8 +41,8 @@ LIGHT = {
 # Those who choose a stage, or a tracker that may not be installed, import it in a function; all others at the top.
 IMPORT_IN_FUNCTIONS = {
     "__init__.py", "cli/bases.py", "cli/config.py", "cli/data.py", "cli/judge.py", "cli/live.py", "cli/logs.py",
-    "cli/main.py", "cli/models.py", "cli/predict.py", "cli/report.py", "cli/run_source.py", "cli/samples.py", "cli/session.py",
-    "cli/train.py", "data/extract.py", "pipeline.py", "training/tracking.py",
+    "cli/main.py", "cli/models.py", "cli/predict.py", "cli/report.py", "cli/run_source.py", "cli/samples.py",
+    "cli/session.py", "cli/train.py", "data/extract.py", "pipeline.py", "training/tracking.py",
 }  # fmt: skip
 # What a system library must be there for, so that it is imported where it is used and nowhere else.
 NEEDS_SYSTEM_LIBRARY = {"pyodbc"}
