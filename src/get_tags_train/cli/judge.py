@@ -186,18 +186,20 @@ def _judgement_lines(judgement: "Judgement") -> "Iterator[Line]":
         )
     if record.verdict == "not distinguishable" and record.needed and record.needed > record.judged:
         yield _("About {needed:,} judged documents would show a difference as large as this.", needed=record.needed)
-    for number_of, controls in enumerate(record.controls, start=1):
-        yield _control_line(controls, number_of, len(record.controls))
+    for judge, controls in enumerate(record.controls, start=1):
+        if controls.care is not None:
+            yield from ([_("Judge {number}:", number=judge)] if len(record.controls) > 1 else [])
+            yield _control_line(controls)
     yield from _database_lines(record)
     if record.disagreements is not None:
-        yield _agreement_line(record)
+        yield from _agreement_lines(record)
         rows = [[one["document"], one["tag"], *map(display_name, one["marks"])] for one in judgement.disagreements()]
         if rows:
             yield Listing([_("document"), _("tag"), _("first judge"), _("second judge")], rows[:_SHOWN])
 
 
-def _control_line(controls: "ControlRecord", judge: int, judges: int) -> str:
-    said = _(
+def _control_line(controls: "ControlRecord") -> str:
+    return _(
         "Control rows: {agreed_right:g} of {agreed} on which both models and the database agree were called right, "
         "{absurd_right:g} of {absurd} absurd ones.",
         agreed_right=controls.agreed_right,
@@ -205,7 +207,6 @@ def _control_line(controls: "ControlRecord", judge: int, judges: int) -> str:
         absurd_right=controls.absurd_right,
         absurd=controls.absurd,
     )
-    return said if judges == 1 else f"{_('Judge {number}.', number=judge)} {said}"
 
 
 def _database_lines(record: "JudgementRecord") -> "Iterator[str]":
@@ -227,10 +228,9 @@ def _share(share: "ShareRecord") -> dict[str, float]:
     return {"count": share.count, "rows": share.rows, "share": share.count / share.rows, "low": low, "high": high}
 
 
-def _agreement_line(record: "JudgementRecord") -> str:
-    said = _n(
+def _agreement_lines(record: "JudgementRecord") -> "Iterator[str]":
+    yield _n(
         "The two judges differ on {count:,} row.", "The two judges differ on {count:,} rows.", record.disagreements or 0
     )
-    if record.kappa is None:
-        return said
-    return f"{said} {_('Cohen’s kappa: {kappa:.2f} (1 is perfect agreement, 0 is chance).', kappa=record.kappa)}"
+    if record.kappa is not None:
+        yield _("Cohen’s kappa: {kappa:.2f} (1 is perfect agreement, 0 is chance).", kappa=record.kappa)

@@ -128,5 +128,5 @@ def _sure_tags(one: ComparedDocument) -> list[str]:
 
 
 def _absurd_tags(one: ComparedDocument, tags: Sequence[str]) -> list[str]:
-    """Tags of other documents that neither model would give this one for long, nor the database."""
+    """Tags that neither model would give this document for long, nor the database."""
     return [tag for tag in tags if tag not in one.near and tag not in (one.document.labels or ())]

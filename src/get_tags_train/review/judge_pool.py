@@ -63,7 +63,7 @@ class ComparedDocument:
 
 @dataclass(frozen=True)
 class Pool:
-    """Distinct documents in random order, and those of them on which the two models differ within the first k."""
+    """So many distinct documents, those of them on which the two models differ within the first k, and all tags."""
 
     top_k: int
     documents: int
@@ -114,17 +114,17 @@ def compare_documents(
     started = perf_counter()
     on_event(StageStarted("judge", 2 * len(documents), "documents"))
     texts = [document.text for document in documents]
-    both: list[list[list[str]]] = []
+    both, known = list[list[list[str]]](), set[str]()
     for number, folder in enumerate(folders):
         model, tags = TagModel(folder, device), list[list[str]]()
         for first in range(0, len(texts), _TEXTS_AT_ONCE):
             tags += _first_tags(model, texts[first : first + _TEXTS_AT_ONCE], top_k, read_by)
             on_event(StageProgress("judge", number * len(texts) + len(tags)))
         both.append(tags)
+        known.update(model.tags)
     on_event(StageFinished("judge", perf_counter() - started))
     compared = [_compared(*each, k=top_k) for each in zip(documents, both[0], both[1], strict=True)]
-    named = {tag for each in both for tags in each for tag in tags[:top_k]}
-    return Pool(top_k, len(documents), [one for one in compared if one.differs], sorted(named))
+    return Pool(top_k, len(documents), [one for one in compared if one.differs], sorted(known))
 
 
 def _of_samples(samples: Samples) -> Iterator[Document]:
