@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from typer.core import TyperGroup
 
-from get_tags_train.cli.help import translate, usage_error
+from get_tags_train.cli.help import HELP_FLAGS, translate, usage_error
 from get_tags_train.cli.session import Session
 from get_tags_train.cli.shell import pip_command
 from get_tags_train.core.bootstrap import default_home, expanded
@@ -120,6 +120,16 @@ def _with_shared_flags(run: Callable[..., None], function: Callable[..., None]) 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+class RunsByDefault(TyperGroup):
+    """A group whose first command is meant where none is named: `judge MODEL` is `judge draw MODEL`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command's name where it was left out."""
+        if not args or (args[0] not in self.commands and args[0] not in HELP_FLAGS):
+            args = [next(iter(self.commands)), *args]
+        return super().parse_args(ctx, args)
 
 
 class CommandGroup(TyperGroup):

@@ -21,6 +21,7 @@ from get_tags_train.cli.config import config_app
 from get_tags_train.cli.data import data_app
 from get_tags_train.cli.drift import drift_app
 from get_tags_train.cli.help import HELP_FLAGS
+from get_tags_train.cli.judge import judge_app
 from get_tags_train.cli.live import live_app
 from get_tags_train.cli.logs import logs_app
 from get_tags_train.cli.models import models_app
@@ -108,7 +109,7 @@ def evaluate(
     evaluation = stage.evaluate(
         folder,
         EvalSet.of_samples(samples),
-        further={"rare": EvalSet.of_rare_samples(samples)},
+        further=EvalSet.of_chosen_samples(samples),
         top_k=settings.evaluation.top_k,
         device=choose_device(settings.training.device),
         on_event=on_event,
@@ -193,5 +194,11 @@ def root(
 
 for commands in (train_app, single_app, bases_app, predict_app, live_app, report_app, logs_app, drift_app):
     app.add_typer(commands)
-for name, group in {"data": data_app, "models": models_app, "samples": samples_app, "config": config_app}.items():
+for name, group in {
+    "data": data_app,
+    "models": models_app,
+    "samples": samples_app,
+    "config": config_app,
+    "judge": judge_app,
+}.items():
     app.add_typer(group, name=name)

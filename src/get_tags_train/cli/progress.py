@@ -20,6 +20,7 @@ STAGES = {
     "evaluate": N_("Evaluating"),
     "deploy": N_("Making the model live"),
     "predict": N_("Predicting tags"),
+    "judge": N_("Comparing the tags of the two models"),
 }
 _PLAIN_LINE_SECONDS = 15.0
 _REDRAWN_A_SECOND = 4

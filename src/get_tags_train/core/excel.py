@@ -4,7 +4,7 @@ import re
 import warnings
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -19,8 +19,9 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.text import Text
 from openpyxl.reader.excel import ExcelReader
-from openpyxl.styles import Font
+from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
 
 from get_tags_train.core.csv import Row, of_cell
@@ -34,6 +35,7 @@ MAX_ROWS = 1_048_576
 _MAX_BYTES = 1 << 30
 _EXACT_DIGITS = 15
 _CHUNK_BYTES = 1 << 20
+_LINE_POINTS = 15.0
 _STRINGS_IN_MEMORY_BYTES = 1 << 26
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
@@ -86,11 +88,19 @@ def workbook_rows(path: Path, name: str, if_missing: str = "") -> Iterator[Row]:
             yield Row(line, texts)
 
 
-def write_workbook(path: Path, header: Mapping[str, float], rows: Iterable[Iterable[str | float | None]]) -> None:
+def write_workbook(
+    path: Path,
+    header: Mapping[str, float],
+    rows: Iterable[Iterable[str | float | None]],
+    *,
+    choices: Mapping[str, Sequence[str]] | None = None,
+    row_lines: int = 1,
+) -> None:
     """Write a workbook of texts and numbers, whole or not at all; no text is a formula.
 
     header: the columns' names, with their widths in characters. It stays in sight, with a filter for each column. What
-    is more than a sheet can hold goes on the next one, with its header.
+    is more than a sheet can hold goes on the next one, with its header. choices: what the cells of a column may be set
+    to, offered as a list. row_lines: how many lines of text a row shows.
     """
     with atomic_write(path) as stream, ExitStack() as written:
         book = Workbook(write_only=True)
@@ -99,7 +109,10 @@ def write_workbook(path: Path, header: Mapping[str, float], rows: Iterable[Itera
             place = number % (MAX_ROWS - 1)
             if place == 0:
                 sheet = _new_sheet(book, header, written)
-            sheet.append([_cell(sheet, value) for value in row])
+                _offer(sheet, header, choices or {})
+            if row_lines > 1:
+                sheet.row_dimensions[place + 2].height = row_lines * _LINE_POINTS
+            sheet.append([_cell(sheet, value, wraps=row_lines > 1) for value in row])
             sheet.auto_filter.ref = f"A1:{get_column_letter(len(header))}{place + 2}"
         if sheet is None:
             _new_sheet(book, header, written)
@@ -117,13 +130,24 @@ def _new_sheet(book: Any, header: Mapping[str, float], written: ExitStack) -> An
     return sheet
 
 
-def _cell(sheet: Any, value: str | float | None, *, is_bold: bool = False) -> Any:
+def _offer(sheet: Any, header: Mapping[str, float], choices: Mapping[str, Sequence[str]]) -> None:
+    """Let the cells of some columns be chosen from a list, and refuse what is not in it."""
+    for column, values in choices.items():
+        letter = get_column_letter(list(header).index(column) + 1)
+        offered = DataValidation(type="list", formula1=f'"{",".join(values)}"', allow_blank=True, showErrorMessage=True)
+        offered.add(f"{letter}2:{letter}{MAX_ROWS}")
+        sheet.data_validations.append(offered)
+
+
+def _cell(sheet: Any, value: str | float | None, *, is_bold: bool = False, wraps: bool = False) -> Any:
     if not isinstance(value, str):
         return value
     cell = WriteOnlyCell(sheet, _ESCAPED.sub(r"_x005F_x\1_", _NOT_XML.sub("", value)))
     cell.data_type = "s"  # the library takes what begins with = for a formula
     if is_bold:
         cell.font = Font(bold=True)
+    if wraps:
+        cell.alignment = Alignment(wrap_text=True, vertical="top")
     return cell
 
 
