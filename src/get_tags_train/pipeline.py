@@ -73,7 +73,7 @@ class _Inputs:
 
     samples: "Samples"
     test_set: "EvalSet | None"
-    rare_set: "EvalSet"
+    chosen_sets: "dict[str, EvalSet]"
     device: str
     tokenizer: "PreTrainedTokenizerFast"
 
@@ -161,7 +161,7 @@ def _check_inputs(settings: Settings, on_event: OnEvent) -> _Inputs:
     from get_tags_train.text.tokenizer import load_tokenizer
 
     samples = Samples.read_if_there(settings.samples_path, read_tags_map(settings.tags_map_path))
-    test_set, rare_set = EvalSet.of_samples(samples) if samples.texts else None, EvalSet.of_rare_samples(samples)
+    test_set = EvalSet.of_samples(samples) if samples.of_part(None, "random").texts else None
     device = choose_device(settings.training.device)
     tokenizer = load_tokenizer(settings.base_model)
     check_tracker(settings.training.report_to)
@@ -170,7 +170,7 @@ def _check_inputs(settings: Settings, on_event: OnEvent) -> _Inputs:
         _say_that_there_are_no_samples(settings, on_event)
     if settings.source.kind == "cached" and (lost := romanian_loss(tokenizer)):  # an extraction says it by itself
         on_event(Notice(lost, "warning"))
-    return _Inputs(samples, test_set, rare_set, device, tokenizer)
+    return _Inputs(samples, test_set, EvalSet.of_chosen_samples(samples), device, tokenizer)
 
 
 def _say_that_there_are_no_samples(settings: Settings, on_event: OnEvent) -> None:
@@ -220,7 +220,7 @@ def _split(settings: Settings, data: "PreparedData", samples: "Samples", on_even
     from get_tags_train.splits.set_aside import set_aside
 
     leaked, held_out = set_aside(settings, data, samples, on_event)
-    if not samples.texts and not held_out.test.any():
+    if not samples.of_part(None, "random").texts and not held_out.test.any():
         raise _nothing_to_score_on(settings)
     left_out = held_out.left_out | leaked if settings.evaluation.leaks == "leave_out" else held_out.left_out
     return _Split(data, left_out, held_out)
@@ -292,7 +292,7 @@ def _linear_baseline(training: TrainingSettings, split: _Split, model_dir: Path,
 
 def _eval_sets(inputs: _Inputs, split: _Split) -> "tuple[EvalSet, dict[str, EvalSet]]":
     """The leading set, which is the test samples or else the held-out documents, and further ones by their name."""
-    further = {"rare": inputs.rare_set, **_held_out_sets(split.data, split.held_out)}
+    further = {**inputs.chosen_sets, **_held_out_sets(split.data, split.held_out)}
     return (further.pop("held_out") if inputs.test_set is None else inputs.test_set), further
 
 

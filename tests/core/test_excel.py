@@ -229,3 +229,17 @@ def test_a_workbook_whose_only_sheet_is_a_chart_is_refused(tmp_path: Path) -> No
 
     with pytest.raises(InputError, match="has no sheet that can be read"):
         cells_of(write_sheet(tmp_path / "x.xlsx", [["a"]], change=chart_alone))
+
+
+def test_the_cells_of_a_column_are_chosen_from_a_list(tmp_path: Path) -> None:
+    path = tmp_path / "x.xlsx"
+    write_workbook(path, {"tag": 20, "mark": 10}, [["a", None]], choices={"mark": ["right", "wrong"]})
+    (offered,) = load_workbook(path).active.data_validations.dataValidation
+    assert (offered.type, offered.formula1, str(offered.sqref)) == ("list", '"right,wrong"', "B2:B1048576")
+
+
+def test_a_row_shows_several_lines_of_a_text(tmp_path: Path) -> None:
+    write_workbook(tmp_path / "x.xlsx", {"text": 80}, [["long " * 99]], row_lines=4)
+    sheet = load_workbook(tmp_path / "x.xlsx").active
+    assert sheet.row_dimensions[2].height == 60.0
+    assert sheet["A2"].alignment.wrap_text

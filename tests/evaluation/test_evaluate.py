@@ -18,8 +18,9 @@ from get_tags_train.core.files import read_json
 from get_tags_train.data.extract import extract
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.evaluation import evaluate as stage
-from get_tags_train.evaluation.evaluate import Evaluation, References, evaluate, find_live
+from get_tags_train.evaluation.evaluate import Evaluation, References, evaluate
 from get_tags_train.evaluation.report import record
+from get_tags_train.model.live import find_live
 from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.model.second_reader import FILE as SECOND_READER
 from get_tags_train.splits.eval_set import EvalSet
@@ -163,7 +164,7 @@ def test_samples_chosen_for_rare_tags_are_scored_apart(tmp_path: Path, folder: P
         top_k=1,
         device="cpu",
         on_event=silent,
-        further={"rare": EvalSet.of_rare_samples(whole)},
+        further=EvalSet.of_chosen_samples(whole),
     )
     assert (found.examples, found.precision_at_k) == (2, {"1": 0.5})
     assert found.rare is not None
@@ -306,16 +307,6 @@ def test_a_live_model_that_does_not_load_does_not_spoil_the_evaluation(
     )
     assert found.comparisons == []
     assert any("no comparison with the live model" in e.message for e in events if isinstance(e, Notice))
-
-
-def test_a_model_is_not_compared_with_itself(tmp_path: Path, small_model: Path) -> None:
-    live_dir = tmp_path / "_live"
-    shutil.copytree(small_model, live_dir / "versions" / "now")
-    assert find_live(small_model, live_dir) is None
-    (live_dir / "current").write_text("now\n", encoding="utf-8")
-    assert find_live(small_model, live_dir) is None
-    (live_dir / "versions" / "now" / "get_tags.json").write_text('{"files": {}}', encoding="utf-8")
-    assert find_live(small_model, live_dir) == live_dir / "versions" / "now"
 
 
 def test_the_bert_alone_is_scored_beside_the_blend(blended_model: Path, demo_home: Path, tmp_path: Path) -> None:

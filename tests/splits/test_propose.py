@@ -42,6 +42,7 @@ def test_what_is_said_of_the_samples(tmp_path: Path) -> None:
         "written_by_people": 4,
         "random": 0,
         "rare": 0,
+        "judged": 0,
         "without_labels": [4],
         "tags": 3,
         "data": "tags_v1",

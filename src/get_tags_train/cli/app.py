@@ -123,7 +123,7 @@ def _with_shared_flags(run: Callable[..., None], function: Callable[..., None]) 
 
 
 class RunsByDefault(TyperGroup):
-    """A group whose first command is meant where none is named: `audit tags_v3` is `audit run tags_v3`."""
+    """A group whose first command is meant where none is named: `judge MODEL` is `judge draw MODEL`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the command's name where it was left out."""

@@ -177,6 +177,7 @@ def samples_lines(shown: Mapping[str, Any]) -> list[Line]:
         (shown["written_by_people"], _("{count:,} of your own", count=shown["written_by_people"])),
         (shown["random"], _("{count:,} added at random", count=shown["random"])),
         (shown["rare"], _("{count:,} added for rare tags", count=shown["rare"])),
+        (shown["judged"], _("{count:,} judged by people", count=shown["judged"])),
     ]
     entries: dict[str, object] = {
         _("Examples"): f"{number(shown['examples'])}: {', '.join(said for count, said in origins if count)}",

@@ -22,6 +22,7 @@ from get_tags_train.cli.config import config_app
 from get_tags_train.cli.data import data_app
 from get_tags_train.cli.drift import drift_app
 from get_tags_train.cli.help import HELP_FLAGS
+from get_tags_train.cli.judge import judge_app
 from get_tags_train.cli.live import live_app
 from get_tags_train.cli.logs import logs_app
 from get_tags_train.cli.models import models_app
@@ -109,7 +110,7 @@ def evaluate(
     evaluation = stage.evaluate(
         folder,
         EvalSet.of_samples(samples),
-        further={"rare": EvalSet.of_rare_samples(samples)},
+        further=EvalSet.of_chosen_samples(samples),
         top_k=settings.evaluation.top_k,
         device=choose_device(settings.training.device),
         on_event=on_event,
@@ -200,6 +201,7 @@ _GROUPS = {
     "samples": samples_app,
     "config": config_app,
     "audit": audit_app,
+    "judge": judge_app,
 }
 for name, group in _GROUPS.items():
     app.add_typer(group, name=name)

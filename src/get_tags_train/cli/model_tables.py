@@ -32,6 +32,7 @@ def model_lines(folder: Path, model: ModelMetadata) -> list[Line]:
         lines.append(_epochs(model))
     if model.evaluation is not None:
         lines += evaluation_lines(model.evaluation.model_dump())
+    lines += [one.sentence for one in reversed(model.judgements)]
     if earlier := model.evaluations[:-1]:
         rows = [[_time(one.date), _test_set(one), _precision(one)] for one in reversed(earlier)]
         lines.append(Listing([_("When"), _("Test set"), "precision@k"], rows, _("Earlier evaluations")))

@@ -21,6 +21,7 @@ STAGES = {
     "deploy": N_("Making the model live"),
     "predict": N_("Predicting tags"),
     "out_of_fold": N_("Scoring documents by the others"),
+    "judge": N_("Comparing the tags of the two models"),
 }
 _PLAIN_LINE_SECONDS = 15.0
 _REDRAWN_A_SECOND = 4

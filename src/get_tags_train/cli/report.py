@@ -19,15 +19,17 @@ def report(session: Session, model: ModelArgument = None) -> None:
 
     live_dir = session.load_settings().live_dir
     folder = find_model(session.home, live_dir, model)
-    evaluation = own_metadata(folder).evaluation
+    metadata = own_metadata(folder)
+    evaluation = metadata.evaluation
     if evaluation is None:
         raise InputError(
             _("{name} was never evaluated.", name=folder.name),
             _("Evaluate it first: {evaluate}", evaluate=Command("evaluate", model or folder.name)),
         )
     path = folder / "report.html"
-    shown = as_of_today(evaluation.model_dump(), folder.name, live_name(live_dir) or None)
-    lines = [*verdict_lines(judge(shown)), *evaluation_lines(shown), _("Report: {path}", path=path)]
+    shown = as_of_today(evaluation.model_dump(), folder.name, live_name(live_dir) or None, metadata.judgements)
+    by_people = [one.sentence for one in reversed(metadata.judgements)]
+    lines = [*verdict_lines(judge(shown)), *by_people, *evaluation_lines(shown), _("Report: {path}", path=path)]
     session.console.result({"path": str(path), "evaluation": shown}, lines)
     if not session.console.as_json:
         open_on_desktop(path)

@@ -26,6 +26,7 @@ _FURTHER = {
     "held_out": "held-out documents",
     "newest": "newest held-out documents",
     "rare": "test samples chosen for rare tags",
+    "judged": "test samples judged by people",
 }
 
 

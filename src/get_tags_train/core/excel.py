@@ -19,7 +19,7 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.text import Text
 from openpyxl.reader.excel import ExcelReader
-from openpyxl.styles import Font
+from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
@@ -35,6 +35,7 @@ MAX_ROWS = 1_048_576
 _MAX_BYTES = 1 << 30
 _EXACT_DIGITS = 15
 _CHUNK_BYTES = 1 << 20
+_LINE_POINTS = 15.0
 _STRINGS_IN_MEMORY_BYTES = 1 << 26
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
@@ -94,12 +95,13 @@ def write_workbook(
     *,
     title: str = "",
     choices: Mapping[str, Sequence[str]] | None = None,
+    row_lines: int = 1,
 ) -> None:
     """Write a workbook of texts and numbers, whole or not at all; no text is a formula.
 
     header: the columns' names, with their widths in characters. It stays in sight, with a filter for each column. What
     is more than a sheet can hold goes on the next one, with its header. title: a line above the header. choices: what
-    may stand in a column, offered in each of its cells as a list; none of them has a comma.
+    the cells of a column may be set to, offered as a list. row_lines: how many lines of text a row shows.
     """
     top = 2 if title else 1
     with atomic_write(path) as stream, ExitStack() as written:
@@ -108,43 +110,48 @@ def write_workbook(
         for number, row in enumerate(rows):
             place = number % (MAX_ROWS - top)
             if place == 0:
-                sheet = _new_sheet(book, header, written, title, choices or {})
-            sheet.append([_cell(sheet, value) for value in row])
+                sheet = _new_sheet(book, header, written, title)
+                _offer(sheet, header, choices or {}, top)
+            if row_lines > 1:
+                sheet.row_dimensions[place + top + 1].height = row_lines * _LINE_POINTS
+            sheet.append([_cell(sheet, value, wraps=row_lines > 1) for value in row])
             sheet.auto_filter.ref = f"A{top}:{get_column_letter(len(header))}{place + top + 1}"
         if sheet is None:
-            _new_sheet(book, header, written, title, choices or {})
+            _new_sheet(book, header, written, title)
         book.save(stream)
 
 
-def _new_sheet(
-    book: Any, header: Mapping[str, float], written: ExitStack, title: str, choices: Mapping[str, Sequence[str]]
-) -> Any:
+def _new_sheet(book: Any, header: Mapping[str, float], written: ExitStack, title: str) -> Any:
     """A sheet that is closed also where its rows end with an error."""
     sheet = book.create_sheet()
     written.callback(lambda: None if sheet.closed else sheet.close())
-    top = 2 if title else 1
-    sheet.freeze_panes = f"A{top + 1}"
-    for place, (name, width) in enumerate(header.items(), start=1):
-        letter = get_column_letter(place)
-        sheet.column_dimensions[letter].width = width
-        if name in choices:
-            listed = ",".join(choices[name]).replace('"', '""')
-            offered = DataValidation(type="list", formula1=f'"{listed}"', allow_blank=True)
-            offered.add(f"{letter}{top + 1}:{letter}{MAX_ROWS}")
-            sheet.data_validations.append(offered)
+    sheet.freeze_panes = "A3" if title else "A2"
+    for place, width in enumerate(header.values(), start=1):
+        sheet.column_dimensions[get_column_letter(place)].width = width
     if title:
         sheet.append([_cell(sheet, title)])
     sheet.append([_cell(sheet, name, is_bold=True) for name in header])
     return sheet
 
 
-def _cell(sheet: Any, value: str | float | None, *, is_bold: bool = False) -> Any:
+def _offer(sheet: Any, header: Mapping[str, float], choices: Mapping[str, Sequence[str]], top: int) -> None:
+    """Let the cells of some columns be chosen from a list, and refuse what is not in it; top: the header's row."""
+    for column, values in choices.items():
+        letter = get_column_letter(list(header).index(column) + 1)
+        offered = DataValidation(type="list", formula1=f'"{",".join(values)}"', allow_blank=True, showErrorMessage=True)
+        offered.add(f"{letter}{top + 1}:{letter}{MAX_ROWS}")
+        sheet.data_validations.append(offered)
+
+
+def _cell(sheet: Any, value: str | float | None, *, is_bold: bool = False, wraps: bool = False) -> Any:
     if not isinstance(value, str):
         return value
     cell = WriteOnlyCell(sheet, _ESCAPED.sub(r"_x005F_x\1_", _NOT_XML.sub("", value)))
     cell.data_type = "s"  # the library takes what begins with = for a formula
     if is_bold:
         cell.font = Font(bold=True)
+    if wraps:
+        cell.alignment = Alignment(wrap_text=True, vertical="top")
     return cell
 
 

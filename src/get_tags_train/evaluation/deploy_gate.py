@@ -10,7 +10,7 @@ from get_tags_train.core.i18n import _
 from get_tags_train.core.settings import Settings
 from get_tags_train.data.input_files import read_tags_map
 from get_tags_train.evaluation import evaluate
-from get_tags_train.evaluation.verdict import as_of_today
+from get_tags_train.evaluation.verdict import as_of_today, with_judgements
 from get_tags_train.model.device import choose_device
 from get_tags_train.model.metadata import read_metadata
 from get_tags_train.splits.eval_set import EvalSet
@@ -25,10 +25,11 @@ def evaluation_to_judge(settings: Settings, folder: Path, on_event: OnEvent) -> 
     references = evaluate.References.of(settings, folder)
     metadata = read_metadata(folder)
     stored = list(reversed(metadata.evaluations)) if metadata else []
+    judgements = metadata.judgements if metadata else []
     for kept in stored:
         if references.live is None or kept.compares_with(references.live.name):
             least = {"min_precision_at_k": references.min_precision_at_k}
-            return as_of_today(kept.model_dump(), folder.name, references.live_name) | least
+            return as_of_today(kept.model_dump(), folder.name, references.live_name, judgements) | least
     if references.live is None:
         return None
     try:
@@ -37,11 +38,12 @@ def evaluation_to_judge(settings: Settings, folder: Path, on_event: OnEvent) -> 
     except InputError as error:
         on_event(Notice(_("The model is not compared with the live one. {message}", message=error.message), "warning"))
         return None
-    return evaluate.evaluate(
+    evaluation = evaluate.evaluate(
         folder,
         test_set,
         top_k=settings.evaluation.top_k,
         device=choose_device(settings.training.device),
         on_event=on_event,
         references=references,
-    ).as_json()
+    )
+    return with_judgements(evaluation.as_json(), judgements)

@@ -9,9 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from get_tags_train.core.errors import GetTagsError, InputError
+from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageStarted
-from get_tags_train.core.home import live_model
 from get_tags_train.core.i18n import _, _n
 from get_tags_train.core.settings import Settings
 from get_tags_train.evaluation.compare import Comparison, Reference, compare
@@ -22,7 +21,8 @@ from get_tags_train.evaluation.tag_changes import TagChanges, tag_changes
 from get_tags_train.metrics.ranking import precision, rank
 from get_tags_train.model import training_record
 from get_tags_train.model.linear_reader import LinearReader
-from get_tags_train.model.metadata import file_checksums, read_metadata
+from get_tags_train.model.live import find_live, live_folder
+from get_tags_train.model.metadata import read_metadata
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.splits.eval_set import EvalSet
 from get_tags_train.splits.test_samples import FEW
@@ -54,7 +54,7 @@ class References:
     def of(cls, settings: Settings, folder: Path, baseline: LinearReader | None = None) -> "References":
         """Those of the model in `folder`, as the settings say."""
         live, deploy = find_live(folder, settings.live_dir), settings.deploy
-        own_name = folder.name if _live_folder(settings.live_dir) else None
+        own_name = folder.name if live_folder(settings.live_dir) else None
         return cls(
             live=live,
             baseline=baseline,
@@ -88,7 +88,8 @@ class Evaluation(SetEvaluation):
 
     Where there are no test samples, the metrics are on the held-out documents: `set` names them. `live` was live then.
     held_out are the held-out test documents, newest those of them that are of the newest tenth of all, rare the test
-    samples that were chosen for rare tags. Verdicts are told for the test samples and held_out.
+    samples that were chosen for rare tags, judged those whose tags people judged. Verdicts are told for the test
+    samples and held_out.
     """
 
     model: str
@@ -99,6 +100,7 @@ class Evaluation(SetEvaluation):
     held_out: SetEvaluation | None
     newest: SetEvaluation | None
     rare: SetEvaluation | None
+    judged: SetEvaluation | None
     tag_changes: TagChanges | None
     baseline: dict[str, Any] | None
     seconds: float
@@ -187,29 +189,11 @@ def evaluate(
         held_out=evaluated.get("held_out"),
         newest=evaluated.get("newest"),
         rare=evaluated.get("rare"),
+        judged=evaluated.get("judged"),
         tag_changes=None if live is None else tag_changes(live.entries, candidate.entries),
         baseline=None if references.baseline is None else references.baseline.as_json(),
         seconds=round(seconds, 3),
     )
-
-
-def find_live(folder: Path, live_dir: Path) -> Path | None:
-    """The live model to compare the one in `folder` with, also one that another tool put there; None where it is it."""
-    live = _live_folder(live_dir)
-    return None if live is None or _is_same(folder, live) else live
-
-
-def _live_folder(live_dir: Path) -> Path | None:
-    try:
-        return live_model(live_dir)
-    except InputError:
-        live = live_dir / "get_tags"
-        return live if (live / "config.json").is_file() else None
-
-
-def _is_same(folder: Path, other: Path) -> bool:
-    files = file_checksums(folder)
-    return folder.resolve() == other.resolve() or bool(files and files == file_checksums(other))
 
 
 def _load_live(folder: Path | None, device: str, on_event: OnEvent) -> _Candidate | None:

@@ -17,10 +17,10 @@ from get_tags_train.core.pages import page_template
 from get_tags_train.core.settings import TrainingSettings
 from get_tags_train.evaluation import charts
 from get_tags_train.evaluation.evaluate import Evaluation
-from get_tags_train.evaluation.verdict import judge
+from get_tags_train.evaluation.verdict import judge, with_judgements
 from get_tags_train.model.evaluation_record import FURTHER_SETS, EvaluationRecord
 from get_tags_train.model.metadata import METADATA_FILE, ModelMetadata, read_metadata, write_metadata
-from get_tags_train.splits.eval_set import HELD_OUT, NEWEST, RARE, SAMPLES
+from get_tags_train.splits.eval_set import HELD_OUT, JUDGED, NEWEST, RARE, SAMPLES
 
 # The best of so many models on one test set looks better than it is.
 MANY_EVALUATED = 10
@@ -88,7 +88,8 @@ def _pages(metadata: ModelMetadata, models_dir: Path) -> tuple[str, str]:
     report = page.render(
         facts=facts,
         evaluation=evaluation,
-        verdict=judge(evaluation) if evaluation else None,
+        verdict=judge(with_judgements(evaluation, metadata.judgements)) if evaluation else None,
+        judgements=list(reversed(metadata.judgements)),
         sets=list(_sets(evaluation)),
         single=[display_name(name) for name, scorecard in _named_sets(evaluation) if scorecard["examples"] == 1],
         settings=list(_settings(facts["settings"])),
@@ -130,7 +131,7 @@ def _sets(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _named_sets(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    names = {"held_out": HELD_OUT, "newest": NEWEST, "rare": RARE}
+    names = {"held_out": HELD_OUT, "newest": NEWEST, "rare": RARE, "judged": JUDGED}
     if evaluation:
         yield evaluation["set"], evaluation
         yield from ((names[key], evaluation[key]) for key in FURTHER_SETS if evaluation.get(key))

@@ -1,10 +1,11 @@
 """What to do with a model, in one sentence that needs no statistics, and what speaks against putting it live."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from get_tags_train.core.i18n import _, _n, display_name
+from get_tags_train.model.judgement_record import JudgementRecord
 
 Advice = Literal["is live", "do not go live", "look first", "may go live", "go live"]
 _LISTED = 5
@@ -25,7 +26,11 @@ class Verdict:
 
 
 def judge(evaluation: Mapping[str, Any]) -> Verdict:
-    """The verdict on the model of an evaluation, fresh (Evaluation.as_json) or stored (EvaluationRecord)."""
+    """The verdict on the model of an evaluation, fresh (Evaluation.as_json) or stored (EvaluationRecord).
+
+    `judgements` in it are what people found of the model, blind: of what is live they outweigh the tags of the
+    database.
+    """
     is_live = evaluation["live"] == evaluation["model"]
     concerns = [] if is_live else [*_floor_concerns(evaluation), *_live_concerns(evaluation)]
     advice, sentence = _advice(evaluation, concerns)
@@ -34,10 +39,20 @@ def judge(evaluation: Mapping[str, Any]) -> Verdict:
     return Verdict(advice, sentence, concerns, remark)
 
 
-def as_of_today(evaluation: Mapping[str, Any], model: str, live: str | None) -> dict[str, Any]:
-    """A stored evaluation of `model` with what is live now: tag changes against another model no longer count."""
+def as_of_today(
+    evaluation: Mapping[str, Any], model: str, live: str | None, judgements: Sequence[JudgementRecord] = ()
+) -> dict[str, Any]:
+    """A stored evaluation of `model` with what is live now and what people found since.
+
+    Tag changes against another model no longer count.
+    """
     changes = evaluation["tag_changes"] if evaluation["live"] == live else None
-    return {**evaluation, "model": model, "live": live, "tag_changes": changes}
+    return with_judgements({**evaluation, "model": model, "live": live, "tag_changes": changes}, judgements)
+
+
+def with_judgements(evaluation: Mapping[str, Any], judgements: Sequence[JudgementRecord]) -> dict[str, Any]:
+    """An evaluation with what people found of the model, blind."""
+    return {**evaluation, "judgements": [one.model_dump() for one in judgements]}
 
 
 def _advice(evaluation: Mapping[str, Any], concerns: list[str]) -> tuple[Advice, str]:
@@ -48,6 +63,13 @@ def _advice(evaluation: Mapping[str, Any], concerns: list[str]) -> tuple[Advice,
         return "do not go live", _("Do not put {name} live: {reason}.", name=name, reason=concerns[0])
     if not live:
         said = _("There is no live model yet, and nothing speaks against putting {name} live.", name=name)
+        return "go live", said
+    if _by_people(evaluation) == "better":
+        said = _(
+            "Put {name} live: people who did not know which was which prefer it to {live}, the live model.",
+            name=name,
+            live=live,
+        )
         return "go live", said
     by_verdict = {c["verdict"]: c for c in reversed(_comparisons(evaluation, "live"))}
     if better := by_verdict.get("better"):
@@ -121,7 +143,10 @@ def _above_most_frequent(evaluation: Mapping[str, Any], intervals: Mapping[str, 
 
 def _live_concerns(evaluation: Mapping[str, Any]) -> Iterator[str]:
     """What those who use the live model would lose."""
-    if worse := _first_worse(evaluation, "live"):
+    by_people = _by_people(evaluation)
+    if by_people == "worse":
+        yield _("people who did not know which was which prefer {live}, the live model", live=evaluation["live"])
+    elif by_people != "better" and (worse := _first_worse(evaluation, "live")):
         yield _("{on_set} it is worse than {live}, the live model", on_set=_on_set(worse), live=worse["rival_name"])
     gone = (evaluation.get("tag_changes") or {}).get("gone") or []
     if gone:
@@ -138,6 +163,12 @@ def _live_concerns(evaluation: Mapping[str, Any]) -> Iterator[str]:
 
 def _first_worse(evaluation: Mapping[str, Any], rival: str) -> Mapping[str, Any] | None:
     return next((c for c in _comparisons(evaluation, rival) if c["verdict"] == "worse"), None)
+
+
+def _by_people(evaluation: Mapping[str, Any]) -> str | None:
+    """The newest verdict of people on the model and what is live; None without any."""
+    judgements = evaluation.get("judgements") or []
+    return next((one["verdict"] for one in reversed(judgements) if one["rival"] == evaluation["live"]), None)
 
 
 def _comparisons(evaluation: Mapping[str, Any], rival: str) -> list[Mapping[str, Any]]:

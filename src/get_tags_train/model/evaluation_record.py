@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-FURTHER_SETS = ("held_out", "newest", "rare")
+FURTHER_SETS = ("held_out", "newest", "rare", "judged")
 """Sets beside the test samples, by their names in an evaluation."""
 
 # Of earlier evaluations these are not kept: the newest has them, and they are long.
@@ -203,6 +203,7 @@ class EvaluationRecord(SetRecord):
     held_out: SetRecord | None = None
     newest: SetRecord | None = None
     rare: SetRecord | None = None
+    judged: SetRecord | None = None
     tag_changes: TagChangesRecord | None = None
     seconds: float = 0.0
 

@@ -10,6 +10,7 @@ from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.files import file_sha256, read_json, write_json
 from get_tags_train.core.i18n import _, validation_message
 from get_tags_train.model.evaluation_record import EvaluationRecord, Record
+from get_tags_train.model.judgement_record import JudgementRecord
 
 METADATA_FILE = "get_tags.json"
 
@@ -136,7 +137,7 @@ class Probe(Record):
 
 
 class ModelMetadata(Record):
-    """All that get_tags.json holds. `files` has the SHA-256 of each; `evaluations` are oldest first."""
+    """All that get_tags.json holds. `files` has the SHA-256 of each; evaluations and judgements are oldest first."""
 
     format: int = 1
     name: str = ""
@@ -164,6 +165,7 @@ class ModelMetadata(Record):
     second_reader: BlendRecord | None = None
     cut_cost: CutCost | None = None
     evaluations: list[EvaluationRecord] = Field(default_factory=list)
+    judgements: list[JudgementRecord] = Field(default_factory=list)
     resumed: bool = False
     seconds: float = 0.0
 
@@ -183,6 +185,11 @@ class ModelMetadata(Record):
         """The same with one more evaluation; the earlier ones without what is long."""
         earlier = [entry.shortened() for entry in self.evaluations]
         return self.model_copy(update={"evaluations": [*earlier, evaluation]})
+
+    def with_judgement(self, judgement: JudgementRecord) -> Self:
+        """The same with what people found; another import of the same sheet takes the place of the first."""
+        others = [one for one in self.judgements if one.sheet != judgement.sheet]
+        return self.model_copy(update={"judgements": [*others, judgement]})
 
 
 def read_metadata(folder: Path) -> ModelMetadata | None:

@@ -57,7 +57,8 @@ def write_sheet(path: Path, found: Audit) -> None:
     rows = [_row(suspect) for suspect in found.suspects]
     if is_workbook(path):
         choices = {_(MARK): [_(YES), _(NO), _(UNSURE)]}
-        write_workbook(path, header, rows, title=foreseen_line(found.foreseen, len(found.suspects)), choices=choices)
+        said = foreseen_line(found.foreseen, len(found.suspects))
+        write_workbook(path, header, rows, title=said, choices=choices, row_lines=3)
     else:
         write_csv(path, [header, *rows])
 

@@ -17,6 +17,7 @@ SAMPLES = "test samples"
 HELD_OUT = "held-out documents"
 NEWEST = "newest held-out documents"
 RARE = "test samples chosen for rare tags"
+JUDGED = "test samples judged by people"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class EvalSet:
 
     @classmethod
     def of_samples(cls, samples: Samples) -> "EvalSet":
-        """The test samples that have tags, without those that were added for rare tags: they would bias the metrics.
+        """The test samples that have tags, without those that were chosen for something: they would bias the metrics.
 
         Raises InputError where none has tags.
         """
@@ -51,9 +52,12 @@ class EvalSet:
         return found
 
     @classmethod
-    def of_rare_samples(cls, samples: Samples) -> "EvalSet":
-        """The test samples that were added for rare tags."""
-        return cls._of(RARE, samples.of_part("rare"))
+    def of_chosen_samples(cls, samples: Samples) -> "dict[str, EvalSet]":
+        """The test samples that were added for rare tags, and those whose tags people judged, by their part."""
+        return {
+            "rare": cls._of(RARE, samples.of_part("rare")),
+            "judged": cls._of(JUDGED, samples.of_part("judged")),
+        }
 
     @classmethod
     def _of(cls, name: str, samples: Samples) -> "EvalSet":

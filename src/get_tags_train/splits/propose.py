@@ -53,7 +53,7 @@ def describe(samples: Samples, data: PreparedData | None, leaks: Sequence[Leak])
 
     `data` are the newest prepared data, if there are any, and `leaks` the documents of these that are also examples.
     """
-    own, random, rare = (samples.of_part(part) for part in (None, "random", "rare"))
+    own, random, rare, judged = (samples.of_part(part) for part in (None, "random", "rare", "judged"))
     used = {tag for labels in samples.labels for tag in labels}
     known = set(data.tags) if data else used
     unknown: dict[str, list[int]] = defaultdict(list)
@@ -68,6 +68,7 @@ def describe(samples: Samples, data: PreparedData | None, leaks: Sequence[Leak])
         "written_by_people": len(own.texts),
         "random": len(random.texts),
         "rare": len(rare.texts),
+        "judged": len(judged.texts),
         "without_labels": [n for n, labels in zip(samples.lines, samples.labels, strict=True) if not labels],
         "tags": len(used),
         "data": data.name if data else None,
@@ -99,6 +100,14 @@ def propose(
     chosen: list[tuple[Part, _Candidate]] = [("random", one) for one in left[: counts["random"]]]
     chosen += [("rare", one) for one in for_rare]
     return [Proposal(one.document_id, part, one.text, [data.tags[tag] for tag in one.tags]) for part, one in chosen]
+
+
+def new_ones(samples: Samples, proposals: Sequence[Proposal]) -> list[Proposal]:
+    """Those of these that are no samples yet and that their file can hold. Raises InputError as `propose` does."""
+    encoding = sample_encoding(samples.path)
+    known_texts = {text_hash(text) for text in samples.texts}
+    shortened = (one._replace(text=_shortened(one.text)) for one in proposals)
+    return [one for one in shortened if text_hash(one.text) not in known_texts and _fits(one.text, encoding)]
 
 
 def add(samples: Samples, proposals: Sequence[Proposal]) -> Path | None:

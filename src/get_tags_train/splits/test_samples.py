@@ -18,8 +18,9 @@ from get_tags_train.text.clean import CEDILLA_TO_COMMA, clean_text, text_hash
 from get_tags_train.text.tags import parse_labels
 
 FEW = 100
-# Of those that get-tags added: the random part, which stands for all documents, and the part chosen for its rare tags.
-Part = Literal["random", "rare"]
+# Of those that get-tags added: the random part, which stands for all documents, the part chosen for its rare tags, and
+# documents that people judged, because two models differed on them.
+Part = Literal["random", "rare", "judged"]
 _ORIGIN_COLUMNS = ("text_hash", "id", "part", "since")
 
 
