@@ -24,10 +24,13 @@ OWNERS = {
     "questionary": {"cli/prompts.py"},
     "prompt_toolkit": {"cli/prompts.py"},
     "openpyxl": {"core/excel.py"},
+    "onnx": {"model/onnx_graph.py"},
+    "onnxruntime": {"model/onnx_classifier.py"},
     "sqlalchemy": {"data/database.py", "data/database_errors.py", "data/ids.py", "data/queries.py",
         "data/retry.py", "data/source.py", "data/database_url.py", "data/survey.py"},
 }  # fmt: skip
-HEAVY = ["torch", "transformers", "datasets", "pandas", "sklearn", "sqlalchemy", "pyarrow", "questionary", "openpyxl"]
+HEAVY = ["torch", "transformers", "datasets", "pandas", "sklearn", "sqlalchemy", "pyarrow", "questionary", "openpyxl",
+    "onnx", "onnxruntime"]  # fmt: skip
 # What every command loads, whatever it does: none of the heavy libraries stands at its top.
 LIGHT = {
     "__init__.py", "pipeline.py", "core/bootstrap.py", "core/config.py", "core/errors.py", "core/events.py",

@@ -105,11 +105,17 @@ def test_the_folder_has_a_model_and_nothing_else(trained: tuple[Path, Home]) -> 
     assert sorted(path.name for path in folder.rglob("*")) == [
         "config.json",
         "get_tags.json",
+        "model.onnx",
         "model.safetensors",
         "tokenizer.json",
         "tokenizer_config.json",
         "trained_texts.npy",
     ]
+
+
+def test_the_graph_is_checked_like_the_weights(trained: tuple[Path, Home]) -> None:
+    metadata = read_metadata(trained[0])
+    assert metadata is not None and "model.onnx" in metadata.files
 
 
 def test_the_config_names_the_tags(trained: tuple[Path, Home], prepared: PreparedData) -> None:

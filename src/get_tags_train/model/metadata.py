@@ -12,6 +12,8 @@ from get_tags_train.core.i18n import _, validation_message
 from get_tags_train.model.evaluation_record import EvaluationRecord, Record
 
 METADATA_FILE = "get_tags.json"
+# How far a probe's score may be from what it was: float32 on another processor adds up in another order.
+SCORE_TOLERANCE = 1e-3
 
 
 class Spread(Record):
