@@ -27,7 +27,7 @@ from get_tags_train.core.settings import Settings
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.demo import write
 from get_tags_train.model.base_model import check_base_model
-from get_tags_train.model.metadata import METADATA_FILE, verify
+from get_tags_train.model.metadata import METADATA_FILE, read_metadata, verify
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.splits.held_out import texts_and_labels
 from get_tags_train.text.tokenizer import load_tokenizer
