@@ -34,7 +34,7 @@ Predict = Callable[[list[str]], list[dict[str, float]]]
 
 def ours(model: TagModel) -> Predict:
     """The best tags of each text, with their scores."""
-    return lambda texts: [{tag: score for tag, score in tags} for tags in model.predict(texts, TOP_N)]
+    return lambda texts: [dict(tags) for tags in model.predict(texts, TOP_N)]
 
 
 def plain(folder: Path, batch_size: int) -> Predict:
