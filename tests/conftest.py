@@ -98,3 +98,34 @@ def small_model(small_home: Path) -> Path:
     """The model of small_home; only read it."""
     (folder,) = (small_home / "_models").iterdir()
     return folder
+
+
+@pytest.fixture(scope="session")
+def drift_home(tmp_path_factory: pytest.TempPathFactory, demo_home: Path) -> Path:
+    """A home with a live model of the first 300 documents of the example, half held out, and 120 newer; copy it."""
+    import shutil
+
+    from databases import settings_for, silent
+    from sqlalchemy import create_engine
+
+    from get_tags_train import pipeline
+    from get_tags_train.core.settings import Source
+
+    home = tmp_path_factory.mktemp("drift") / "home"
+    home.mkdir()
+    shutil.copy(demo_home / "demo.db", home)
+    engine = create_engine(f"sqlite:///{home / 'demo.db'}")
+    with engine.begin() as connection:
+        ids = [row[0] for row in connection.exec_driver_sql("SELECT id FROM documents ORDER BY id LIMIT 420")]
+        connection.exec_driver_sql(f"DELETE FROM documents WHERE id > {ids[-1]}")
+    engine.dispose()
+    (home / "ids.csv").write_text("\n".join(map(str, ids[:300])), encoding="utf-8")
+    settings = settings_for(
+        home,
+        url="sqlite:///demo.db",
+        source=Source("ids", home / "ids.csv"),
+        training={"base_model": str(demo_home / "demo_bert"), "epochs": 1, "context_length": 24, "blend": True},
+        evaluation={"held_out": 0.5, "baseline": False},
+    )
+    pipeline.run(settings, silent, lambda _: True)
+    return home

@@ -19,30 +19,33 @@ MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob(
 OWNERS = {
     "rich": {"cli/console.py", "cli/progress.py", "cli/tables.py"},
     "typer": {
-        "cli/app.py", "cli/bases.py", "cli/config.py", "cli/data.py", "cli/desktop.py", "cli/help.py", "cli/init.py",
-        "cli/judge.py", "cli/live.py", "cli/logs.py", "cli/main.py", "cli/models.py", "cli/predict.py",
+        "cli/app.py", "cli/bases.py", "cli/config.py", "cli/data.py", "cli/desktop.py", "cli/drift.py", "cli/help.py",
+        "cli/init.py", "cli/judge.py", "cli/live.py", "cli/logs.py", "cli/main.py", "cli/models.py", "cli/predict.py",
         "cli/removal.py", "cli/samples.py", "cli/train.py",
     },
     "questionary": {"cli/prompts.py"},
     "prompt_toolkit": {"cli/prompts.py"},
     "openpyxl": {"core/excel.py"},
-    "sqlalchemy": {"data/database.py", "data/database_errors.py", "data/ids.py", "data/queries.py",
-        "data/retry.py", "data/source.py", "data/database_url.py", "data/survey.py"},
+    "sqlalchemy": {
+        "data/database.py", "data/database_errors.py", "data/database_url.py", "data/ids.py", "data/queries.py",
+        "data/retry.py", "data/source.py", "data/survey.py",
+    },
 }  # fmt: skip
 HEAVY = ["torch", "transformers", "datasets", "pandas", "sklearn", "sqlalchemy", "pyarrow", "questionary", "openpyxl"]
 # What every command loads, whatever it does: none of the heavy libraries stands at its top.
 LIGHT = {
-    "__init__.py", "cli/app.py", "cli/bases.py", "cli/config.py", "cli/console.py", "cli/data.py", "cli/help.py",
-    "cli/judge.py", "cli/listings.py", "cli/live.py", "cli/logs.py", "cli/main.py", "cli/models.py", "cli/predict.py",
-    "cli/progress.py", "cli/report.py", "cli/results.py", "cli/run_source.py", "cli/samples.py", "cli/session.py",
-    "cli/shell.py", "cli/tables.py", "cli/train.py", "core/bootstrap.py", "core/config.py", "core/errors.py",
-    "core/events.py", "core/home.py", "core/i18n.py", "core/settings.py", "pipeline.py",
+    "__init__.py", "cli/app.py", "cli/bases.py", "cli/config.py", "cli/console.py", "cli/data.py", "cli/drift.py",
+    "cli/drift_lines.py", "cli/help.py", "cli/judge.py", "cli/listings.py", "cli/live.py", "cli/logs.py",
+    "cli/main.py", "cli/models.py", "cli/predict.py", "cli/progress.py", "cli/report.py", "cli/results.py",
+    "cli/run_source.py", "cli/samples.py", "cli/session.py", "cli/shell.py", "cli/tables.py", "cli/train.py",
+    "core/bootstrap.py", "core/config.py", "core/errors.py", "core/events.py", "core/home.py", "core/i18n.py",
+    "core/settings.py", "pipeline.py",
 }  # fmt: skip
 # Those who choose a stage, or a tracker that may not be installed, import it in a function; all others at the top.
 IMPORT_IN_FUNCTIONS = {
-    "__init__.py", "cli/bases.py", "cli/config.py", "cli/data.py", "cli/judge.py", "cli/live.py", "cli/logs.py",
-    "cli/main.py", "cli/models.py", "cli/predict.py", "cli/report.py", "cli/run_source.py", "cli/samples.py",
-    "cli/session.py", "cli/train.py", "data/extract.py", "pipeline.py", "training/tracking.py",
+    "__init__.py", "cli/bases.py", "cli/config.py", "cli/data.py", "cli/drift.py", "cli/judge.py", "cli/live.py",
+    "cli/logs.py", "cli/main.py", "cli/models.py", "cli/predict.py", "cli/report.py", "cli/run_source.py",
+    "cli/samples.py", "cli/session.py", "cli/train.py", "data/extract.py", "pipeline.py", "training/tracking.py",
 }  # fmt: skip
 # What a system library must be there for, so that it is imported where it is used and nowhere else.
 NEEDS_SYSTEM_LIBRARY = {"pyodbc"}

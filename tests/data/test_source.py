@@ -216,6 +216,14 @@ def test_ids_with_a_fraction_match_nothing_else(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_ids_after_a_date_are_those_of_later_documents(database: Database) -> None:
+    dates = [(1, "2026-11-24", "x"), (2, "24.11.2026", "x"), (3, "2026-11-25 10:00", "x"), (4, None, "x")]
+    source = database.source(dates, [], documents_query="SELECT id, text, title AS date FROM documents")
+    assert source.read_ids(after=date(2026, 11, 24)).ids.to_pylist() == [3]
+    assert source.read_ids(after=date(2026, 11, 25)).ids.to_pylist() == []
+    assert len(source.read_ids().ids) == 4
+
+
 def test_no_documents_at_all(database: Database) -> None:
     with pytest.raises(InputError, match="returns no documents"):
         database.source([], [])

@@ -11,6 +11,8 @@ from databases import settings_for
 from rich.console import Console
 
 from get_tags_train.cli.tables import summary
+from get_tags_train.core.files import write_json
+from get_tags_train.core.home import data_dir
 from get_tags_train.core.settings import Source
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.maintenance.estimate import estimate_run
@@ -56,6 +58,15 @@ def test_a_list_of_ids_is_counted(home: Path, tmp_path: Path) -> None:
     found = estimate_run(settings)
     assert found.documents == 3
     assert found.data_path.name == "tags_v2"
+
+
+def test_data_that_were_mostly_reused_tell_how_many_and_not_how_long(home: Path) -> None:
+    manifest = data_dir(home) / "tags_v1" / "manifest.json"
+    stored = json.loads(manifest.read_bytes())
+    stored["source"]["kind"] = "database"
+    write_json(manifest, stored | {"taken_from_earlier": stored["documents_read"]})
+    found = estimate_run(settings_for(home))
+    assert (found.documents, found.data_seconds) == (stored["documents_read"], None)
 
 
 def test_damaged_runs_tell_nothing(home: Path) -> None:

@@ -22,7 +22,8 @@ def home(small_home: Path, small_model: Path, tmp_path: Path) -> Path:
         shutil.copytree(data_dir(small_home) / "tags_v1", data_dir(home) / f"tags_v{number}")
         model = Path(shutil.copytree(small_model, models_dir(home) / f"tags_v{number}-20260101-000000"))
         metadata = json.loads((model / "get_tags.json").read_bytes())
-        write_json(model / "get_tags.json", metadata | {"created": f"2026-01-0{number}T00:00:00+02:00"})
+        of = {"created": f"2026-01-0{number}T00:00:00+02:00", "data": metadata["data"] | {"name": f"tags_v{number}"}}
+        write_json(model / "get_tags.json", metadata | of)
     deploy(models_dir(home) / "tags_v2-20260101-000000", home / "_live", keep_versions=2, on_event=silent)
     return home
 
@@ -50,15 +51,16 @@ def test_all_stay_unless_it_is_said_how_many(home: Path) -> None:
 
 def test_the_newest_stay_and_each_removal_is_said(home: Path) -> None:
     said = keep(home, data=1, models=3)
-    assert names_in(data_dir(home)) == {"tags_v4"}
+    assert names_in(data_dir(home)) == {"tags_v2", "tags_v4"}
     assert names_in(models_dir(home)) == models(2, 3, 4)
-    assert len(said) == 4
+    assert len(said) == 3
     assert all("was removed: [keep] says how many stay" in line for line in said)
 
 
-def test_the_live_model_stays_however_old(home: Path) -> None:
-    keep(home, models=1)
+def test_the_live_model_stays_however_old_and_so_do_its_data(home: Path) -> None:
+    keep(home, data=1, models=1)
     assert names_in(models_dir(home)) == models(2, 4)
+    assert names_in(data_dir(home)) == {"tags_v2", "tags_v4"}
 
 
 def test_data_that_an_unfinished_training_needs_stay(home: Path) -> None:
@@ -67,7 +69,7 @@ def test_data_that_an_unfinished_training_needs_stay(home: Path) -> None:
     write_json(manifest, stored)
     write_json(models_dir(home) / "tags_v1-20260102-000000.partial" / "plan.json", {"data": "of its own"})
     keep(home, data=1)
-    assert names_in(data_dir(home)) == {"tags_v1", "tags_v4"}
+    assert names_in(data_dir(home)) == {"tags_v1", "tags_v2", "tags_v4"}
 
 
 def test_what_get_tags_did_not_make_or_name_stays(home: Path) -> None:
@@ -76,7 +78,7 @@ def test_what_get_tags_did_not_make_or_name_stays(home: Path) -> None:
         path.mkdir()
         (path / "data.pkl").write_bytes(b"old")
     keep(home, data=1, models=1)
-    assert names_in(data_dir(home)) == {"tags_v0_old", "tags_v4"}
+    assert names_in(data_dir(home)) == {"tags_v0_old", "tags_v2", "tags_v4"}
     assert names_in(models_dir(home)) == models(2, 4) | {"favourite", "tags_v1_bert"}
 
 

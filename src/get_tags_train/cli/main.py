@@ -19,6 +19,7 @@ from get_tags_train.cli.app import (
 from get_tags_train.cli.bases import bases_app
 from get_tags_train.cli.config import config_app
 from get_tags_train.cli.data import data_app
+from get_tags_train.cli.drift import drift_app
 from get_tags_train.cli.help import HELP_FLAGS
 from get_tags_train.cli.judge import judge_app
 from get_tags_train.cli.live import live_app
@@ -191,7 +192,7 @@ def root(
         raise typer.Exit(2)
 
 
-for commands in (train_app, single_app, bases_app, predict_app, live_app, report_app, logs_app):
+for commands in (train_app, single_app, bases_app, predict_app, live_app, report_app, logs_app, drift_app):
     app.add_typer(commands)
 for name, group in {
     "data": data_app,

@@ -58,6 +58,12 @@ def train(
         bool,
         typer.Option("--dry-run", help="Only check and show what would happen; exit code 1 if something is missing."),
     ] = False,
+    if_worth_it: Annotated[
+        bool,
+        typer.Option(
+            "--if-worth-it", help="Run drift first, and train only if that says so; else end with its exit code."
+        ),
+    ] = False,
     yes: YesOption = False,
 ) -> None:
     """Choose data, train, evaluate and, if wanted, make the model live."""
@@ -85,6 +91,8 @@ def train(
     if dry_run:
         _show_only(session, request)
         return
+    if if_worth_it:
+        _end_unless_worth_it(session, settings)
     if not yes:
         request = _ask(session, request)
     if request.is_demo:
@@ -147,6 +155,25 @@ def _flags_to_answer(request: _Request) -> list[str]:
 
     unanswered = [q.key for q in QUESTIONS if q.key not in request.overrides.get(q.section, {})]
     return [*([] if request.source else ["--source"]), *(f"--{key.replace('_', '-')}" for key in unanswered)]
+
+
+def _end_unless_worth_it(session: Session, settings: "Settings") -> None:
+    """Raise Exit where newer documents do not say that the live model should be retrained; the first model always is.
+
+    What was found is shown, as the result where the run ends with it.
+    """
+    from get_tags_train.cli.drift import EXIT_CODES, check_drift
+    from get_tags_train.cli.drift_lines import drift_lines
+    from get_tags_train.core.home import live_name
+
+    if not live_name(settings.live_dir):
+        return
+    found = check_drift(session, settings)
+    if code := EXIT_CODES[found["advice"]]:
+        session.console.result({"drift": found}, drift_lines(found))
+        session.announce("done", found["sentence"], advice=found["advice"])
+        raise typer.Exit(code)
+    session.console.show(drift_lines(found))
 
 
 def _show_only(session: Session, request: _Request) -> None:

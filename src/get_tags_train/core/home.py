@@ -42,6 +42,11 @@ def bases_dir(home: Path) -> Path:
     return home / "_bases"
 
 
+def reviews_dir(home: Path) -> Path:
+    """Where lie the documents and lists that people decide by."""
+    return home / "_reviews"
+
+
 def logs_dir(home: Path) -> Path:
     """Where each run leaves its log."""
     return home / "_logs"
@@ -60,11 +65,6 @@ def last_source_path(home: Path) -> Path:
 def held_out_path(home: Path) -> Path:
     """The list of documents that are never trained on."""
     return home / "held_out.csv"
-
-
-def reviews_dir(home: Path) -> Path:
-    """Where lists for people to mark lie, and what they decided."""
-    return home / "_reviews"
 
 
 def data_names(home: Path) -> list[str]:

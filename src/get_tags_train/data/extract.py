@@ -41,14 +41,12 @@ class DataResult:
 def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     """Database or ids.csv -> a new tags_vX, or the unfinished one of the same plan continued."""
     from get_tags_train.core.workspace import open_workspace
-    from get_tags_train.data.database import open_engine
-    from get_tags_train.data.database_errors import as_user_errors
     from get_tags_train.data.ids import IdList
     from get_tags_train.data.input_files import read_ids
+    from get_tags_train.data.open_source import open_source
     from get_tags_train.data.prepared import PreparedData
     from get_tags_train.data.read import Reading, ingest
     from get_tags_train.data.reuse import find_reusable
-    from get_tags_train.data.source import DocumentSource
     from get_tags_train.text.encoder import CleanTextEncoder
     from get_tags_train.text.romanian import romanian_loss
     from get_tags_train.text.tokenizer import load_tokenizer
@@ -59,18 +57,8 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     tokenizer = load_tokenizer(settings.base_model)
     if lost := romanian_loss(tokenizer):
         on_event(Notice(lost, "warning"))
-    plan = _plan(settings, tokenizer)
-    engine = open_engine(settings.database, home)
-    with as_user_errors(settings.database):
-        source = DocumentSource(
-            engine,
-            settings.database.documents_query,
-            settings.database.tags_query,
-            retry_seconds=settings.database.retry_seconds,
-            on_retry=lambda why, pause: on_event(
-                Notice(_("{why}; trying again in {pause:.0f} s.", why=why, pause=pause), "warning")
-            ),
-        )
+    plan = extraction_plan(settings, tokenizer)
+    with open_source(settings.database, home, on_event) as source:
 
         def list_ids() -> tuple[IdList, list[str]]:
             return (source.read_ids(), []) if listed is None else source.parse_ids(listed)
@@ -88,7 +76,6 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
             except KeyboardInterrupt:
                 said = _("The extraction of {name} was interrupted.", name=workspace.name)
                 raise InterruptedByUser(said, _("What was read is kept: the same command continues it.")) from None
-    engine.dispose()
     data = PreparedData(folder)
     _report_losses(data, on_event)
     if source.has_dates and (undated := data.undated()):
@@ -106,10 +93,10 @@ def why_not_continued(settings: Settings, plan: Mapping[str, Any]) -> list[str]:
     from get_tags_train.core.workspace import differences
     from get_tags_train.text.tokenizer import load_tokenizer
 
-    return differences(plan, _plan(settings, load_tokenizer(settings.base_model)))
+    return differences(plan, extraction_plan(settings, load_tokenizer(settings.base_model)))
 
 
-def _plan(settings: Settings, tokenizer: "PreTrainedTokenizerFast") -> dict[str, Any]:
+def extraction_plan(settings: Settings, tokenizer: "PreTrainedTokenizerFast") -> dict[str, Any]:
     """All that decides what an extraction gives: an unfinished one with an equal plan is continued."""
     from get_tags_train.core.files import file_sha256
     from get_tags_train.data.database import describe_url

@@ -98,9 +98,12 @@ class DocumentSource:
         self.has_dates = has_column(self._documents, "date")
         """Whether the documents come with dates."""
 
-    def read_ids(self) -> IdList:
-        """All ids that documents_query returns, sorted by value, so that equal data have an equal order."""
-        return retry(self._read_ids, self._policy)
+    def read_ids(self, after: date | None = None) -> IdList:
+        """All ids that documents_query returns, sorted by value, so that equal data have an equal order.
+
+        after: only those of documents with a later date; one without a date is none of these.
+        """
+        return retry(lambda: self._read_ids(after), self._policy)
 
     def parse_ids(self, listed: Sequence[str]) -> tuple[IdList, list[str]]:
         """Ids that people wrote, in their order, typed as the database's; and those that cannot be ids here."""
@@ -187,11 +190,13 @@ class DocumentSource:
             raise ValueError(_("The tags are a column of the documents."))
         return self._by_id(self._all_tags(), self._tags)
 
-    def _read_ids(self) -> IdList:
-        statement = select(named_column(self._documents, "id"))
+    def _read_ids(self, after: date | None) -> IdList:
+        columns = [named_column(self._documents, name) for name in ("id", *([] if after is None else ["date"]))]
         chunks, nulls = [], 0
         with self._engine.connect().execution_options(stream_results=True, yield_per=_FETCH_ROWS) as connection:
-            for rows in connection.execute(statement).partitions():
+            for rows in connection.execute(select(*columns)).partitions():
+                if after is not None:  # compared here: the column may be a text
+                    rows = [row for row in rows if (dated := read_date(row[1])) is not None and dated > after]
                 values = [self._id_type.from_documents(row[0]) for row in rows if row[0] is not None]
                 nulls += len(rows) - len(values)
                 chunks.append(pa.array(values, self._id_type.arrow))

@@ -57,11 +57,12 @@ def _data(home: Path, source: Source) -> tuple[int | None, float | None, str]:
         return manifest.documents_kept, 0.0, ""
     earlier = _earlier(home)
     count = len(read_ids(source.ids_path)) if source.ids_path else None
-    alike = next((m for m in earlier if m.source.get("kind") == source.kind or count is not None), None)
-    if alike is None:
+    of_kind = [m for m in earlier if m.source.get("kind") == source.kind]
+    if count is None and of_kind:
+        count = of_kind[0].documents_read
+    alike = next(filter(_tells_time, of_kind if source.ids_path is None else earlier), None)
+    if alike is None or count is None:
         return count, None, ""
-    if count is None:
-        count = alike.documents_read
     # Reading and cleaning, tokenising, and writing run side by side; joining comes after.
     spent = alike.seconds
     longest = max(spent.get("read", 0.0) + spent.get("clean", 0.0), spent.get("tokenise", 0.0), spent.get("write", 0.0))
@@ -74,13 +75,15 @@ def _earlier(home: Path) -> list[Manifest]:
     found = []
     for name in data_names(home):
         try:
-            manifest = PreparedData(find_data(home, name)).manifest
+            found.append(PreparedData(find_data(home, name)).manifest)
         except GetTagsError:
             continue
-        # What was taken from earlier data, or begun before an interruption, took less time than it would.
-        if not manifest.resumed and manifest.taken_from_earlier < manifest.documents_read / 2:
-            found.append(manifest)
     return found
+
+
+def _tells_time(manifest: Manifest) -> bool:
+    """What was taken from earlier data, or begun before an interruption, took less time than it would."""
+    return not manifest.resumed and manifest.taken_from_earlier < manifest.documents_read / 2
 
 
 def _training(home: Path, training: TrainingSettings, count: int | None) -> tuple[float | None, str]:

@@ -44,11 +44,12 @@ class Documents:
         self.lengths = np.minimum(input_ids.lengths, context_length)
         """(documents,) tokens of each, as far as the context reaches."""
 
-    def batch(self, rows: NDArray[np.int64]) -> Batch:
-        """The documents at these places in the data."""
+    def batch(self, rows: NDArray[np.int64], width_step: int = 1) -> Batch:
+        """The documents at these places in the data, as wide as a multiple of `width_step` within the context."""
         documents = [cut(self._input_ids[row], self._context_length) for row in rows]
         lengths = self.lengths[rows]
-        mask = np.arange(lengths.max()) < lengths[:, None]
+        width = min(-(-int(lengths.max()) // width_step) * width_step, self._context_length)
+        mask = np.arange(width) < lengths[:, None]
         input_ids = np.full(mask.shape, self._pad_token_id, np.int64)
         input_ids[mask] = np.concatenate(documents)
         tags = [self._tags[row] for row in rows]

@@ -1,0 +1,339 @@
+"""How often `get-tags drift` says the right thing: simulated months of real documents whose drift is known.
+
+python benchmarks/drift.py FOLDER planted [--months 200] [--models 20] [--kinds none new ...] [--top-k 5] [--seed 1]
+python benchmarks/drift.py FOLDER time [--months 200] ...
+
+FOLDER has documents.parquet (doc_id, text, tags). The models are ridge regressions over TF-IDF of words, calibrated on
+validation documents: hundreds of them are fitted in minutes. What is tested is the decision, not the model.
+
+planted: documents in an order by chance, so that nothing drifts of itself. A month is drawn from documents that the
+model never saw: as they are (none); with a tag that was taken off all the model's documents (new); with a tag that
+becomes two new ones (split); with documents of a tenth of the tags five times as likely (shift); with a frequent tag
+that becomes another one, which the model knows (moved).
+time: documents in the order of their ids. The model is of some thousand neighbouring ones, a month is what follows.
+
+What would be right is measured too: by how much precision@k rises on documents of afterwards, which neither model
+saw, where the newer documents are trained on as well.
+"""
+
+import argparse
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from scipy import linalg
+from scipy.special import expit
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from get_tags_train.data.near_duplicates import Finder
+from get_tags_train.metrics.calibration import Calibration, fit_calibration
+from get_tags_train.review.drift_advice import LOSS_FROM, decide
+from get_tags_train.review.drift_statistics import (
+    Answers,
+    Difference,
+    NewTags,
+    loss,
+    new_tags,
+    precision_difference,
+)
+from get_tags_train.text.clean import clean_text
+from get_tags_train.text.shingles import shingle
+
+KINDS = ("none", "new", "split", "shift", "moved")
+SIZES = (100, 200, 500, 1000)
+RIDGES = (0.1, 0.3, 1.0)
+_AT_ONCE = 500
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documents by their places in `similarity`, (all, all), and their tags."""
+
+    similarity: Floats
+    rows: Rows
+    labels: list[list[str]]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, chosen: Rows) -> "Corpus":
+        return Corpus(self.similarity, self.rows[chosen], [self.labels[n] for n in chosen])
+
+    def tagged(self) -> "Corpus":
+        return self.take(np.array([n for n, own in enumerate(self.labels) if own], np.int64))
+
+    def with_labels(self, labels: list[list[str]]) -> "Corpus":
+        return replace(self, labels=labels)
+
+    def __add__(self, other: "Corpus") -> "Corpus":
+        return Corpus(self.similarity, np.append(self.rows, other.rows), self.labels + other.labels)
+
+    def y_true(self, tags: Sequence[str]) -> NDArray[np.bool_]:
+        place = {tag: n for n, tag in enumerate(tags)}
+        y_true = np.zeros((len(self), len(tags)), bool)
+        for row, own in enumerate(self.labels):
+            y_true[row, [place[tag] for tag in own if tag in place]] = True
+        return y_true
+
+
+@dataclass(frozen=True)
+class Model:
+    """A ridge regression in its dual form: weights of its documents, (documents, tags)."""
+
+    rows: Rows
+    weights: Floats
+    biases: Floats
+    calibration: Calibration
+    tags: list[str]
+
+    @classmethod
+    def fit(cls, training: Corpus, validation: Corpus, ridge: float) -> "Model":
+        training = training.tagged()
+        tags = sorted({tag for own in training.labels for tag in own})
+        wanted = 2 * training.y_true(tags).astype(np.float32) - 1
+        biases = wanted.mean(axis=0)
+        squared = training.similarity[np.ix_(training.rows, training.rows)]
+        squared[np.diag_indices_from(squared)] += ridge
+        weights = linalg.solve(squared, wanted - biases, assume_a="pos", overwrite_a=True, check_finite=False)
+        uncalibrated = cls(training.rows, weights, biases, Calibration.unchanged(len(tags)), tags)
+        fitted = fit_calibration(uncalibrated.margins(validation), validation.y_true(tags))
+        return replace(uncalibrated, calibration=fitted)
+
+    def margins(self, corpus: Corpus) -> Floats:
+        return corpus.similarity[np.ix_(corpus.rows, self.rows)] @ self.weights + self.biases
+
+    def answers(self, corpus: Corpus, k: int) -> Answers:
+        scale, shift = self.calibration
+        y_score = expit(scale * self.margins(corpus) + shift)
+        return Answers.of(corpus.y_true(self.tags), y_score, k, np.arange(len(corpus)))
+
+
+@dataclass(frozen=True)
+class Month:
+    """A simulated check: what was said, and what a retraining gains, as a share of precision@k."""
+
+    kind: str
+    documents: int
+    advice: str
+    reasons: tuple[str, ...]
+    needed: int | None
+    precision: float
+    lost: Difference
+    new: NewTags
+    raw_is_lower: bool
+    gain: float
+
+
+def check(model: Model, reference: Corpus, newer: Corpus, *, kind: str, gain: float, k: int) -> Month:
+    """One run of the decision."""
+    newer, before = newer.tagged(), model.answers(reference, k)
+    now = model.answers(newer, k)
+    precision = float(before.precision.mean())
+    new = new_tags(newer.labels, set(model.tags), now.groups)
+    lost = loss(now, before)
+    decision = decide(len(newer), len(reference), precision, lost, new)
+    raw = precision_difference(now, before)
+    return Month(
+        kind=kind,
+        documents=len(newer),
+        advice=decision.advice,
+        reasons=tuple(decision.reasons),
+        needed=decision.needed or decision.held_out_needed,
+        precision=precision,
+        lost=lost,
+        new=new,
+        raw_is_lower=raw.high < 0 and -raw.value >= LOSS_FROM * precision,
+        gain=gain,
+    )
+
+
+def gain_of(live: Model, training: Corpus, validation: Corpus, newer: Corpus, future: Corpus, setup: "Setup") -> float:
+    """What a model that is trained on the newer documents too gains on future ones, over the live one's precision."""
+    future = future.tagged()
+    old = live.answers(future, setup.k).precision.mean()
+    new = Model.fit(training + newer, validation, setup.ridge).answers(future, setup.k).precision.mean()
+    return float((new - old) / old)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The k of precision@k, and how strongly weights are pulled to zero."""
+
+    k: int
+    ridge: float
+
+
+def read_corpus(folder: Path, most: int) -> Corpus:
+    """The first documents of a set in the order of their ids, with tags, without near-duplicates."""
+    table = pq.read_table(folder / "documents.parquet").sort_by("doc_id").to_pydict()
+    texts, labels = [clean_text(text) for text in table["text"][:most]], [list(own) for own in table["tags"][:most]]
+    kept = [n for n in originals(texts) if labels[n]]
+    vectors = TfidfVectorizer(min_df=2, max_df=0.1, sublinear_tf=True, dtype=np.float32)
+    features = vectors.fit_transform([texts[n] for n in kept])
+    similarity = np.empty((len(kept), len(kept)), np.float32)
+    for first in range(0, len(kept), _AT_ONCE):
+        some = slice(first, first + _AT_ONCE)
+        similarity[some] = (features[some] @ features.T).toarray()
+    return Corpus(similarity, np.arange(len(kept)), [labels[n] for n in kept])
+
+
+def originals(texts: Sequence[str]) -> list[int]:
+    """The first of each group of near-duplicates, which the product keeps out of both sides of the comparison."""
+    groups = np.arange(len(texts))
+    finder = Finder(shingle(texts))
+    for first in range(0, len(texts), _AT_ONCE):
+        found = finder.find(shingle(texts[first : first + _AT_ONCE]))
+        for document, example in zip(found.documents + first, found.examples, strict=True):
+            groups[max(document, example)] = min(groups[document], groups[example])
+    return np.flatnonzero(groups == np.arange(len(texts))).tolist()
+
+
+def planted(corpus: Corpus, kinds: Sequence[str], *, models: int, months: int, k: int, seed: int) -> list[Month]:
+    """Months with planted drift, and without."""
+    done: list[Month] = []
+    for number in range(models):
+        generator = np.random.default_rng([seed, number])
+        order = generator.permutation(len(corpus))
+        cuts = (np.array([0.35, 0.4, 0.6]) * len(corpus)).astype(int)
+        parts = [corpus.take(rows) for rows in np.split(order, cuts)]
+        parts[2] = parts[2].take(np.arange(min(1000, len(parts[2]))))
+        for kind in kinds:
+            setup = Setup(k, float(generator.choice(RIDGES)))
+            done += planted_months(parts, kind, months // models, setup, generator)
+            show_progress(done)
+    return done
+
+
+def planted_months(
+    parts: Sequence[Corpus], kind: str, count: int, setup: Setup, generator: np.random.Generator
+) -> list[Month]:
+    """parts: training, validation, reference, and what months are drawn of."""
+    training, validation, reference, pool = parts
+    tag = a_tag(training, generator, (0.08, 0.4) if kind == "moved" else (0.03, 0.15))
+    weights = np.ones(len(pool))
+    if kind == "new":
+        training, validation, reference = (
+            part.with_labels([[t for t in own if t != tag] for own in part.labels]).tagged() for part in parts[:3]
+        )
+    if kind == "split":
+        pool = pool.with_labels([split(own, tag, int(row)) for own, row in zip(pool.labels, pool.rows, strict=True)])
+    if kind == "moved":
+        others = sorted({t for own in training.labels for t in own} - {tag})
+        instead = str(generator.choice(others))
+        pool = pool.with_labels([sorted({instead if t == tag else t for t in own}) for own in pool.labels])
+    if kind == "shift":
+        tags = sorted({t for own in training.labels for t in own})
+        more = set(generator.choice(tags, max(len(tags) // 10, 1), replace=False).tolist())
+        weights[[not more.isdisjoint(own) for own in pool.labels]] = 5.0
+    live = Model.fit(training, validation, setup.ridge)
+    drawn = generator.choice(len(pool), len(pool) // 2, replace=False, p=weights / weights.sum())
+    rest = np.setdiff1d(np.arange(len(pool)), drawn)
+    future = generator.choice(rest, min(len(rest), 1500), p=weights[rest] / weights[rest].sum())
+    gain = gain_of(live, training, validation, pool.take(drawn[: max(SIZES)]), pool.take(future), setup)
+    found = []
+    for _ in range(count):
+        size = min(int(generator.choice(SIZES)), len(pool) // 2)
+        rows = generator.choice(len(pool), size, replace=False, p=weights / weights.sum())
+        found.append(check(live, reference, pool.take(rows), kind=kind, gain=gain, k=setup.k))
+    return found
+
+
+def a_tag(corpus: Corpus, generator: np.random.Generator, shares: tuple[float, float]) -> str:
+    """A tag on such a share of the documents, by chance."""
+    low, high = shares
+    counts = Counter(tag for own in corpus.labels for tag in own)
+    fit = sorted(tag for tag, count in counts.items() if low <= count / len(corpus) <= high)
+    return str(generator.choice(fit))
+
+
+def split(own: list[str], tag: str, row: int) -> list[str]:
+    """One of two new tags for the old one, half of the documents each."""
+    half = hashlib.blake2b(str(row).encode(), digest_size=1).digest()[0] % 2
+    return [f"{tag} {half + 1}" if t == tag else t for t in own]
+
+
+def in_time(corpus: Corpus, *, months: int, k: int, seed: int) -> list[Month]:
+    """Months that follow the model's documents, as they came; each is what came since."""
+    done: list[Month] = []
+    size, step, ahead = len(corpus) // 5, len(corpus) // 20, len(corpus) // 13
+    starts = range(0, len(corpus) - size - SIZES[1] - ahead, step)
+    number = 0
+    while len(done) < months:
+        generator = np.random.default_rng([seed, number])
+        number += 1
+        setup = Setup(k, RIDGES[number % len(RIDGES)])
+        for start in starts:
+            rows = generator.permutation(np.arange(start, start + size))
+            cuts = (np.array([0.7, 0.77]) * size).astype(int)
+            training, validation, reference = (corpus.take(np.sort(part)) for part in np.split(rows, cuts))
+            live = Model.fit(training, validation, setup.ridge)
+            for newer in SIZES[1:]:
+                end = start + size + newer
+                if end + ahead > len(corpus) or len(done) >= months:
+                    continue
+                month = corpus.take(np.arange(start + size, end))
+                future = corpus.take(np.arange(end, end + ahead))
+                gain = gain_of(live, training, validation, month, future, setup)
+                done.append(check(live, reference, month, kind="time", gain=gain, k=k))
+            show_progress(done)
+    return done
+
+
+def show_progress(done: Sequence[Month]) -> None:
+    """The last month, so that a long run can be watched."""
+    month = done[-1]
+    print(len(done), month.kind, month.documents, month.advice, f"{month.gain:+.1%}", flush=True)
+
+
+def tell(months: Sequence[Month]) -> None:
+    """What was said, by kind of drift and by what a retraining gains, as tables."""
+    print("\n| drift | newer documents | months | retrain | wait | not enough | precision@k alone: lower | gain |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for kind in dict.fromkeys(month.kind for month in months):
+        own = [m for m in months if m.kind == kind]
+        for name, some in {"all": own, **{str(n): [m for m in own if near(m) == n] for n in SIZES}}.items():
+            if some:
+                said = Counter(m.advice for m in some)
+                lower, gain = (np.mean([getattr(m, key) for m in some]) for key in ("raw_is_lower", "gain"))
+                cells = [kind, name, len(some), said["retrain"], said["wait"], said["not enough"]]
+                print(f"| {' | '.join(map(str, cells))} | {lower:.0%} | {gain:+.1%} |")
+    print("\n| gain of a retraining | months | retrain | wait | not enough |\n| --- | --- | --- | --- | --- |")
+    for low, high in ((-1.0, 0.0), (0.0, 0.02), (0.02, 0.05), (0.05, 0.1), (0.1, 9.0)):
+        some = [m for m in months if low <= m.gain < high]
+        said = Counter(m.advice for m in some)
+        print(f"| {low:.0%} to {high:.0%} | {len(some)} | {said['retrain']} | {said['wait']} | {said['not enough']} |")
+
+
+def near(month: Month) -> int:
+    """The size that the month was drawn with; documents without tags are not counted."""
+    return min(SIZES, key=lambda size: abs(size - month.documents))
+
+
+def main() -> None:
+    """Simulate and tell."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("order", choices=("planted", "time"))
+    parser.add_argument("--months", type=int, default=200, help="of each kind")
+    parser.add_argument("--models", type=int, default=20)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--top-k", type=int, default=5)
+    parser.add_argument("--most", type=int, default=12_000, help="documents of the set")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    corpus = read_corpus(args.folder, args.most)
+    if args.order == "planted":
+        tell(planted(corpus, args.kinds, models=args.models, months=args.months, k=args.top_k, seed=args.seed))
+    else:
+        tell(in_time(corpus, months=args.months, k=args.top_k, seed=args.seed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Differences between newer documents and a reference: worked by hand, and how often they hold."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from get_tags_train.metrics.intervals import mean_of
+from get_tags_train.review.drift_statistics import (
+    Answers,
+    changed_tags,
+    difference,
+    documents_needed,
+    loss,
+    new_tags,
+    precision_difference,
+    reference_needed,
+)
+
+
+def answers(precision: list[float], expected: list[float]) -> Answers:
+    return Answers(np.array(precision), np.array(expected), np.arange(len(precision)))
+
+
+def test_answers_by_hand() -> None:
+    y_true = np.array([[True, False, True], [False, False, True]])
+    y_score = np.array([[0.9, 0.5, 0.1], [0.2, 0.3, 0.25]])
+    found = Answers.of(y_true, y_score, 2, np.arange(2))
+    assert found.precision.tolist() == [0.5, 0.5]
+    assert found.expected == pytest.approx([0.7, 0.275])
+    assert found.surplus == pytest.approx([-0.2, 0.225])
+
+
+def test_a_k_above_the_number_of_tags_still_divides_by_k() -> None:
+    found = Answers.of(np.array([[True]]), np.array([[0.8]]), 4, np.arange(1))
+    assert (found.precision[0], found.expected[0]) == (0.25, pytest.approx(0.2))
+
+
+def test_the_interval_is_welchs() -> None:
+    one, other = np.array([0.2, 0.4, 0.4, 0.8, 0.6]), np.array([0.1, 0.3, 0.2, 0.2])
+    found = difference(mean_of(one, np.arange(5)), mean_of(other, np.arange(4)))
+    expected = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert found.value == pytest.approx(0.48 - 0.2)
+
+
+def test_documents_that_are_only_harder_are_no_loss() -> None:
+    easy, hard = answers([1.0, 0.8] * 50, [0.9] * 100), answers([0.5, 0.3] * 50, [0.4] * 100)
+    assert precision_difference(hard, easy).high < -0.4
+    assert loss(hard, easy).value == pytest.approx(0)
+
+
+def test_finding_less_than_expected_is_a_loss() -> None:
+    before, now = answers([0.6, 0.4] * 50, [0.5] * 100), answers([0.5, 0.3] * 50, [0.5] * 100)
+    found = loss(now, before)
+    assert found.value == pytest.approx(0.1)
+    assert found.is_clear
+
+
+def test_so_many_documents_make_the_interval_that_narrow() -> None:
+    generator = np.random.default_rng(1)
+    reference = mean_of(generator.normal(size=4000), np.arange(4000))
+    few = difference(mean_of(generator.normal(size=200), np.arange(200)), reference)
+    needed = documents_needed(few, 200, 0.2)
+    assert needed is not None
+    enough = difference(mean_of(generator.normal(size=needed), np.arange(needed)), reference)
+    assert enough.high - enough.low == pytest.approx(0.2, rel=0.1)
+
+
+def test_no_number_makes_up_for_a_small_reference() -> None:
+    generator = np.random.default_rng(1)
+    reference = mean_of(generator.normal(size=50), np.arange(50))
+    found = difference(mean_of(generator.normal(size=9000), np.arange(9000)), reference)
+    assert documents_needed(found, 9000, 0.1) is None
+    needed = reference_needed(found, 50, 0.1)
+    assert needed == pytest.approx(2 * 50 * found.error_of_reference**2 * (2 * found.quantile / 0.1) ** 2, abs=1)
+
+
+def test_tags_that_changed_much_are_named_most_changed_first() -> None:
+    reference = {"same": 1000, "gone": 500, "more": 100, "rare": 1}
+    newer = {"same": 105, "more": 60, "rare": 1}
+    changed = changed_tags(newer, 1000, reference, 10_000)
+    assert [change.tag for change in changed] == ["gone", "more"]
+    assert (changed[1].reference, changed[1].newer) == (0.01, 0.06)
+    assert all(change.q_value <= 0.05 for change in changed)
+
+
+def test_the_p_value_is_fishers() -> None:
+    (change,) = changed_tags({"a": 9}, 20, {"a": 5}, 100)
+    table = [[9, 11], [5, 95]]
+    assert change.q_value == pytest.approx(2 * stats.fisher_exact(table, alternative="greater").pvalue)
+
+
+def test_nothing_changes_where_there_is_nothing() -> None:
+    assert changed_tags({}, 0, {"a": 5}, 100) == []
+    assert changed_tags({"a": 1}, 10, {}, 100) == []
+
+
+def test_few_tags_are_named_that_did_not_change() -> None:
+    generator = np.random.default_rng(1)
+    shares = 1 / np.arange(2, 152)
+    runs = 40
+    named = 0
+    for _ in range(runs):
+        before, now = generator.binomial(20_000, shares), generator.binomial(1000, shares)
+        tags = [str(n) for n in range(len(shares))]
+        named += bool(
+            changed_tags(dict(zip(tags, now, strict=True)), 1000, dict(zip(tags, before, strict=True)), 20_000)
+        )
+    assert named / runs <= 0.05
+
+
+def test_new_tags_by_hand() -> None:
+    labels = [["a", "x"], ["x"], ["x", "y"], ["a"], ["y"], ["b"]]
+    found = new_tags(labels, {"a", "b"}, np.arange(6))
+    assert found.documents == {"x": 3, "y": 2}
+    assert found.learnable == ["x"]
+    assert (found.share, found.any_share) == (0.5, round(4 / 6, 6))
+    assert found.interval.low < 0.5 < found.interval.high
+
+
+@given(st.lists(st.lists(st.sampled_from("abcde"), min_size=1, unique=True), min_size=2, max_size=40))
+def test_shares_of_new_tags_stay_in_order(labels: list[list[str]]) -> None:
+    found = new_tags(labels, {"a", "b"}, np.arange(len(labels)))
+    assert 0 <= found.interval.low <= found.share <= found.any_share <= 1
+    assert found.share <= found.interval.high <= 1
+    assert set(found.learnable) <= set(found.documents) <= {"c", "d", "e"}
