@@ -124,7 +124,7 @@ def _why(
             lost=lost.value,
         )
     assert new is not None
-    named = ", ".join(new.learnable[:_SHOWN_TAGS])
+    named = ", ".join(new.arrived[:_SHOWN_TAGS])
     return _(
         "{share:.1%} of {documents} have tags that the model does not know ({named})",
         share=new.share,
