@@ -122,19 +122,24 @@ def test_new_tags_by_hand() -> None:
 
 def test_a_rare_tag_of_the_models_data_that_is_as_rare_as_before_did_not_arrive() -> None:
     data = TagCounts({"rare": 30, "frequent": 900}, 1000)  # the model does not know it: it was held out, or too rare
-    assert arrived_tags(TagCounts({"rare": 3, "frequent": 90}, 100), data, ["frequent"]) == set()
-    assert arrived_tags(TagCounts({"rare": 20, "frequent": 90}, 100), data, ["frequent"]) == {"rare"}
+    assert arrived_tags(TagCounts({"rare": 3, "frequent": 90}, 100), data, ["frequent"]) == (set(), set())
+    assert arrived_tags(TagCounts({"rare": 20, "frequent": 90}, 100), data, ["frequent"]) == ({"rare"}, {"rare"})
+
+
+def test_a_tag_that_is_twice_as_frequent_on_few_documents_may_have_arrived() -> None:
+    data = TagCounts({"rare": 9, "frequent": 900}, 1000)
+    assert arrived_tags(TagCounts({"rare": 3, "frequent": 90}, 100), data, ["frequent"]) == (set(), {"rare"})
 
 
 def test_a_known_tag_does_not_arrive() -> None:
     data = TagCounts({"a": 10}, 1000)
-    assert arrived_tags(TagCounts({"a": 50}, 100), data, ["a"]) == set()
-    assert arrived_tags(TagCounts({}, 0), data, []) == set()
+    assert arrived_tags(TagCounts({"a": 50}, 100), data, ["a"]) == (set(), set())
+    assert arrived_tags(TagCounts({}, 0), data, []) == (set(), set())
 
 
 @given(st.lists(st.lists(st.sampled_from("abcde"), min_size=1, unique=True), min_size=2, max_size=40))
 def test_shares_of_new_tags_stay_in_order(labels: list[list[str]]) -> None:
     found = new_tags(labels, np.arange(len(labels)), ["a", "b"], TagCounts({"a": 70, "b": 30, "c": 3}, 100))
-    assert 0 <= found.interval.low <= found.share <= found.any_share <= 1
+    assert 0 <= found.interval.low <= found.share <= found.possible_share <= found.any_share <= 1
     assert found.share <= found.interval.high <= 1
     assert set(found.arrived) <= set(found.documents) <= {"c", "d", "e"}

@@ -193,19 +193,22 @@ def changed_tags(newer: TagCounts, reference: TagCounts) -> list[TagChange]:
     return [TagChange(tags[n], float(shares[0][n]), float(shares[1][n]), float(q_values[n])) for n in order.tolist()]
 
 
-def arrived_tags(newer: TagCounts, reference: TagCounts, known: Collection[str]) -> set[str]:
-    """Tags that the model does not know and that are surely more frequent than in its data, most of them absent there.
+def arrived_tags(newer: TagCounts, reference: TagCounts, known: Collection[str]) -> tuple[set[str], set[str]]:
+    """Tags that the model does not know and that came since its data: surely, and those that may have.
 
-    A model does not know rare tags of its own data either, which are as rare as before. Fisher's exact test over all
-    tags, as those that a model does not know are no random choice of them.
+    A model does not know rare tags of its own data either, which are as rare as before. Surely: more frequent than in
+    the data by Fisher's exact test over all tags, as those that a model does not know are no random choice of them.
+    Maybe: at least twice as frequent.
     """
     tags = list(dict.fromkeys([*reference.counts, *newer.counts]))
     if not tags or not newer.documents:
-        return set()
+        return set(), set()
     before, now = _both(tags, newer, reference)
     q_values = stats.false_discovery_control(_draws(before, now, newer, reference).sf(now - 1))
-    is_more = (q_values <= FALSE_DISCOVERIES) & (now >= FEWEST_OF_A_TAG)
-    return {tags[n] for n in np.flatnonzero(is_more)}.difference(known)
+    maybe = (now >= FEWEST_OF_A_TAG) & (now / newer.documents >= _TIMES * before / reference.documents)
+    surely = (now >= FEWEST_OF_A_TAG) & (q_values <= FALSE_DISCOVERIES)
+    arrived, possible = ({tags[n] for n in np.flatnonzero(found)} for found in (surely, maybe | surely))
+    return arrived.difference(known), possible.difference(known)
 
 
 def _both(tags: Sequence[str], newer: TagCounts, reference: TagCounts) -> tuple[Counts, Counts]:
@@ -222,28 +225,39 @@ def _draws(before: Counts, now: Counts, newer: TagCounts, reference: TagCounts) 
 class NewTags:
     """Tags that the model does not know.
 
-    documents: of each, most frequent first; `arrived` came since its data, and `share` of the documents has one of
-    these, with its interval of 95%; `any_share` has any unknown tag.
+    documents: of each, most frequent first; `arrived` surely came since its data, and `share` of the documents has one
+    of these, with its interval of 95%; possible_share has one that may have come since; `any_share` any unknown tag.
     """
 
     documents: dict[str, int]
     arrived: list[str]
     share: float
     interval: Interval
+    possible_share: float
+    possible_interval: Interval
     any_share: float
 
 
 def new_tags(labels: list[list[str]], groups: Groups, known: Collection[str], reference: TagCounts) -> NewTags:
     """labels: the tags of each document; groups: (documents,); reference: all documents of the model's data."""
     counts = Counter(tag for own in labels for tag in own)
-    arrived = arrived_tags(TagCounts(counts, len(labels)), reference, known)
+    arrived, possible = arrived_tags(TagCounts(counts, len(labels)), reference, known)
     unknown = sorted(counts.keys() - set(known), key=lambda tag: (-counts[tag], tag))
     has_any = [not set(unknown).isdisjoint(own) for own in labels]
-    found = mean_of(np.array([not arrived.isdisjoint(own) for own in labels], float), groups)
+    share, interval = _share_with(arrived, labels, groups)
+    possible_share, possible_interval = _share_with(possible, labels, groups)
     return NewTags(
         documents={tag: counts[tag] for tag in unknown},
         arrived=[tag for tag in unknown if tag in arrived],
-        share=round(found.value, 6),
-        interval=Interval(*(round(end, 6) for end in share_interval(found, CONFIDENCE))),
+        share=share,
+        interval=interval,
+        possible_share=possible_share,
+        possible_interval=possible_interval,
         any_share=round(float(np.mean(has_any)), 6) if has_any else 0.0,
     )
+
+
+def _share_with(tags: set[str], labels: list[list[str]], groups: Groups) -> tuple[float, Interval]:
+    """The share of documents with one of the tags, and its interval."""
+    found = mean_of(np.array([not tags.isdisjoint(own) for own in labels], float), groups)
+    return round(found.value, 6), Interval(*(round(end, 6) for end in share_interval(found, CONFIDENCE)))
