@@ -262,11 +262,15 @@ class Sections(_Section):
 
 
 class Source(NamedTuple):
-    """Where this run's documents come from; `ids_path` goes with ids, `data_name` with cached."""
+    """Where this run's documents come from; `ids_path` goes with ids, `data_name` with cached.
+
+    reads_all: also the texts whose versions say that they have not changed.
+    """
 
     kind: SourceKind = "database"
     ids_path: Path | None = None
     data_name: str | None = None
+    reads_all: bool = False
 
 
 FROM_DATABASE = Source()

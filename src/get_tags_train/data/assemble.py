@@ -19,13 +19,13 @@ from get_tags_train.core.errors import NothingToTrainOn
 from get_tags_train.core.files import file_sha256
 from get_tags_train.core.i18n import _, display_name
 from get_tags_train.core.workspace import Workspace, read_plan
+from get_tags_train.data.digests import DocumentDigests, TagSums
 from get_tags_train.data.duplicates import Merged, merge_duplicates
 from get_tags_train.data.ids import DocumentId
 from get_tags_train.data.prepared import (
     DATASET_INFO,
     DATASET_STATE,
     TAGS,
-    DocumentDigests,
     Manifest,
     document_schema,
     write_dataset_state,
@@ -36,10 +36,11 @@ from get_tags_train.data.removed_text import RemovedText
 from get_tags_train.data.shards import read_ids, shard_batches, shard_metadata, shard_paths
 from get_tags_train.data.source import TAGS_UNREADABLE, TOO_LONG, UNDECODABLE
 from get_tags_train.data.tag_numbering import TagNumbering
+from get_tags_train.data.version_record import LEFT_OUT, VERSIONS, Record, record_left_out, record_versions
 
 _MISSING_IDS, _UNREADABLE, _BOILERPLATE = "missing_ids.csv", "unreadable.csv", "boilerplate.csv"
 _REMOVED = "much_removed.csv"
-_BESIDE_DOCUMENTS = {TAGS, DATASET_INFO, DATASET_STATE, _MISSING_IDS, _UNREADABLE, _BOILERPLATE, _REMOVED}
+_BESIDE_DOCUMENTS = {TAGS, DATASET_INFO, DATASET_STATE, _MISSING_IDS, _UNREADABLE, _BOILERPLATE, _REMOVED, VERSIONS, LEFT_OUT}
 _SHOWN_CHARACTERS = 100
 
 
@@ -66,10 +67,11 @@ def assemble(workspace: Workspace) -> None:
     folder = workspace.folder
     started = perf_counter()
     shards, plan = shard_paths(folder), read_plan(folder)
-    ids, listing = read_ids(folder)
+    listed, unusable = read_ids(folder)
+    ids = listed.ids
     scan = _scan(shards, dict(plan.get("tags_map", [])))
     if not len(scan.has_text):
-        raise _none_found(ids, listing["unusable"])
+        raise _none_found(ids, unusable)
     merged = merge_duplicates(scan.hashes, scan.has_text, scan.tags, plan["boilerplate_copies"])
     dropped = _count_dropped(scan, merged)
     if not merged.kept.any():
@@ -77,10 +79,16 @@ def assemble(workspace: Workspace) -> None:
     counts = np.bincount(merged.tags.indices, minlength=len(scan.names))
     by_name = sorted(np.flatnonzero(counts).tolist(), key=scan.names.__getitem__)
     tags = [scan.names[number] for number in by_name]
-    checksum = _write_documents(shards, ids.type, tags, merged._replace(tags=merged.tags[:, by_name]))
+    merged = merged._replace(tags=merged.tags[:, by_name])
+    if listed.versions is None:
+        checksum = _write_documents(shards, ids.type, tags, merged)
+    else:
+        with record_versions(folder) as record:
+            checksum = _write_documents(shards, ids.type, tags, merged, record)
+            _write_left_out(folder, shards, merged.kept, record)
     write_tags(folder, tags, counts[by_name].tolist(), [scan.tag_ids.get(tag, []) for tag in tags])
     write_dataset_state(folder, checksum)
-    missing = _missing(shards, ids) + listing["unusable"]
+    missing = _missing(shards, ids) + unusable
     _write_lists(folder, shards, missing, scan.problems, merged.boilerplate)
     if (lost_much := scan.removed.lost_much()).any():
         rows = _columns(shards, lost_much, ("id", "characters", "removed"))
@@ -95,8 +103,8 @@ def assemble(workspace: Workspace) -> None:
         conflicting_duplicates=merged.conflicts,
         unreadable_tags=len(scan.problems.get(TAGS_UNREADABLE, [])),
         missing_ids=len(missing),
-        null_ids=listing["nulls"],
-        repeated_ids=listing["repeated"],
+        null_ids=listed.nulls,
+        repeated_ids=listed.repeated,
         tags=len(tags),
         respelt_tags={tag: spelt for tag in tags if len(spelt := scan.spellings.get(tag, [])) > 1},
         checksum=checksum,
@@ -157,23 +165,31 @@ def _count_dropped(scan: _Scan, merged: Merged) -> dict[str, int]:
     }
 
 
-def _write_documents(shards: Sequence[Path], id_type: pa.DataType, tags: Sequence[str], merged: Merged) -> str:
-    """Write the kept documents of each shard to a file of its own; returns the checksum of all."""
-    digests, schema = DocumentDigests(tags), document_schema(id_type)
+def _write_documents(
+    shards: Sequence[Path], id_type: pa.DataType, tags: Sequence[str], merged: Merged, record: Record | None = None
+) -> str:
+    """Write the kept documents of each shard to a file of its own, and record them; returns the checksum of all."""
+    digests, tags_sums, schema = DocumentDigests(tags), TagSums(tags), document_schema(id_type)
     merged.tags.sort_indices()
     kept_before = np.concatenate([[0], np.cumsum(merged.kept)])
 
     def final(batches: Iterable[pa.RecordBatch], first: int) -> Iterator[pa.RecordBatch]:
         for row, batch in with_first_row(batches, first):
             stop = row + len(batch)
-            documents = batch.filter(pa.array(merged.kept[row:stop]))
+            kept = merged.kept[row:stop]
+            documents = batch if kept.all() else batch.filter(pa.array(kept))
             own_tags = merged.tags[kept_before[row] : kept_before[stop]]
             columns = {name: documents.column(name) for name in schema.names if name != "tags"}
             columns["tags"] = pa.ListArray.from_arrays(
                 own_tags.indptr.astype(np.int32), own_tags.indices.astype(np.int32)
             )
             written = pa.record_batch([columns[name] for name in schema.names], schema=schema)
-            digests.add(written)
+            if record is None:
+                digests.add(written)
+            else:
+                sums = pa.array(tags_sums(columns["tags"]))
+                known = pc.if_else(pc.equal(sums, documents["tags_sum"]), documents["digest"], None)
+                record(documents, digest=digests.add(written, known.to_pylist()), tags_sum=sums)
             yield written
 
     first = 0
@@ -182,6 +198,14 @@ def _write_documents(shards: Sequence[Path], id_type: pa.DataType, tags: Sequenc
         write_batches(shard.with_name(f"documents-{number:05d}.arrow"), schema, final(batches, first))
         first += sum(map(len, batches))
     return digests.hexdigest()
+
+
+def _write_left_out(folder: Path, shards: Sequence[Path], kept: NDArray[np.bool_], record: Record) -> None:
+    """Record the documents that have a version and are not kept; kept: (documents,)."""
+    with record_left_out(folder, record) as record:
+        for first, batch in with_first_row(shard_batches(shards)):
+            is_left_out = pc.and_(pa.array(~kept[first : first + len(batch)]), pc.is_valid(batch.column("version")))
+            record(batch.filter(is_left_out))
 
 
 def _write_lists(

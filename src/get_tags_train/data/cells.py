@@ -12,6 +12,7 @@ from uuid import UUID
 
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.i18n import _
+from get_tags_train.text.clean import digest
 from get_tags_train.text.tags import normalise_tag, parse_labels
 
 # What a column `active` holds, as text, where a tag is not in use.
@@ -62,6 +63,15 @@ def read_date(value: object) -> date | None:
         return date(*(int(part) for part in (found[1] or found[6], found[2] or found[5], found[3] or found[4])))
     except ValueError:
         return None
+
+
+def version_key(document_id: int | str, value: object) -> bytes | None:
+    """16 bytes that are equal where a document and the value of its version are; None where that is NULL."""
+    if value is None:
+        return None
+    is_bytes = isinstance(value, bytes | bytearray | memoryview)
+    written = bytes(value) if is_bytes else str(value).encode(errors="surrogatepass")  # type: ignore[arg-type]
+    return digest(f"{document_id}\0{type_name(value)}\0".encode(errors="surrogatepass") + written)
 
 
 def whole_number(value: object) -> int | None:

@@ -1,6 +1,5 @@
 """tags_vX, prepared data: write, open, verify, remove."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
@@ -12,12 +11,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from get_tags_train.core.arrow import list_rows, read_batches, with_first_row
+from get_tags_train.core.arrow import read_batches, with_first_row
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.files import file_sha256, read_json, write_json
 from get_tags_train.core.i18n import Command, _
+from get_tags_train.data.digests import DocumentDigests
 from get_tags_train.data.removed_text import RemovedSummary
-from get_tags_train.text.clean_columns import letters
+from get_tags_train.data.version_record import VERSIONS, read_versions
 
 FORMAT = 3
 MANIFEST = "manifest.json"
@@ -95,42 +95,6 @@ def document_schema(id_type: pa.DataType) -> pa.Schema:
             ("input_ids", pa.list_(pa.int32())),
         ]
     )
-
-
-class DocumentDigests:
-    """The checksum of documents: SHA-256 over each document's own digest, in stored order.
-
-    A document's own is SHA-256 over its id, its text, the number of its tags, each tag in sorted order, and its
-    input_ids as little-endian int32; before each field but the number stands its length in bytes (8, little-endian).
-    """
-
-    def __init__(self, tags: Sequence[str]) -> None:
-        """tags: by their number in the documents, sorted."""
-        self._all = hashlib.sha256()
-        self._tags = [_field(tag.encode()) for tag in tags]
-
-    def add(self, documents: pa.RecordBatch) -> None:
-        """Add the next documents, with the columns of document_schema."""
-        texts = zip(documents.column("id").to_pylist(), letters(documents.column("text")), strict=True)
-        numbers = zip(list_rows(documents.column("tags")), list_rows(documents.column("input_ids")), strict=True)
-        for (document_id, text), (tags, input_ids) in zip(texts, numbers, strict=True):
-            own = hashlib.sha256(_field(str(document_id).encode()) + _length(text.nbytes))
-            own.update(text)
-            own.update(_length(len(tags)) + b"".join(self._tags[tag] for tag in tags.tolist()))
-            own.update(_length(input_ids.nbytes) + input_ids.astype("<i4", copy=False).tobytes())
-            self._all.update(own.digest())
-
-    def hexdigest(self) -> str:
-        """The checksum of all documents added so far."""
-        return self._all.hexdigest()
-
-
-def _length(size: int) -> bytes:
-    return size.to_bytes(8, "little")
-
-
-def _field(content: bytes) -> bytes:
-    return _length(len(content)) + content
 
 
 class PreparedData:
@@ -216,6 +180,13 @@ class PreparedData:
                 yield batch
         except (pa.ArrowException, OSError) as error:
             raise _damaged(self.folder, _("{name} holds no sound documents", name=path.name)) from error
+
+    def versions(self) -> pa.Table:
+        """The record of the documents, and of those left out, where they have versions. Raises GetTagsError."""
+        try:
+            return read_versions(self.folder, self.manifest.documents_kept)
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(self.folder, _("{name} holds no sound documents", name=VERSIONS)) from error
 
     def undated(self) -> int:
         """How many documents have no date."""
