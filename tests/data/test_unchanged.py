@@ -1,4 +1,4 @@
-"""A second extraction: texts of documents with an unchanged version are not read, and the data are those of a full one."""
+"""A second extraction reads no text whose version is unchanged, and its data are those of a full one."""
 
 import shutil
 import sqlite3
@@ -285,7 +285,9 @@ def test_a_text_that_changed_under_its_version_stops_the_run(site: Site, monkeyp
     monkeypatch.setattr(unchanged, "SAMPLE", 200)
     site.extract()
     site.run_sql("UPDATE documents SET text = 'altul' WHERE id IN (2, 5)")
-    with pytest.raises(GetTagsError, match="Of 6 documents with an unchanged version, 2 have another text: 2, 5") as caught:
+    with pytest.raises(
+        GetTagsError, match="Of 6 documents with an unchanged version, 2 have another text: 2, 5"
+    ) as caught:
         site.extract()
     assert "--full" in str(caught.value.hint)
     assert [path.name for path in data_dir(site.folder).iterdir()] == ["tags_v1"]

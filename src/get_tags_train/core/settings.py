@@ -39,7 +39,8 @@ class DatabaseSettings(_Section):
         "or kept in the system keyring.",
     )
     documents_query: str = Field(
-        description="One SELECT that returns the columns id and text, and title and date where there are such."
+        description="One SELECT that returns the columns id and text, and where there are such title, date and "
+        "version, which changes whenever the title or text does."
     )
     tags_query: str = Field(
         description="One SELECT that returns the columns id (of the document) and tag, a row for each pair, and where "

@@ -40,7 +40,17 @@ from get_tags_train.data.version_record import LEFT_OUT, VERSIONS, Record, recor
 
 _MISSING_IDS, _UNREADABLE, _BOILERPLATE = "missing_ids.csv", "unreadable.csv", "boilerplate.csv"
 _REMOVED = "much_removed.csv"
-_BESIDE_DOCUMENTS = {TAGS, DATASET_INFO, DATASET_STATE, _MISSING_IDS, _UNREADABLE, _BOILERPLATE, _REMOVED, VERSIONS, LEFT_OUT}
+_BESIDE_DOCUMENTS = {
+    TAGS,
+    DATASET_INFO,
+    DATASET_STATE,
+    _MISSING_IDS,
+    _UNREADABLE,
+    _BOILERPLATE,
+    _REMOVED,
+    VERSIONS,
+    LEFT_OUT,
+}
 _SHOWN_CHARACTERS = 100
 
 

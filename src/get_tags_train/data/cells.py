@@ -69,8 +69,10 @@ def version_key(document_id: int | str, value: object) -> bytes | None:
     """16 bytes that are equal where a document and the value of its version are; None where that is NULL."""
     if value is None:
         return None
-    is_bytes = isinstance(value, bytes | bytearray | memoryview)
-    written = bytes(value) if is_bytes else str(value).encode(errors="surrogatepass")  # type: ignore[arg-type]
+    if isinstance(value, bytes | bytearray | memoryview):
+        written = bytes(value)
+    else:
+        written = str(value).encode(errors="surrogatepass")
     return digest(f"{document_id}\0{type_name(value)}\0".encode(errors="surrogatepass") + written)
 
 

@@ -28,14 +28,14 @@ class DocumentDigests:
 
         known: those that need not be computed, None where one is to be.
         """
-        unknown = [n for n, digest in enumerate(known) if digest is None] if known else list(range(len(documents)))
-        own = list(known) if known else [None] * len(documents)
-        chosen = documents.take(pa.array(unknown, pa.int64())) if known else documents
-        for n, digest in zip(unknown, self._digests(chosen), strict=True):
-            own[n] = digest
-        found = [digest for digest in own if digest is not None]
-        self._all.update(b"".join(found))
-        return found
+        if known is None:
+            own = list(self._digests(documents))
+        else:
+            unknown = pa.array([n for n, digest in enumerate(known) if digest is None], pa.int64())
+            computed = self._digests(documents.take(unknown))
+            own = [next(computed) if digest is None else digest for digest in known]
+        self._all.update(b"".join(own))
+        return own
 
     def _digests(self, documents: pa.RecordBatch) -> Iterator[bytes]:
         texts = zip(documents.column("id").to_pylist(), letters(documents.column("text")), strict=True)
@@ -65,7 +65,8 @@ class TagSums:
         offsets, numbers = tags.offsets.to_numpy(), tags.values.to_numpy()
         before = np.zeros(len(numbers) + 1, np.uint64)
         np.cumsum(self._hashes[numbers], out=before[1:])
-        return before[offsets[1:]] - before[offsets[:-1]]
+        sums: NDArray[np.uint64] = before[offsets[1:]] - before[offsets[:-1]]
+        return sums
 
 
 def _length(size: int) -> bytes:

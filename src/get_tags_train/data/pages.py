@@ -112,7 +112,7 @@ class PageSteps:
         return pa.record_batch(arrays, schema=self.schema)
 
     def _versions(self, page: _Page) -> list[bytes | None]:
-        """Of each document, as it came with its text; none where it could not be read, or its id is not the only one."""
+        """Of each document, as it came with its text; none where that could not be read or several rows have its id."""
         assert self._listed.versions is not None
         within = slice(page.start, page.stop)
         has_version = set(self._listed.ids[within].filter(pc.is_valid(self._listed.versions[within])).to_pylist())

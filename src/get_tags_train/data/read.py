@@ -26,7 +26,6 @@ from get_tags_train.data.shards import (
     shard_metadata,
     shard_path,
     shard_paths,
-    shard_schema,
     write_ids,
 )
 from get_tags_train.data.source import DocumentSource

@@ -25,7 +25,9 @@ def write_ids(folder: Path, listed: IdList, unusable: Sequence[str]) -> None:
     metadata = {"nulls": listed.nulls, "repeated": listed.repeated, "unusable": list(unusable)}
     columns = {"id": listed.ids, "version": listed.versions, "date": listed.dates}
     there = {name: column for name, column in columns.items() if column is not None}
-    schema = pa.schema([(name, column.type) for name, column in there.items()], metadata={"facts": json.dumps(metadata)})
+    schema = pa.schema(
+        [(name, column.type) for name, column in there.items()], metadata={"facts": json.dumps(metadata)}
+    )
     write_batches(folder / IDS, schema, [pa.record_batch(list(there.values()), schema=schema)])
 
 

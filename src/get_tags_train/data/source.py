@@ -99,7 +99,8 @@ class DocumentSource:
         """
 
         def read() -> TagLists:
-            return collect_tags(ids, tag_rows(self.tables, page_size and pages(ids, page_size)))
+            chosen = None if page_size is None else pages(ids, page_size)
+            return collect_tags(ids, tag_rows(self.tables, chosen))
 
         try:
             return retry(read, self._policy)

@@ -68,7 +68,8 @@ def find_unchanged(
 ) -> Unchanged | None:
     """The documents, from place `done` on, whose versions are those of the reusable data; None where there are none.
 
-    Tags are read in one scan where tags_page_size is None, else so many ids at a time. A document whose tags only `page` can tell is read anew.
+    Tags are read in one scan where tags_page_size is None, else so many ids at a time. A document whose tags only
+    `page` can tell is read anew.
     Some of the texts are read and compared: raises UnreliableVersions where one changed under the same version.
     """
     assert listed.versions is not None
