@@ -25,7 +25,7 @@ OWNERS = {
     "prompt_toolkit": {"cli/prompts.py"},
     "openpyxl": {"core/excel.py"},
     "sqlalchemy": {"data/database.py", "data/database_errors.py", "data/ids.py", "data/queries.py",
-        "data/retry.py", "data/source.py", "data/database_url.py", "data/survey.py"},
+        "data/query_tables.py", "data/retry.py", "data/source.py", "data/database_url.py", "data/survey.py"},
 }  # fmt: skip
 HEAVY = ["torch", "transformers", "datasets", "pandas", "sklearn", "sqlalchemy", "pyarrow", "questionary", "openpyxl"]
 # What every command loads, whatever it does: none of the heavy libraries stands at its top.

@@ -93,7 +93,7 @@ def assemble(workspace: Workspace) -> None:
     if listed.versions is None:
         checksum = _write_documents(shards, ids.type, tags, merged)
     else:
-        with record_versions(folder) as record:
+        with record_versions(folder, ids.type) as record:
             checksum = _write_documents(shards, ids.type, tags, merged, record)
             _write_left_out(folder, shards, merged.kept, record)
     write_tags(folder, tags, counts[by_name].tolist(), [scan.tag_ids.get(tag, []) for tag in tags])

@@ -17,6 +17,7 @@ from get_tags_train.text.tags import normalise_tag, parse_labels
 
 # What a column `active` holds, as text, where a tag is not in use.
 _OFF = {"0", "false", "f"}
+_VERSION_BYTES = 16
 _DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)|(\d{1,2})[./](\d{1,2})[./](\d{4})(?!\d)")
 
 
@@ -65,15 +66,15 @@ def read_date(value: object) -> date | None:
         return None
 
 
-def version_key(document_id: int | str, value: object) -> bytes | None:
-    """16 bytes that are equal where a document and the value of its version are; None where that is NULL."""
+def read_version(value: object) -> bytes | None:
+    """At most 16 bytes that are equal where versions of one column are: the value itself, else its hash."""
     if value is None:
         return None
     if isinstance(value, bytes | bytearray | memoryview):
         written = bytes(value)
     else:
         written = str(value).encode(errors="surrogatepass")
-    return digest(f"{document_id}\0{type_name(value)}\0".encode(errors="surrogatepass") + written)
+    return written if len(written) <= _VERSION_BYTES else digest(written)
 
 
 def whole_number(value: object) -> int | None:

@@ -24,7 +24,7 @@ _GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE
 class IdList(NamedTuple):
     """Ids without repetition, an int64 or string array, and what was left out on the way.
 
-    Where documents come with versions: the version_key of each, NULL where it has none, and its date.
+    Where documents come with versions: that of each as read_version gives it, NULL where it has none, and its date.
     """
 
     ids: pa.Array

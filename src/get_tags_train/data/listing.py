@@ -1,16 +1,17 @@
 """What is read of all documents without their texts: ids, versions, dates, tags."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from get_tags_train.data.cells import read_date, read_switch, read_tags, read_text, version_key
+from get_tags_train.data import cells
+from get_tags_train.data.cells import read_date, read_switch, read_text, read_version
 from get_tags_train.data.ids import DocumentId, IdList
 from get_tags_train.data.query_tables import QueryTables
-from get_tags_train.data.tag_lists import TagRow
+from get_tags_train.data.tag_lists import Label, TagLists, TagPairs
 
 Pages = Iterable[Sequence[DocumentId]]
 
@@ -35,51 +36,59 @@ def list_versions(tables: QueryTables, chosen: Pages | None = None) -> IdList:
 
     An id that several rows have gets no version: which of them is read is the database's choice.
     """
-    schema = pa.schema([("id", tables.id_type.arrow), ("version", pa.binary(16)), ("date", pa.date32())])
+    own = tables.id_type
+    schema = pa.schema([("id", own.arrow), ("version", pa.binary()), ("date", pa.date32())])
     batches, nulls = [], 0
     for rows in tables.rows(tables.document_columns("version", "date"), tables.documents, chosen):
-        found = [(tables.id_type.from_documents(row[0]), row[1], row[2]) for row in rows if row[0] is not None]
+        found = [row for row in rows if row[0] is not None]
         nulls += len(rows) - len(found)
-        ids, dates = [row[0] for row in found], [read_date(row[2]) for row in found]
-        batches.append(pa.record_batch([ids, [version_key(*row[:2]) for row in found], dates], schema=schema))
+        ids = [i if type(i) is int and own.is_integer else own.from_documents(i) for i, *_ in found]
+        versions = [read_version(version) for _, version, _ in found]
+        dates = [read_date(dated) for *_, dated in found]
+        batches.append(pa.record_batch([ids, versions, dates], schema=schema))
     listed = pa.Table.from_batches(batches, schema).sort_by("id").combine_chunks()
     all_ids = _whole(listed["id"])
     repeats = pc.equal(all_ids[1:], all_ids[:-1]).to_numpy(zero_copy_only=False)
     edge = np.zeros(len(all_ids) - len(repeats), bool)
     is_repeat = np.concatenate([edge, repeats])
     is_repeated = is_repeat | np.concatenate([repeats, edge])
-    versions = pc.if_else(pa.array(is_repeated), pa.scalar(None, pa.binary(16)), _whole(listed["version"]))
+    versions = pc.if_else(pa.array(is_repeated), pa.scalar(None, pa.binary()), _whole(listed["version"]))
     first = pa.array(~is_repeat)
     ids, versions, dates = (column.filter(first) for column in (all_ids, versions, _whole(listed["date"])))
     return IdList(ids, nulls, int(is_repeat.sum()), versions, dates)
 
 
-def tag_rows(tables: QueryTables, chosen: Pages | None = None) -> Iterator[list[TagRow]]:
-    """The tags of all documents, or of the chosen pages of ids, some pairs at a time."""
+def read_tags(tables: QueryTables, ids: pa.Array, chosen: Pages | None = None) -> TagLists:
+    """The tags of the documents with these ids, out of those of all documents, or of the chosen pages of ids."""
     if tables.tags is None:
+        pairs = TagPairs(ids, _labels_of_column)
         for rows in tables.rows(tables.document_columns("tags"), tables.documents, chosen):
-            yield [found for row in rows if row[0] is not None for found in _tags_of_column(tables, *row)]
-        return
-    plain = int if tables.id_type.is_integer else str  # what most cells are, and is taken as it is
+            known = [row for row in rows if row[0] is not None]
+            cells = [(tuple(cell) if isinstance(cell, list) else cell,) for _, cell in known]
+            pairs.add([tables.id_type.from_documents(row[0]) for row in known], cells)
+        return pairs.collect()
+    pairs = TagPairs(ids, _labels_of_pair)
+    plain = int if tables.id_type.is_integer else str
     for rows in tables.rows(tables.all_tags(), tables.tags, chosen):
-        yield [
-            (
-                document_id if type(document_id) is plain else tables.id_type.from_tags(document_id),
-                tag if type(tag) is str else read_text(tag, "tag", "tags_query"),
-                read_text(tag_id, "tag_id", "tags_query") if tables.has_tag_ids else None,
-            )
-            for document_id, tag, tag_id, active in rows
-            if document_id is not None and tag is not None and read_switch(active, "active", "tags_query")
-        ]
+        of_documents = [row[0] for row in rows]
+        if set(map(type, of_documents)) != {plain}:
+            rows = [row for row in rows if row[0] is not None]
+            of_documents = [tables.id_type.from_tags(row[0]) for row in rows]
+        pairs.add(of_documents, [row[1:] for row in rows])
+    return pairs.collect()
 
 
-def _tags_of_column(tables: QueryTables, document_id: Any, cell: Any) -> list[TagRow]:
-    """The tags in a cell of the column tags; None as the only one where it cannot be read."""
-    own = tables.id_type.from_documents(document_id)
+def _labels_of_pair(tag: Any, tag_id: Any, active: Any) -> list[Label]:
+    if tag is None or not read_switch(active, "active", "tags_query"):
+        return []
+    return [(read_text(tag, "tag", "tags_query") or "", read_text(tag_id, "tag_id", "tags_query"))]
+
+
+def _labels_of_column(cell: Any) -> list[Label] | None:
     try:
-        return [(own, tag, None) for tag in read_tags(cell, "tags", "documents_query")]
+        return [(tag, None) for tag in cells.read_tags(cell, "tags", "documents_query")]
     except ValueError:
-        return [(own, None, None)]
+        return None
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

@@ -12,10 +12,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from get_tags_train.data.ids import DocumentId, IdList
-from get_tags_train.data.reuse import ReusableDocuments
 from get_tags_train.data.shards import shard_schema
 from get_tags_train.data.source import DocumentSource, RawDocument
-from get_tags_train.data.unchanged import Unchanged, changed_unnoticed
+from get_tags_train.data.unchanged import Audit, Unchanged
 from get_tags_train.text.clean_columns import clean_documents, source_hashes, text_hashes
 from get_tags_train.text.encoder import CleanTextEncoder
 
@@ -49,7 +48,7 @@ class FinishedPage(NamedTuple):
 class PageSteps:
     """The steps of reading that run side by side, and the seconds spent on each.
 
-    unchanged: the documents that need not be read; audited: data that all are compared with, where all are read.
+    unchanged: the documents that need not be read; audit: what all are compared with, where all are read.
     """
 
     def __init__(
@@ -59,10 +58,10 @@ class PageSteps:
         listed: IdList,
         *,
         unchanged: Unchanged | None = None,
-        audited: ReusableDocuments | None = None,
+        audit: Audit | None = None,
     ) -> None:
         self._source, self._encoder, self._listed = source, encoder, listed
-        self._unchanged, self._audited = unchanged, audited
+        self._unchanged, self._audit = unchanged, audit
         self._has_versions = listed.versions is not None
         self.schema = shard_schema(listed.ids.type, has_versions=self._has_versions)
         self._seconds: dict[str, float] = {}
@@ -74,7 +73,9 @@ class PageSteps:
             ids = self._listed.ids.slice(start, stop - start).filter(pa.array(is_read[start:stop])).to_pylist()
             with self.timed("read"):
                 documents = self._source.page(ids) if ids else []
-            lied = [] if self._audited is None else changed_unnoticed(self._audited, documents)
+            lied = list[DocumentId]()
+            if self._audit is not None:
+                lied = self._audit.changed_unnoticed(self._listed.ids, np.arange(start, stop), documents)
             with self.timed("clean"):
                 texts = clean_documents([(document.title, document.text) for document in documents])
             yield _Page(start, stop, documents, texts, lied)
@@ -84,7 +85,10 @@ class PageSteps:
         for page in pages:
             with self.timed("tokenise"):
                 input_ids = self._encoder(page.texts)
-            documents = self._with_unchanged(page, self._columns(page, input_ids))
+            documents = self._columns(page, input_ids)
+            if self._unchanged is not None:
+                with self.timed("take"):
+                    documents = self._unchanged.merge(page.start, page.stop, documents)
             reused = len(documents) - len(page.documents)
             yield FinishedPage(page.stop - page.start, documents, reused, page.lied)
 
@@ -120,19 +124,6 @@ class PageSteps:
             document.version if document.problem is None and document.id in has_version else None
             for document in page.documents
         ]
-
-    def _with_unchanged(self, page: _Page, read: pa.RecordBatch) -> pa.RecordBatch:
-        """All documents of a page in order: those read, and those taken as they were."""
-        if self._unchanged is None or len(page.documents) == page.stop - page.start:
-            return read
-        with self.timed("take"):
-            places, taken = self._unchanged.take(page.start, page.stop)
-            if len(read):
-                ids = self._listed.ids.slice(page.start, page.stop - page.start)
-                places = np.concatenate([pc.index_in(read.column("id"), value_set=ids).to_numpy(), places])
-                taken = pa.concat_tables([pa.Table.from_batches([read]), taken]).take(pa.array(np.argsort(places)))
-            (batch,) = taken.combine_chunks().to_batches() or [read]
-            return batch
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:

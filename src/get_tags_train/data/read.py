@@ -29,7 +29,7 @@ from get_tags_train.data.shards import (
     write_ids,
 )
 from get_tags_train.data.source import DocumentSource
-from get_tags_train.data.unchanged import UnreliableVersions, find_unchanged, shown_ids
+from get_tags_train.data.unchanged import Audit, UnreliableVersions, find_unchanged, shown_ids
 from get_tags_train.text.encoder import CleanTextEncoder
 
 # A kill loses at most one shard: this many documents, or on a slow database this many seconds.
@@ -128,8 +128,8 @@ def _steps(reading: Reading, listed: IdList, done: int, on_event: OnEvent) -> Pa
     """What reads the listed documents from `done` on, without those that are unchanged."""
     source, reusable = reading.source, reading.reusable
     if reusable is None or listed.versions is None or reading.reads_all:
-        audited = reusable if listed.versions is not None else None
-        return PageSteps(source, reading.encoder, listed, audited=audited)
+        audit = None if reusable is None else Audit(reusable, reusable.find(listed))
+        return PageSteps(source, reading.encoder, listed, audit=audit)
     on_event(StageStarted("compare"))
     started = perf_counter()
     tags_page_size = None if reading.scans_tags else reading.page_size

@@ -1,7 +1,8 @@
 """Clean texts and tokens of an earlier tags_vX, reused where a document's version is still the same."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.home import data_dir, data_names
 from get_tags_train.core.i18n import _
+from get_tags_train.data.ids import IdList
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.data.version_record import VERSIONS, read_left_out
 
@@ -23,59 +25,56 @@ _SAME = ("tokenizer", "context_length", "text_rules", "database", "documents_que
 
 
 class ReusableDocuments:
-    """Documents of prepared data, and those left out of it, by version; in memory are 20 bytes of each."""
+    """Documents of prepared data, and those left out of it, each with its version; all of it stays on disk."""
 
     def __init__(self, data: PreparedData) -> None:
-        """Check that the documents are as they were written, and index their versions. Raises GetTagsError."""
+        """Check that the documents are as they were written. Raises GetTagsError."""
         data.verify_files()
-        self.name = data.name
-        self._data = data
         for _batch in data.batches():
             pass  # the first pass checks them
-        counts = [sum(map(len, data.read(path))) for path in data.document_paths]
+        self.name = data.name
+        self._data = data
         self._record = data.versions()
-        counts.append(len(self._record) - sum(counts))
-        self._first_of_file = np.concatenate([[0], np.cumsum(counts)])
-        versions = self._record["version"].combine_chunks()
-        has_version = pc.is_valid(versions).to_numpy(zero_copy_only=False)
-        keys = _as_numbers(versions)
-        rows = np.flatnonzero(has_version).astype(np.int32)
-        self._rows = rows[np.argsort(keys[rows, 0], kind="stable")]
-        self._keys = keys[self._rows]
+        counts = [sum(map(len, data.read(path))) for path in data.document_paths]
+        self._first_of_file = np.cumsum([0, *counts])
         # Ids mostly come in the order of the files: a page wants rows of one or two, and some that were left out.
         self._file = lru_cache(maxsize=3)(self._read_file)
 
-    def find(self, versions: pa.Array) -> NDArray[np.int32]:
-        """The rows of the documents with these version_keys; -1 for NULL and those that are not there."""
-        if not len(self._rows):
-            return np.full(len(versions), -1, np.int32)
-        wanted = _as_numbers(versions)
-        places = np.searchsorted(self._keys[:, 0], wanted[:, 0]).clip(max=len(self._keys) - 1)
-        is_there = (self._keys[places] == wanted).all(axis=1) & pc.is_valid(versions).to_numpy(zero_copy_only=False)
-        return np.where(is_there, self._rows[places], -1)
+    def __len__(self) -> int:
+        return len(self._record)
 
-    def take(self, rows: NDArray[np.int32], columns: Sequence[str] = REUSED_COLUMNS) -> pa.Table:
-        """These columns of these rows, in their order."""
-        order = np.argsort(rows, kind="stable")
-        bounds = np.searchsorted(rows[order], self._first_of_file)
+    def find(self, listed: IdList) -> NDArray[np.int32]:
+        """(ids,) the rows of the documents with these ids and versions; -1 for those that are not there."""
+        if listed.versions is None or listed.ids.type != self._record["id"].type:
+            return np.full(len(listed.ids), -1, np.int32)
+        places = pc.index_in(listed.ids, value_set=self._record["id"].combine_chunks())
+        is_same = pc.equal(self._record["version"].combine_chunks().take(places), listed.versions)
+        rows = pc.if_else(pc.fill_null(is_same, False), places, pa.scalar(-1, pa.int32()))
+        return np.array(rows, np.int32)
+
+    def take(self, rows: NDArray[np.int64], new: pa.Table | None = None) -> pa.Table:
+        """REUSED_COLUMNS of these rows, in their order; from len(self) on they are the rows of `new`.
+
+        Runs of rows are copied as a whole, once.
+        """
+        bounds = [*self._first_of_file.tolist(), len(self)]
+        files = np.searchsorted(bounds, rows, side="right") - 1
+        cuts = np.flatnonzero((np.diff(rows) != 1) | (np.diff(files) != 0)) + 1
         parts = []
-        for number in np.flatnonzero(np.diff(bounds)).tolist():
-            wanted = rows[order[bounds[number] : bounds[number + 1]]] - self._first_of_file[number]
-            parts.append(self._file(number).select(columns).take(pa.array(wanted)))
-        if (order[1:] > order[:-1]).all():
-            return pa.concat_tables(parts)
-        back = np.empty(len(rows), np.int64)
-        back[order] = np.arange(len(rows))
-        return pa.concat_tables(parts).combine_chunks().take(pa.array(back))
+        for start, stop in pairwise([0, *cuts.tolist(), len(rows)]):
+            number = int(files[start])
+            table = new if new is not None and number == len(bounds) - 1 else self._file(number)
+            parts.append(table.slice(int(rows[start]) - bounds[number], stop - start))
+        return pa.concat_tables(parts).combine_chunks()
 
-    def take_record(self, rows: NDArray[np.int32]) -> pa.Table:
-        """The record of these rows: version, digest, tags_sum, characters, removed."""
+    def take_record(self, rows: NDArray[np.int64]) -> pa.Table:
+        """The record of these rows: id, version, digest, tags_sum, characters, removed."""
         return self._record.take(pa.array(rows))
 
     def _read_file(self, number: int) -> pa.Table:
         paths = self._data.document_paths
         batches = self._data.read(paths[number]) if number < len(paths) else read_left_out(self._data.folder)
-        return pa.Table.from_batches(batches).select(REUSED_COLUMNS).combine_chunks()
+        return pa.Table.from_batches(batches).select(REUSED_COLUMNS)
 
 
 def find_reusable(home: Path, plan: Mapping[str, Any], on_event: OnEvent) -> ReusableDocuments | None:
@@ -102,9 +101,3 @@ def find_reusable(home: Path, plan: Mapping[str, Any], on_event: OnEvent) -> Reu
 
 def _not_reused(name: str, error: GetTagsError) -> str:
     return _("Nothing is reused from {name}: {message}", name=name, message=error.message)
-
-
-def _as_numbers(keys: pa.FixedSizeBinaryArray) -> NDArray[np.uint64]:
-    """A column of 16-byte keys as (rows, 2) numbers; those of a NULL are any."""
-    numbers = np.frombuffer(keys.buffers()[1], np.uint64) if len(keys) else np.zeros(0, np.uint64)
-    return numbers.reshape(-1, 2)[keys.offset : keys.offset + len(keys)]

@@ -12,14 +12,14 @@ import pyarrow.compute as pc
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 
-from get_tags_train.data.cells import read_date, read_switch, read_tags, read_text, version_key
+from get_tags_train.data import listing
+from get_tags_train.data.cells import read_date, read_switch, read_tags, read_text, read_version
 from get_tags_train.data.database_errors import is_undecodable
 from get_tags_train.data.ids import DocumentId, IdList, IdMatcher, pages
-from get_tags_train.data.listing import list_ids, list_versions, tag_rows
 from get_tags_train.data.queries import named_column, optional_column
 from get_tags_train.data.query_tables import QueryTables
 from get_tags_train.data.retry import RetryPolicy, retry
-from get_tags_train.data.tag_lists import TagLists, collect_tags
+from get_tags_train.data.tag_lists import TagLists
 
 # About 4,000 printed pages; whole pages of such documents would not fit into memory.
 MAX_CHARACTERS = 10_000_000
@@ -28,7 +28,7 @@ UNDECODABLE, TOO_LONG, TAGS_UNREADABLE = "undecodable", "too_long", "tags_unread
 
 
 class RawDocument(NamedTuple):
-    """One document as the database has it; `tag_ids` and `version` (its version_key) where the database gives them.
+    """One document as the database has it; `tag_ids` and `version` where the database gives them.
 
     `problem` is UNDECODABLE or TOO_LONG where it could not be read, TAGS_UNREADABLE where only its tags could not.
     """
@@ -81,13 +81,13 @@ class DocumentSource:
 
     def read_ids(self) -> IdList:
         """All ids that documents_query returns, sorted by value, so that equal data have an equal order."""
-        return retry(lambda: list_ids(self.tables), self._policy)
+        return retry(lambda: listing.list_ids(self.tables), self._policy)
 
     def add_versions(self, listed: IdList, page_size: int) -> IdList:
         """Ids that people listed, with the versions and dates that their documents have now, if they have versions."""
         if not self.tables.has_versions:
             return listed
-        found = retry(lambda: list_versions(self.tables, pages(listed.ids, page_size)), self._policy)
+        found = retry(lambda: listing.list_versions(self.tables, pages(listed.ids, page_size)), self._policy)
         assert found.versions is not None and found.dates is not None
         places = pc.index_in(listed.ids, value_set=found.ids)
         return listed._replace(versions=found.versions.take(places), dates=found.dates.take(places))
@@ -100,7 +100,7 @@ class DocumentSource:
 
         def read() -> TagLists:
             chosen = None if page_size is None else pages(ids, page_size)
-            return collect_tags(ids, tag_rows(self.tables, chosen))
+            return listing.read_tags(self.tables, ids, chosen)
 
         try:
             return retry(read, self._policy)
@@ -222,5 +222,5 @@ class DocumentSource:
         if len(title or "") + len(text or "") > MAX_CHARACTERS:
             title, text, problem = None, None, TOO_LONG
         own = self._id_type.from_documents(document_id)
-        key = version_key(own, version)
-        return RawDocument(own, title, text, listed, problem=problem, dated=read_date(dated), version=key)
+        was = read_version(version)
+        return RawDocument(own, title, text, listed, problem=problem, dated=read_date(dated), version=was)

@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.i18n import Command, _, _n
 from get_tags_train.data.ids import DocumentId, IdList
-from get_tags_train.data.reuse import ReusableDocuments
-from get_tags_train.data.shards import shard_schema
+from get_tags_train.data.reuse import REUSED_COLUMNS, ReusableDocuments
 from get_tags_train.data.source import DocumentSource, RawDocument
 from get_tags_train.data.tag_lists import TagLists
 from get_tags_train.text.clean_columns import source_hashes
@@ -28,7 +28,7 @@ class UnreliableVersions(GetTagsError):
 class Unchanged(NamedTuple):
     """The documents that are as they were; rows: (ids,) where each stands in the reusable data, -1 if it is to be read.
 
-    Their versions, dates and tags are those of now.
+    Their dates and tags are those of now.
     """
 
     listed: IdList
@@ -36,25 +36,58 @@ class Unchanged(NamedTuple):
     reusable: ReusableDocuments
     tags: TagLists
 
-    def take(self, start: int, stop: int) -> tuple[NDArray[np.int64], pa.Table]:
-        """Those among these ids: their places, counted from start, and the documents as shard_schema has them."""
+    def merge(self, start: int, stop: int, read: pa.RecordBatch) -> pa.RecordBatch:
+        """The documents of these ids in order: those that were read, and those that are as they were.
+
+        read, and what comes of it: with the columns of shard_schema.
+        """
         within = np.flatnonzero(self.rows[start:stop] >= 0)
-        places = within + start
-        rows, wanted = self.rows[places], pa.array(places)
-        texts, record = self.reusable.take(rows), self.reusable.take_record(rows)
-        tags, tag_ids = self.tags.take(places)
+        if not len(within):
+            return read
+        ids, rows = self.listed.ids.slice(start, stop - start), self.rows[start + within].astype(np.int64)
+        order = np.argsort(np.concatenate([within, pc.index_in(read.column("id"), value_set=ids).to_numpy()]))
+        new = pa.Table.from_batches([read])
+        numbers = np.concatenate([rows, len(self.reusable) + np.arange(len(new))])[order]
+        texts = self.reusable.take(numbers, new.select(REUSED_COLUMNS))
+        small = [name for name in read.schema.names if name not in REUSED_COLUMNS]
+        others = pa.concat_tables([self._others(start + within, rows).select(small), new.select(small)])
+        others = others.combine_chunks().take(pa.array(order))
+        columns = [(texts if name in REUSED_COLUMNS else others)[name] for name in read.schema.names]
+        return pa.record_batch([column.combine_chunks() for column in columns], schema=read.schema)
+
+    def _others(self, places: NDArray[np.int64], rows: NDArray[np.int64]) -> pa.Table:
+        """What is known of these documents beside their texts."""
+        record, (tags, tag_ids) = self.reusable.take_record(rows), self.tags.take(places)
         assert self.listed.dates is not None
-        columns = {
-            "id": self.listed.ids.take(wanted),
-            "tags": tags,
-            "tag_ids": tag_ids,
-            "problem": pa.nulls(len(rows), pa.string()),
-            "date": self.listed.dates.take(wanted),
-        }
-        schema = shard_schema(self.listed.ids.type, has_versions=True)
-        for table in (texts, record):
-            columns |= {name: table[name] for name in table.schema.names}
-        return within, pa.table([columns[name] for name in schema.names], schema=schema)
+        dates, problem = self.listed.dates.take(pa.array(places)), pa.nulls(len(rows), pa.string())
+        for name, column in {"tags": tags, "tag_ids": tag_ids, "date": dates, "problem": problem}.items():
+            record = record.append_column(name, column)
+        return record
+
+
+class Audit(NamedTuple):
+    """What documents are compared with as they are read; rows: (ids,) where each stands in the reusable data, or -1."""
+
+    reusable: ReusableDocuments
+    rows: NDArray[np.int32]
+
+    def changed_unnoticed(
+        self, ids: pa.Array, places: NDArray[np.int64], documents: Sequence[RawDocument]
+    ) -> list[DocumentId]:
+        """Those of the documents that have the same version and another title or text; their ids have these places."""
+        row_of = dict(zip(ids.take(pa.array(places)).to_pylist(), self.rows[places].tolist(), strict=True))
+        known = [document for document in documents if row_of[document.id] >= 0]
+        if not known:
+            return []
+        rows = np.array([row_of[document.id] for document in known])
+        versions = self.reusable.take_record(rows)["version"].to_pylist()
+        stored = self.reusable.take(rows)["source_hash"].to_pylist()
+        now = source_hashes([(document.title, document.text) for document in known]).to_pylist()
+        return [
+            document.id
+            for document, version, was, is_now in zip(known, versions, stored, now, strict=True)
+            if document.version == version and was != is_now
+        ]
 
 
 def find_unchanged(
@@ -69,11 +102,10 @@ def find_unchanged(
     """The documents, from place `done` on, whose versions are those of the reusable data; None where there are none.
 
     Tags are read in one scan where tags_page_size is None, else so many ids at a time. A document whose tags only
-    `page` can tell is read anew.
-    Some of the texts are read and compared: raises UnreliableVersions where one changed under the same version.
+    `page` can tell is read anew. Some of the texts are read and compared: raises UnreliableVersions where one changed
+    under the same version.
     """
-    assert listed.versions is not None
-    rows = reusable.find(listed.versions)
+    rows = reusable.find(listed)
     rows[:done] = -1
     if not (rows >= 0).any():
         return None
@@ -96,28 +128,16 @@ def find_unchanged(
     return unchanged
 
 
-def changed_unnoticed(reusable: ReusableDocuments, documents: Sequence[RawDocument]) -> list[DocumentId]:
-    """Those of the documents that have the version of the reusable data, but another title or text."""
-    rows = reusable.find(pa.array([document.version for document in documents], pa.binary(16)))
-    places = np.flatnonzero(rows >= 0)
-    if not len(places):
-        return []
-    same = [documents[place] for place in places.tolist()]
-    stored = reusable.take(rows[places], ["source_hash"])["source_hash"].to_pylist()
-    now = source_hashes([(document.title, document.text) for document in same]).to_pylist()
-    return [document.id for document, is_now, was in zip(same, now, stored, strict=True) if is_now != was]
-
-
 def shown_ids(ids: Sequence[DocumentId]) -> str:
     """The first of these ids, for a message."""
     return ", ".join(map(str, ids[:_SHOWN])) + (", ..." if len(ids) > _SHOWN else "")
 
 
 def _check_sample(source: DocumentSource, unchanged: Unchanged) -> None:
-    reused = np.flatnonzero(unchanged.rows >= 0)
+    ids, reused = unchanged.listed.ids, np.flatnonzero(unchanged.rows >= 0)
     chosen = np.sort(np.random.default_rng().choice(reused, min(SAMPLE, len(reused)), replace=False))
-    documents = source.page(unchanged.listed.ids.take(pa.array(chosen)).to_pylist())
-    if lied := changed_unnoticed(unchanged.reusable, documents):
+    documents = source.page(ids.take(pa.array(chosen)).to_pylist()) if len(chosen) else []
+    if lied := Audit(unchanged.reusable, unchanged.rows).changed_unnoticed(ids, chosen, documents):
         raise UnreliableVersions(
             _n(
                 "Of {sample:,} documents with an unchanged version, {count:,} has another text: {ids}.",

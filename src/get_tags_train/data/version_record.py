@@ -16,11 +16,10 @@ from get_tags_train.core.files import atomic_write
 
 VERSIONS, LEFT_OUT = "versions.arrows", "left_out.arrows"
 VERSION_FIELDS = [
-    pa.field("version", pa.binary(16)),  # the version_key; NULL: it has to be read again
+    pa.field("version", pa.binary()),  # as read_version gives it; NULL: it has to be read again
     pa.field("digest", pa.binary(32)),  # its own in the checksum, right as long as its tags have this tags_sum
     pa.field("tags_sum", pa.uint64()),
 ]
-_RECORD = pa.schema([*VERSION_FIELDS, ("characters", pa.int32()), ("removed", pa.int32())])
 _LEFT_OUT = pa.schema(
     [
         ("text", pa.string()),
@@ -34,14 +33,19 @@ Record = Callable[..., None]
 """Adds a batch of documents; `digest=...` and `tags_sum=...` are given where they are not its own."""
 
 
+def _record_schema(id_type: pa.DataType) -> pa.Schema:
+    return pa.schema([("id", id_type), *VERSION_FIELDS, ("characters", pa.int32()), ("removed", pa.int32())])
+
+
 @contextmanager
-def record_versions(folder: Path) -> Iterator[Record]:
+def record_versions(folder: Path, id_type: pa.DataType) -> Iterator[Record]:
     """Gives what adds documents to versions.arrows."""
-    with atomic_write(folder / VERSIONS) as sink, pa.ipc.new_stream(sink, _RECORD) as stream:
+    schema = _record_schema(id_type)
+    with atomic_write(folder / VERSIONS) as sink, pa.ipc.new_stream(sink, schema) as stream:
 
         def add(documents: pa.RecordBatch, **given: Any) -> None:
-            columns = [given.get(name, documents.column(name)) for name in _RECORD.names]
-            stream.write_batch(pa.record_batch(columns, schema=_RECORD))
+            columns = [given[name] if name in given else documents.column(name) for name in schema.names]
+            stream.write_batch(pa.record_batch(columns, schema=schema))
 
         yield add
 
@@ -60,7 +64,10 @@ def record_left_out(folder: Path, record: Record) -> Iterator[Record]:
 
 def read_versions(folder: Path, documents: int) -> pa.Table:
     """The record of so many documents, and of those left out. Raises ArrowException or OSError where it is damaged."""
-    record = pa.Table.from_batches(read_batches(folder / VERSIONS), _RECORD)
+    batches = list(read_batches(folder / VERSIONS))
+    if any(batch.schema not in map(_record_schema, (pa.int64(), pa.string())) for batch in batches):
+        raise pa.ArrowInvalid("other columns")
+    record = pa.Table.from_batches(batches)
     record.validate(full=True)
     left_out = sum(map(len, read_left_out(folder)))
     if len(record) != documents + left_out:
