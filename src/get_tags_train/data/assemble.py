@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 from get_tags_train.core.arrow import hashes_as_integers, with_first_row, write_batches
 from get_tags_train.core.csv import write_csv
 from get_tags_train.core.errors import NothingToTrainOn
-from get_tags_train.core.files import file_sha256
+from get_tags_train.core.files import files_sha256
 from get_tags_train.core.i18n import _, display_name
 from get_tags_train.core.workspace import Workspace, read_plan
 from get_tags_train.data.digests import DocumentDigests, TagSums
@@ -261,7 +261,9 @@ def _files(folder: Path) -> dict[str, dict[str, Any]]:
     """Bytes and SHA-256 of all that is written: first the documents, in their order."""
     documents = sorted(folder.glob("documents-*.arrow"))
     others = sorted(path for path in folder.glob("*") if path.name in _BESIDE_DOCUMENTS)
-    return {path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)} for path in [*documents, *others]}
+    paths = [*documents, *others]
+    hashes = zip(paths, files_sha256(paths), strict=True)
+    return {path.name: {"bytes": path.stat().st_size, "sha256": own} for path, own in hashes}
 
 
 def _what_shards_took(shards: Sequence[Path], started: float) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
                 list_ids,
                 settings.database.page_size,
                 CleanTextEncoder(tokenizer),
-                find_reusable(home, plan, on_event) if source.tables.has_versions else None,
+                lambda: find_reusable(home, plan, on_event) if source.tables.has_versions else None,
                 scans_tags=listed is None,
                 reads_all=settings.source.reads_all,
             )

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from get_tags_train.core.arrow import read_batches, with_first_row
 from get_tags_train.core.errors import GetTagsError, InputError
-from get_tags_train.core.files import file_sha256, read_json, write_json
+from get_tags_train.core.files import files_sha256, read_json, write_json
 from get_tags_train.core.i18n import Command, _
 from get_tags_train.data.digests import DocumentDigests
 from get_tags_train.data.removed_text import RemovedSummary
@@ -198,8 +198,10 @@ class PreparedData:
 
     def verify_files(self) -> None:
         """Compare the files with the manifest's checksums. Raises GetTagsError naming the one that differs."""
-        for name, entry in self.manifest.files.items():
-            if file_sha256(self.folder / name) != entry.get("sha256"):
+        files = self.manifest.files
+        hashes = files_sha256([self.folder / name for name in files])
+        for (name, entry), own in zip(files.items(), hashes, strict=True):
+            if own != entry.get("sha256"):
                 raise _damaged(self.folder, _("{name} has changed since it was written", name=name))
 
     def verify(self) -> None:

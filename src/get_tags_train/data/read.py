@@ -42,7 +42,7 @@ _AHEAD = 2
 class Reading(NamedTuple):
     """What is read and how: `list_ids` gives the ids, and those of a file that cannot be ids.
 
-    `reusable` are documents of an earlier tags_vX, from which those with an unchanged version are taken; with
+    `find_reusable` gives documents of an earlier tags_vX, from which those with an unchanged version are taken; with
     reads_all, they are only compared with it.
     """
 
@@ -50,7 +50,7 @@ class Reading(NamedTuple):
     list_ids: Callable[[], tuple[IdList, list[str]]]
     page_size: int
     encoder: CleanTextEncoder
-    reusable: ReusableDocuments | None = None
+    find_reusable: Callable[[], ReusableDocuments | None]
     scans_tags: bool = True
     reads_all: bool = False
 
@@ -64,8 +64,10 @@ def ingest(workspace: Workspace, reading: Reading, on_event: OnEvent) -> Path:
     folder = workspace.folder
     try:
         if not (folder / MANIFEST).exists():
-            spool_ids(folder, reading.list_ids, on_event)
-            read_shards(folder, reading, on_event)
+            with prefetch((find() for find in [reading.find_reusable]), ahead=1) as found:
+                spool_ids(folder, reading.list_ids, on_event)
+                reusable = next(found)
+            read_shards(folder, reading, reusable, on_event)
             started = perf_counter()
             on_event(StageStarted("join"))
             assemble(workspace)
@@ -88,12 +90,12 @@ def spool_ids(folder: Path, list_ids: Callable[[], tuple[IdList, list[str]]], on
     on_event(StageFinished("ids", perf_counter() - started))
 
 
-def read_shards(folder: Path, reading: Reading, on_event: OnEvent) -> None:
+def read_shards(folder: Path, reading: Reading, reusable: ReusableDocuments | None, on_event: OnEvent) -> None:
     """Read all spooled ids that no shard holds yet; reading, tokenising and writing work side by side."""
     listed, _unusable = read_ids(folder)
     ids, existing = listed.ids, shard_paths(folder)
     done = shard_metadata(existing[-1])["stop"] if existing else 0
-    steps = _steps(reading, listed, done, on_event)
+    steps = _steps(reading, reusable, listed, done, on_event)
     number, started, before, tags_seen = len(existing), perf_counter(), done, False
     on_event(StageStarted("extract", total=len(ids), unit="documents"))
     on_event(StageProgress("extract", done))
@@ -124,9 +126,11 @@ def read_shards(folder: Path, reading: Reading, on_event: OnEvent) -> None:
     on_event(StageFinished("extract", perf_counter() - started))
 
 
-def _steps(reading: Reading, listed: IdList, done: int, on_event: OnEvent) -> PageSteps:
+def _steps(
+    reading: Reading, reusable: ReusableDocuments | None, listed: IdList, done: int, on_event: OnEvent
+) -> PageSteps:
     """What reads the listed documents from `done` on, without those that are unchanged."""
-    source, reusable = reading.source, reading.reusable
+    source = reading.source
     if reusable is None or listed.versions is None or reading.reads_all:
         audit = None if reusable is None else Audit(reusable, reusable.find(listed))
         return PageSteps(source, reading.encoder, listed, audit=audit)
