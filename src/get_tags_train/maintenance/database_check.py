@@ -8,7 +8,7 @@ from get_tags_train.core.i18n import _, _n, documents, ignored_ids
 from get_tags_train.core.settings import Settings
 from get_tags_train.data.database import describe_url, open_engine
 from get_tags_train.data.database_errors import as_user_errors
-from get_tags_train.data.ids import DocumentId, IdList
+from get_tags_train.data.ids import DocumentId
 from get_tags_train.data.source import DocumentSource, TagCoverage
 from get_tags_train.data.survey import example_lines
 from get_tags_train.maintenance.check import Check
@@ -42,7 +42,8 @@ def check_database(settings: Settings) -> Check:
     if listed.repeated or listed.nulls:
         ignored = _("Ignored ids: {ids}.", ids=ignored_ids(repeated=listed.repeated, nulls=listed.nulls))
         message = f"{message} {ignored}"
-    message = "\n".join([message, _tagged_text(tagged), _versions_text(listed), _("For example:"), *shown])
+    versions = [] if listed.versions is None else [_versions_text(listed.versions)]
+    message = "\n".join([message, _tagged_text(tagged), *versions, _("For example:"), *shown])
     if slow and seconds >= _SLOW_SECONDS:
         hint = _(
             "Have the document ids of {slow} indexed; a view needs the index on its tables.", slow=_(" and ").join(slow)
@@ -60,18 +61,14 @@ def check_database(settings: Settings) -> Check:
     return Check("database", "ok", message)
 
 
-def _versions_text(listed: IdList) -> str:
-    if listed.versions is None:
-        return _(
-            "documents_query has no column version: each extraction reads all texts (docs/databases.md, Versions)."
-        )
+def _versions_text(versions: pa.Array) -> str:
     said = _("The column version tells what has changed: a second extraction reads no other texts.")
-    if not listed.versions.null_count:
+    if not versions.null_count:
         return said
     return f"{said} " + _n(
         "{count:,} document has none, and is read each time.",
         "{count:,} documents have none, and are read each time.",
-        listed.versions.null_count,
+        versions.null_count,
     )
 
 
