@@ -245,6 +245,14 @@ def test_tags_of_an_id_that_is_spelt_otherwise(site: Site) -> None:
     assert site.asked == ["b"]
 
 
+def test_tags_of_what_is_no_document(site: Site) -> None:
+    site.run_sql("INSERT INTO tags VALUES ('x1', 'altceva')", "INSERT INTO tags VALUES (NULL, 'altceva')")
+    site.run_sql("INSERT INTO tags VALUES ('5', 'text')")
+    site.extract()
+    site.extract_again()
+    assert site.asked == []
+
+
 def test_a_tag_that_cannot_be_decoded(site: Site) -> None:
     site.extract()
     site.run_sql("INSERT INTO tags VALUES (5, CAST(x'e3' AS TEXT))")

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from get_tags_train.data import cells
-from get_tags_train.data.cells import read_date, read_switch, read_text, read_version
+from get_tags_train.core.errors import InputError
+from get_tags_train.data.cells import read_date, read_switch, read_tags, read_text, read_version
 from get_tags_train.data.ids import DocumentId, IdList
 from get_tags_train.data.query_tables import QueryTables
 from get_tags_train.data.tag_lists import Label, TagLists, TagPairs
@@ -58,7 +58,7 @@ def list_versions(tables: QueryTables, chosen: Pages | None = None) -> IdList:
     return IdList(ids, nulls, int(is_repeat.sum()), versions, dates)
 
 
-def read_tags(tables: QueryTables, ids: pa.Array, chosen: Pages | None = None) -> TagLists:
+def scan_tags(tables: QueryTables, ids: pa.Array, chosen: Pages | None = None) -> TagLists:
     """The tags of the documents with these ids, out of those of all documents, or of the chosen pages of ids."""
     if tables.tags is None:
         pairs = TagPairs(ids, _labels_of_column)
@@ -70,12 +70,21 @@ def read_tags(tables: QueryTables, ids: pa.Array, chosen: Pages | None = None) -
     pairs = TagPairs(ids, _labels_of_pair)
     plain = int if tables.id_type.is_integer else str
     for rows in tables.rows(tables.all_tags(), tables.tags, chosen):
-        of_documents = [row[0] for row in rows]
-        if set(map(type, of_documents)) != {plain}:
-            rows = [row for row in rows if row[0] is not None]
-            of_documents = [tables.id_type.from_tags(row[0]) for row in rows]
-        pairs.add(of_documents, [row[1:] for row in rows])
+        ids_of_rows = [row[0] for row in rows]
+        if set(map(type, ids_of_rows)) != {plain}:
+            read = [(_id_of_pair(tables, row[0]), row) for row in rows]
+            rows = [row for document_id, row in read if document_id is not None]
+            ids_of_rows = [document_id for document_id, _ in read if document_id is not None]
+        pairs.add(ids_of_rows, [row[1:] for row in rows])
     return pairs.collect()
+
+
+def _id_of_pair(tables: QueryTables, document_id: Any) -> DocumentId | None:
+    """None where it cannot be a document's: that of a row about something else."""
+    try:
+        return None if document_id is None else tables.id_type.from_tags(document_id)
+    except InputError:
+        return None
 
 
 def _labels_of_pair(tag: Any, tag_id: Any, active: Any) -> list[Label]:
@@ -86,7 +95,7 @@ def _labels_of_pair(tag: Any, tag_id: Any, active: Any) -> list[Label]:
 
 def _labels_of_column(cell: Any) -> list[Label] | None:
     try:
-        return [(tag, None) for tag in cells.read_tags(cell, "tags", "documents_query")]
+        return [(tag, None) for tag in read_tags(cell, "tags", "documents_query")]
     except ValueError:
         return None
 

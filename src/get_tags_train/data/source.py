@@ -100,7 +100,7 @@ class DocumentSource:
 
         def read() -> TagLists:
             chosen = None if page_size is None else pages(ids, page_size)
-            return listing.read_tags(self.tables, ids, chosen)
+            return listing.scan_tags(self.tables, ids, chosen)
 
         try:
             return retry(read, self._policy)
