@@ -335,7 +335,7 @@ CHANGES = st.one_of(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rounds=st.lists(st.lists(CHANGES, max_size=6), min_size=1, max_size=3))
 def test_whatever_changes_the_data_are_those_of_a_full_extraction(site: Site, rounds: list[list[Any]]) -> None:
     site.extract()

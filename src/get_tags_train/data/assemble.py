@@ -1,7 +1,8 @@
 """Shards -> tags_vX: merge duplicates, number tags, write the manifest. It can be repeated until it succeeds."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
@@ -33,10 +34,12 @@ from get_tags_train.data.prepared import (
     write_tags,
 )
 from get_tags_train.data.removed_text import RemovedText
+from get_tags_train.data.reuse import ReusableDocuments
 from get_tags_train.data.shards import read_ids, shard_batches, shard_metadata, shard_paths
 from get_tags_train.data.source import TAGS_UNREADABLE, TOO_LONG, UNDECODABLE
 from get_tags_train.data.tag_numbering import TagNumbering
 from get_tags_train.data.version_record import LEFT_OUT, VERSIONS, Record, record_left_out, record_versions
+from get_tags_train.text.clean import text_hash
 
 _MISSING_IDS, _UNREADABLE, _BOILERPLATE = "missing_ids.csv", "unreadable.csv", "boilerplate.csv"
 _REMOVED = "much_removed.csv"
@@ -52,6 +55,7 @@ _BESIDE_DOCUMENTS = {
     LEFT_OUT,
 }
 _SHOWN_CHARACTERS = 100
+_NO_TEXT = pa.scalar(text_hash(""), pa.binary())
 
 
 class _Scan(NamedTuple):
@@ -72,8 +76,11 @@ class _Scan(NamedTuple):
     removed: RemovedText
 
 
-def assemble(workspace: Workspace) -> None:
-    """Write documents, tags and manifest beside the shards. Raises NothingToTrainOn where no document is left."""
+def assemble(workspace: Workspace, reusable: ReusableDocuments | None = None) -> None:
+    """Write documents, tags and manifest beside the shards. Raises NothingToTrainOn where no document is left.
+
+    reusable: where the texts are that the shards leave there.
+    """
     folder = workspace.folder
     started = perf_counter()
     shards, plan = shard_paths(folder), read_plan(folder)
@@ -90,16 +97,17 @@ def assemble(workspace: Workspace) -> None:
     by_name = sorted(np.flatnonzero(counts).tolist(), key=scan.names.__getitem__)
     tags = [scan.names[number] for number in by_name]
     merged = merged._replace(tags=merged.tags[:, by_name])
+    documents = partial(_documents, reusable if listed.versions is not None else None)
     if listed.versions is None:
-        checksum = _write_documents(shards, ids.type, tags, merged)
+        checksum = _write_documents(shards, documents, ids.type, tags, merged)
     else:
         with record_versions(folder, ids.type) as record:
-            checksum = _write_documents(shards, ids.type, tags, merged, record)
-            _write_left_out(folder, shards, merged.kept, record)
+            checksum = _write_documents(shards, documents, ids.type, tags, merged, record)
+            _write_left_out(folder, documents(shards), merged.kept, record)
     write_tags(folder, tags, counts[by_name].tolist(), [scan.tag_ids.get(tag, []) for tag in tags])
     write_dataset_state(folder, checksum)
     missing = _missing(shards, ids) + unusable
-    _write_lists(folder, shards, missing, scan.problems, merged.boilerplate)
+    _write_lists(folder, documents(shards), missing, scan.problems, merged.boilerplate)
     if (lost_much := scan.removed.lost_much()).any():
         rows = _columns(shards, lost_much, ("id", "characters", "removed"))
         write_csv(folder / _REMOVED, chain([("id", "characters", "removed")], rows))
@@ -126,6 +134,11 @@ def assemble(workspace: Workspace) -> None:
     write_manifest(folder, manifest)
 
 
+def _documents(reusable: ReusableDocuments | None, shards: Sequence[Path]) -> Iterator[pa.RecordBatch]:
+    """All documents of these shards with their texts, a page at a time."""
+    return shard_batches(shards) if reusable is None else map(reusable.restore, shard_batches(shards))
+
+
 def _scan(shards: Sequence[Path], tags_map: Mapping[str, str]) -> _Scan:
     """Read hashes, tags and problems of all shards; tags are numbered as they come."""
     numbering = TagNumbering(tags_map)
@@ -136,7 +149,7 @@ def _scan(shards: Sequence[Path], tags_map: Mapping[str, str]) -> _Scan:
     characters, removed = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
     for first, batch in with_first_row(shard_batches(shards)):
         hashes.append(hashes_as_integers(batch.column("text_hash")))
-        has_text.append(pc.greater(pc.binary_length(batch.column("text")), 0).to_numpy(zero_copy_only=False))
+        has_text.append(pc.not_equal(batch.column("text_hash"), _NO_TEXT).to_numpy(zero_copy_only=False))
         characters.append(batch.column("characters").to_numpy())
         removed.append(batch.column("removed").to_numpy())
         unread = batch.filter(pc.is_valid(batch.column("problem")))
@@ -176,7 +189,12 @@ def _count_dropped(scan: _Scan, merged: Merged) -> dict[str, int]:
 
 
 def _write_documents(
-    shards: Sequence[Path], id_type: pa.DataType, tags: Sequence[str], merged: Merged, record: Record | None = None
+    shards: Sequence[Path],
+    documents_of: Callable[[Sequence[Path]], Iterator[pa.RecordBatch]],
+    id_type: pa.DataType,
+    tags: Sequence[str],
+    merged: Merged,
+    record: Record | None = None,
 ) -> str:
     """Write the kept documents of each shard to a file of its own, and record them; returns the checksum of all."""
     digests, tags_sums, schema = DocumentDigests(tags), TagSums(tags), document_schema(id_type)
@@ -204,23 +222,23 @@ def _write_documents(
 
     first = 0
     for number, shard in enumerate(shards):
-        batches = list(shard_batches([shard]))
-        write_batches(shard.with_name(f"documents-{number:05d}.arrow"), schema, final(batches, first))
-        first += sum(map(len, batches))
+        path = shard.with_name(f"documents-{number:05d}.arrow")
+        write_batches(path, schema, final(documents_of([shard]), first))
+        first += sum(map(len, shard_batches([shard])))
     return digests.hexdigest()
 
 
-def _write_left_out(folder: Path, shards: Sequence[Path], kept: NDArray[np.bool_], record: Record) -> None:
+def _write_left_out(folder: Path, documents: Iterator[pa.RecordBatch], kept: NDArray[np.bool_], record: Record) -> None:
     """Record the documents that have a version and are not kept; kept: (documents,)."""
     with record_left_out(folder, record) as record:
-        for first, batch in with_first_row(shard_batches(shards)):
+        for first, batch in with_first_row(documents):
             is_left_out = pc.and_(pa.array(~kept[first : first + len(batch)]), pc.is_valid(batch.column("version")))
             record(batch.filter(is_left_out))
 
 
 def _write_lists(
     folder: Path,
-    shards: Sequence[Path],
+    documents: Iterator[pa.RecordBatch],
     missing: Sequence[object],
     problems: Mapping[str, Sequence[DocumentId]],
     boilerplate: NDArray[np.bool_],
@@ -232,12 +250,12 @@ def _write_lists(
         unread = [(document_id, problem) for problem, found in problems.items() for document_id in found]
         write_csv(folder / _UNREADABLE, [("id", "problem"), *unread])
     if boilerplate.any():
-        write_csv(folder / _BOILERPLATE, chain([("id", "text")], _beginnings(shards, boilerplate)))
+        write_csv(folder / _BOILERPLATE, chain([("id", "text")], _beginnings(documents, boilerplate)))
 
 
-def _beginnings(shards: Sequence[Path], chosen: NDArray[np.bool_]) -> Iterator[tuple[DocumentId, str]]:
+def _beginnings(documents: Iterator[pa.RecordBatch], chosen: NDArray[np.bool_]) -> Iterator[tuple[DocumentId, str]]:
     """The id and the beginning of the text of the chosen documents; chosen: (documents,)."""
-    for first, batch in with_first_row(shard_batches(shards)):
+    for first, batch in with_first_row(documents):
         found = batch.filter(pa.array(chosen[first : first + len(batch)]))
         beginnings = pc.utf8_slice_codeunits(found.column("text"), 0, _SHOWN_CHARACTERS)
         yield from zip(found.column("id").to_pylist(), beginnings.to_pylist(), strict=True)

@@ -110,7 +110,7 @@ class PageSteps:
             "input_ids": input_ids,
         }
         if self._has_versions:
-            columns |= {"version": self._versions(page), "digest": None, "tags_sum": None}
+            columns |= {"version": self._versions(page), "digest": None, "tags_sum": None, "row": None}
         nothing = [None] * len(documents)
         arrays = [pa.array(nothing if columns[f.name] is None else columns[f.name], f.type) for f in self.schema]
         return pa.record_batch(arrays, schema=self.schema)

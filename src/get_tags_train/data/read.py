@@ -26,6 +26,7 @@ from get_tags_train.data.shards import (
     shard_metadata,
     shard_path,
     shard_paths,
+    usable_shards,
     write_ids,
 )
 from get_tags_train.data.source import DocumentSource
@@ -70,7 +71,7 @@ def ingest(workspace: Workspace, reading: Reading, on_event: OnEvent) -> Path:
             read_shards(folder, reading, reusable, on_event)
             started = perf_counter()
             on_event(StageStarted("join"))
-            assemble(workspace)
+            assemble(workspace, reusable)
             on_event(StageFinished("join", perf_counter() - started))
             _report_lies(folder, on_event)
         remove_shards(folder)
@@ -93,7 +94,8 @@ def spool_ids(folder: Path, list_ids: Callable[[], tuple[IdList, list[str]]], on
 def read_shards(folder: Path, reading: Reading, reusable: ReusableDocuments | None, on_event: OnEvent) -> None:
     """Read all spooled ids that no shard holds yet; reading, tokenising and writing work side by side."""
     listed, _unusable = read_ids(folder)
-    ids, existing = listed.ids, shard_paths(folder)
+    ids, base = listed.ids, reusable.base if reusable else None
+    existing = usable_shards(folder, base)
     done = shard_metadata(existing[-1])["stop"] if existing else 0
     steps = _steps(reading, reusable, listed, done, on_event)
     number, started, before, tags_seen = len(existing), perf_counter(), done, False
@@ -117,7 +119,8 @@ def read_shards(folder: Path, reading: Reading, reusable: ReusableDocuments | No
                     on_event(StageProgress("extract", done, _("{speed:,.0f} a second", speed=speed)))
                     if done - start >= SHARD_DOCUMENTS or monotonic() - began > SHARD_SECONDS:
                         break
-            metadata = {"start": start, "stop": done, "taken": reused, "lied": lied, "seconds": steps.take_seconds()}
+            metadata = {"start": start, "stop": done, "taken": reused, "lied": lied}
+            metadata |= {"base": base if reused else None, "seconds": steps.take_seconds()}
             write_json(path.with_suffix(".json"), metadata)
             if number == 0 and not tags_seen:
                 said = _("None of the first {done} documents has a tag: is tags_query right?", done=done)

@@ -19,7 +19,7 @@ from get_tags_train.data.ids import IdList
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.data.version_record import VERSIONS, read_left_out
 
-REUSED_COLUMNS = ("text", "source_hash", "text_hash", "input_ids")
+REUSED_COLUMNS = ("text", "source_hash", "input_ids")
 # What decides, beside the version, which clean text and tokens a document becomes, and what its version says.
 _SAME = ("tokenizer", "context_length", "text_rules", "database", "documents_query")
 
@@ -33,6 +33,7 @@ class ReusableDocuments:
         for _batch in data.batches():
             pass  # the first pass checks them
         self.name = data.name
+        self.base = f"{data.name} {data.manifest.checksum}"
         self._data = data
         self._record = data.versions()
         counts = [sum(map(len, data.read(path))) for path in data.document_paths]
@@ -67,8 +68,23 @@ class ReusableDocuments:
             parts.append(table.slice(int(rows[start]) - bounds[number], stop - start))
         return pa.concat_tables(parts).combine_chunks()
 
-    def take_record(self, rows: NDArray[np.int64]) -> pa.Table:
-        """The record of these rows: id, version, digest, tags_sum, characters, removed."""
+    def restore(self, documents: pa.RecordBatch) -> pa.RecordBatch:
+        """Documents as shard_schema has them, with the texts of those that are reused."""
+        rows = documents.column("row")
+        is_reused = pc.is_valid(rows).to_numpy(zero_copy_only=False)
+        if not is_reused.any():
+            return documents
+        read = pa.Table.from_batches([documents.filter(pa.array(~is_reused))]).select(REUSED_COLUMNS)
+        numbers = np.where(is_reused, pc.fill_null(rows, 0).to_numpy(), len(self) + np.cumsum(~is_reused) - 1)
+        texts = self.take(numbers, read)
+        columns = [
+            texts[name].combine_chunks() if name in REUSED_COLUMNS else documents.column(name)
+            for name in documents.schema.names
+        ]
+        return pa.record_batch(columns, schema=documents.schema)
+
+    def take_record(self, rows: NDArray[np.int32] | NDArray[np.int64]) -> pa.Table:
+        """The record of these rows: id, version, digest, tags_sum, characters, removed, text_hash."""
         return self._record.take(pa.array(rows))
 
     def _read_file(self, number: int) -> pa.Table:

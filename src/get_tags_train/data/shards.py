@@ -64,6 +64,7 @@ def shard_paths(folder: Path) -> list[Path]:
 def shard_metadata(path: Path) -> dict[str, Any]:
     """Which of the ids a shard covers (start, stop), how many documents were reused (taken), seconds of each part.
 
+    base: the earlier data that its documents are reused from.
     lied: the documents whose text had changed under the same version, where all texts were read.
     """
     try:
@@ -89,7 +90,8 @@ def shard_schema(id_type: pa.DataType, *, has_versions: bool) -> pa.Schema:
     """A document as it was read and cleaned, its tags still raw, with their ids and its problem where it has any.
 
     characters: of title and text before cleaning, without white space around; removed: how many of these it removed.
-    digest and tags_sum: those of the earlier data that it was reused from.
+    digest and tags_sum: those of the earlier data that it is reused from; row: where it stands there. Its text,
+    source_hash and input_ids are NULL then, and stay there until they are needed.
     """
     return pa.schema(
         [
@@ -104,7 +106,7 @@ def shard_schema(id_type: pa.DataType, *, has_versions: bool) -> pa.Schema:
             ("problem", pa.string()),
             ("date", pa.date32()),
             ("input_ids", pa.list_(pa.int32())),
-            *(VERSION_FIELDS if has_versions else []),
+            *([*VERSION_FIELDS, ("row", pa.int32())] if has_versions else []),
         ]
     )
 
@@ -113,6 +115,17 @@ def shard_batches(shards: Sequence[Path]) -> Iterator[pa.RecordBatch]:
     """All documents of these shards in order, a page at a time, memory-mapped."""
     for path in shards:
         yield from read_batches(path)
+
+
+def usable_shards(folder: Path, base: str | None) -> list[Path]:
+    """The complete shards, up to the first that reuses documents of other data than base; the rest is removed."""
+    paths = shard_paths(folder)
+    others = (n for n, path in enumerate(paths) if shard_metadata(path).get("base") not in (None, base))
+    first = next(others, len(paths))
+    for path in reversed(paths[first:]):
+        path.with_suffix(".json").unlink()
+        path.unlink()
+    return paths[:first]
 
 
 def remove_shards(folder: Path) -> None:

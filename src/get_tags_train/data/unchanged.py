@@ -12,7 +12,7 @@ from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.i18n import Command, _, _n
 from get_tags_train.data.ids import DocumentId, IdList
-from get_tags_train.data.reuse import REUSED_COLUMNS, ReusableDocuments
+from get_tags_train.data.reuse import ReusableDocuments
 from get_tags_train.data.source import DocumentSource, RawDocument
 from get_tags_train.data.tag_lists import TagLists
 from get_tags_train.text.clean_columns import source_hashes
@@ -44,25 +44,24 @@ class Unchanged(NamedTuple):
         within = np.flatnonzero(self.rows[start:stop] >= 0)
         if not len(within):
             return read
-        ids, rows = self.listed.ids.slice(start, stop - start), self.rows[start + within].astype(np.int64)
+        ids = self.listed.ids.slice(start, stop - start)
         order = np.argsort(np.concatenate([within, pc.index_in(read.column("id"), value_set=ids).to_numpy()]))
-        new = pa.Table.from_batches([read])
-        numbers = np.concatenate([rows, len(self.reusable) + np.arange(len(new))])[order]
-        texts = self.reusable.take(numbers, new.select(REUSED_COLUMNS))
-        small = [name for name in read.schema.names if name not in REUSED_COLUMNS]
-        others = pa.concat_tables([self._others(start + within, rows).select(small), new.select(small)])
-        others = others.combine_chunks().take(pa.array(order))
-        columns = [(texts if name in REUSED_COLUMNS else others)[name] for name in read.schema.names]
+        both = pa.concat_tables([self._taken(start + within, read.schema), pa.Table.from_batches([read])])
+        columns = both.combine_chunks().take(pa.array(order)).columns
         return pa.record_batch([column.combine_chunks() for column in columns], schema=read.schema)
 
-    def _others(self, places: NDArray[np.int64], rows: NDArray[np.int64]) -> pa.Table:
-        """What is known of these documents beside their texts."""
-        record, (tags, tag_ids) = self.reusable.take_record(rows), self.tags.take(places)
+    def _taken(self, places: NDArray[np.int64], schema: pa.Schema) -> pa.Table:
+        """The unchanged documents in these places of the list, without their texts."""
         assert self.listed.dates is not None
-        dates, problem = self.listed.dates.take(pa.array(places)), pa.nulls(len(rows), pa.string())
-        for name, column in {"tags": tags, "tag_ids": tag_ids, "date": dates, "problem": problem}.items():
-            record = record.append_column(name, column)
-        return record
+        rows, (tags, tag_ids) = self.rows[places], self.tags.take(places)
+        record = self.reusable.take_record(rows)
+        columns = {name: record[name] for name in record.schema.names} | {
+            "tags": tags,
+            "tag_ids": tag_ids,
+            "date": self.listed.dates.take(pa.array(places)),
+            "row": pa.array(rows),
+        }
+        return pa.table([columns.get(f.name, pa.nulls(len(rows), f.type)) for f in schema], schema=schema)
 
 
 class Audit(NamedTuple):

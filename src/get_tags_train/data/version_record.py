@@ -24,7 +24,6 @@ _LEFT_OUT = pa.schema(
     [
         ("text", pa.string()),
         ("source_hash", pa.binary()),
-        ("text_hash", pa.binary()),
         ("input_ids", pa.list_(pa.int32())),
     ]
 )
@@ -34,7 +33,8 @@ Record = Callable[..., None]
 
 
 def _record_schema(id_type: pa.DataType) -> pa.Schema:
-    return pa.schema([("id", id_type), *VERSION_FIELDS, ("characters", pa.int32()), ("removed", pa.int32())])
+    sizes = [("characters", pa.int32()), ("removed", pa.int32())]
+    return pa.schema([("id", id_type), *VERSION_FIELDS, *sizes, ("text_hash", pa.binary())])
 
 
 @contextmanager
