@@ -11,8 +11,13 @@ in turn, each in a process of its own:
     ids         get-tags extract of an ids.csv that names all documents
     postgresql  from a private PostgreSQL over loopback, through psycopg
     mariadb     from a private MariaDB over loopback, through pyodbc
-    again       a second extraction after 2% of the documents changed; its checksum is that of a full one
     long        court decisions of 20 KB on average, half of them HTML; a twentieth as many
+    again       a second extraction, by a column version, after 2% of the documents changed, beside a first one of the
+                same documents: equal checksums, the ratio of their seconds; from SQLite
+    again-postgresql, again-mariadb
+                the same from these servers
+    again-hash  the same from PostgreSQL, its version an MD5 of the text that the server computes
+    again-slow  the same from an SQLite that gives the texts of 500 documents a second
 
 Wants the data and tools that lie beside the checkout in shared/, beautifulsoup4 for `naive`, and the servers as the
 tests do.
@@ -32,17 +37,32 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 sys.path[:0] = [str(ROOT / "tests"), str(SHARED / "tools")]
 LIMIT, OURS, NAIVE = "limit", "ours", "naive"
-PARTS = [LIMIT, OURS, NAIVE, "ids", "postgresql", "mariadb", "again", "long"]
+AGAIN = ["again", "again-postgresql", "again-mariadb", "again-hash", "again-slow"]
+PARTS = [LIMIT, OURS, NAIVE, "ids", "postgresql", "mariadb", "long", *AGAIN]
 PAGE = 500
 CHANGED_PERCENT = 2
 LONG_MEDIAN_WORDS = 2_000
+# The command on a database that needs so long for the texts of each page.
+SLOW_DOCUMENTS_A_SECOND = 500
+SLOW_COMMAND = f"""
+import time
+from get_tags_train.cli import main
+from get_tags_train.data.source import DocumentSource
+page = DocumentSource.page
+def slow(self, ids):
+    time.sleep(len(ids) / {SLOW_DOCUMENTS_A_SECOND})
+    return page(self, ids)
+DocumentSource.page = slow
+main.app()
+"""
 
 Measures = dict[str, float]
 
@@ -66,13 +86,32 @@ def load_scale(url: str, documents: int) -> None:
     subprocess.run([sys.executable, loader, "--scale", str(documents), "--url", url], check=True, stdout=sys.stderr)
 
 
-def change(path: Path, original: Path) -> None:
-    """A copy of the scale database in which 2% of the documents changed, came or went."""
-    shutil.copy(original, path)
-    with closing(sqlite3.connect(path)) as database, database:
-        every = 100 // CHANGED_PERCENT
-        database.execute("UPDATE documents SET text = text || ' modificat' WHERE id % ? = 7", (every,))
-        database.execute("DELETE FROM documents WHERE id % ? = 8", (every * 10,))
+def number_versions(url: str) -> None:
+    """Give all documents a version."""
+    run_sql(url, "ALTER TABLE documents ADD COLUMN version BIGINT DEFAULT 1 NOT NULL")
+
+
+def change(url: str, run: int) -> None:
+    """Change the texts of 2% of the documents, take a few away, and change the tags of some."""
+    every = 100 // CHANGED_PERCENT
+    run_sql(
+        url,
+        f"UPDATE documents SET text = SUBSTR(text, 10), version = version + 1 WHERE id % {every} = {run % every}",
+        f"DELETE FROM document_tags WHERE document_id % {every * 10} = {every + run}",
+        f"DELETE FROM documents WHERE id % {every * 10} = {every + run}",
+        f"DELETE FROM document_tags WHERE document_id % {every * 10} = {2 * every + run} AND tag_id % 2 = 0",
+    )
+
+
+def run_sql(url: str, *statements: str) -> None:
+    """Run statements in one transaction."""
+    from sqlalchemy import create_engine
+
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
 
 
 def fill_long(path: Path, documents: int) -> None:
@@ -178,10 +217,11 @@ def run_naive(folder: Path) -> dict[str, float]:
     return {"seconds": time.perf_counter() - started, "peak_mb": peak}
 
 
-def get_tags(*arguments: str) -> tuple[str, Measures]:
+def get_tags(*arguments: str, is_slow: bool = False) -> tuple[str, Measures]:
     """What the command printed, its seconds as a person waits for it and of the processor, and its peak of memory."""
     started = time.perf_counter()
-    command = [sys.executable, "-P", "-m", "get_tags_train", *arguments]
+    program = ["-c", SLOW_COMMAND] if is_slow else ["-m", "get_tags_train"]
+    command = [sys.executable, "-P", *program, *arguments]
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
@@ -199,23 +239,52 @@ def get_tags(*arguments: str) -> tuple[str, Measures]:
 
 def run_extract(home: Path, *flags: str) -> Measures:
     """get-tags extract in a home, its parts as the manifest has them; what it made is removed again."""
-    out, measures = get_tags("extract", "--yes", "--json", "--home", str(home), *flags)
+    data, measures = extract(home, *flags)
+    shutil.rmtree(data["path"])
+    return measures
+
+
+def extract(home: Path, *flags: str, is_slow: bool = False) -> tuple[dict[str, Any], Measures]:
+    """get-tags extract in a home: what it says of the data, and its parts as the manifest has them."""
+    out, measures = get_tags("extract", "--yes", "--json", "--home", str(home), *flags, is_slow=is_slow)
     data = json.loads(out)["data"]
     manifest = json.loads((Path(data["path"]) / "manifest.json").read_text(encoding="utf-8"))
-    expected = home / "checksum"
-    if expected.exists() and expected.read_text() != data["checksum"]:
-        sys.exit(f"{home.name}: the checksum is not that of a full extraction")
-    get_tags("data", "remove", data["name"], "--yes", "--home", str(home))
     measures |= {f"{part}_s": seconds for part, seconds in manifest["seconds"].items()}
     measures["documents_a_second"] = data["documents_read"] / measures["seconds"]
-    return measures | {"reused": manifest["taken_from_earlier"]}
+    return data, measures | {"reused": manifest["taken_from_earlier"]}
 
 
-def make_home(folder: Path, name: str, url: str) -> Path:
+class Again:
+    """A database that changes, a home with the data of what it was, and one with none."""
+
+    def __init__(self, folder: Path, name: str, url: str, *, version: str = "version", is_slow: bool = False) -> None:
+        shutil.rmtree(folder / name, ignore_errors=True)
+        shutil.rmtree(folder / f"{name}-first", ignore_errors=True)
+        query = f"documents_query = 'SELECT id, title, text, {version} AS version FROM documents'\n"
+        self._url, self._run, self._is_slow = url, 0, is_slow
+        self._kept, self._empty = make_home(folder, name, url, query), make_home(folder, f"{name}-first", url, query)
+        self._data, _ = extract(self._kept)
+
+    def run(self) -> Measures:
+        """Change the database, and extract in both homes; their data must be the same."""
+        self._run += 1
+        change(self._url, self._run)
+        earlier = self._data["path"]
+        self._data, second = extract(self._kept, is_slow=self._is_slow)
+        data, first = extract(self._empty, is_slow=self._is_slow)
+        if data["checksum"] != self._data["checksum"]:
+            sys.exit(f"{self._kept.name}: the checksum is not that of a full extraction")
+        shutil.rmtree(earlier)
+        shutil.rmtree(data["path"])
+        of_first = {f"first_{key}": first[key] for key in ("seconds", "cpu_s", "peak_mb")}
+        return second | of_first | {"to_first": second["seconds"] / first["seconds"]}
+
+
+def make_home(folder: Path, name: str, url: str, query: str = "") -> Path:
     """A home of its own for a part."""
     home = folder / name
     home.mkdir(exist_ok=True)
-    settings = f"[database]\nurl = '{url}'\n[training]\nbase_model = '{folder / 'bert'}'\n"
+    settings = f"[database]\nurl = '{url}'\n{query}[training]\nbase_model = '{folder / 'bert'}'\n"
     (home / "get-tags.toml").write_text(settings, encoding="utf-8")
     return home
 
@@ -236,36 +305,36 @@ def make_runs(folder: Path, documents: int, parts: list[str], servers: ExitStack
         long = make(folder / "long.db", lambda path: fill_long(path, documents // 20))
         long_home = make_home(folder, "long", f"sqlite:///{long}")
         runs["long"] = lambda: run_extract(long_home)
-    if "again" in parts:
-        again = make_again(folder, scale)
-        runs["again"] = lambda: run_extract(again)
-    for name in {"postgresql", "mariadb"} & set(parts):
-        import databases
-
-        server = Path(servers.enter_context(tempfile.TemporaryDirectory()))
-        url = servers.enter_context(getattr(databases, name)(server))
-        load_scale(url, documents)
-        home = make_home(folder, name, url)
-        runs[name] = lambda home=home: run_extract(home)  # type: ignore[misc]
+    for name in ("again", "again-slow"):
+        if name in parts:
+            own = folder / f"{name}.db"
+            shutil.copy(scale, own)
+            number_versions(f"sqlite:///{own}")
+            runs[name] = Again(folder, name, f"sqlite:///{own}", is_slow=name == "again-slow").run
+    for name in ("postgresql", "mariadb"):
+        runs |= make_server_runs(folder, name, documents, parts, servers)
     return {part: runs[part] for part in parts}
 
 
-def make_again(folder: Path, scale: Path) -> Path:
-    """A home with the data of the original, on the changed database, and the checksum of a full extraction of it."""
-    changed = make(folder / "changed.db", lambda path: change(path, scale))
-    home = make_home(folder, "again", f"sqlite:///{changed}")
-    if not (home / "checksum").exists():
-        out, _ = get_tags("extract", "--yes", "--json", "--home", str(home))
-        data = json.loads(out)["data"]
-        (home / "checksum").write_text(data["checksum"])
-        get_tags("data", "remove", data["name"], "--yes", "--home", str(home))
-    if not list((home / "_cache" / "_data").glob("tags_v*")):
-        make_home(folder, "again", f"sqlite:///{scale}")
-        expected = (home / "checksum").rename(folder / "checksum")
-        get_tags("extract", "--yes", "--json", "--home", str(home))
-        expected.rename(home / "checksum")
-        make_home(folder, "again", f"sqlite:///{changed}")
-    return home
+def make_server_runs(
+    folder: Path, name: str, documents: int, parts: list[str], servers: ExitStack
+) -> dict[str, Callable[[], Measures]]:
+    """Start a server if a part needs it, fill it, and return what runs these parts."""
+    import databases
+
+    again = [part for part in (f"again-{name}", "again-hash" if name == "postgresql" else "") if part in parts]
+    if name not in parts and not again:
+        return {}
+    server = Path(servers.enter_context(tempfile.TemporaryDirectory()))
+    url = servers.enter_context(getattr(databases, name)(server))
+    load_scale(url, documents)
+    home = make_home(folder, name, url)
+    runs: dict[str, Callable[[], Measures]] = {name: lambda: run_extract(home)}
+    if again:
+        number_versions(url)
+    for part in again:
+        runs[part] = Again(folder, part, url, version="MD5(text)" if part == "again-hash" else "version").run
+    return runs
 
 
 def in_new_process(part: str, folder: Path) -> Measures:
@@ -301,7 +370,7 @@ def main() -> None:
     for part, measured in results.items():
         median = {key: statistics.median(m[key] for m in measured) for key in measured[0]}
         print(f"{part}: " + ", ".join(f"{key} {value:.1f}" for key, value in median.items()))
-    for other in [part for part in results if part not in {OURS, "long"} and OURS in results]:
+    for other in [part for part in results if part not in {OURS, "long", *AGAIN} and OURS in results]:
         ratios = [o["seconds"] / m["seconds"] for o, m in zip(results[other], results[OURS], strict=True)]
         print(f"{other} / ours: {statistics.median(ratios):.2f}")
 

@@ -18,7 +18,7 @@ from get_tags_train.data.shards import shard_paths
 _FORKS = """
 import os, signal, sys, time
 from pathlib import Path
-from get_tags_train.data import database, extract, read, reuse, source
+from get_tags_train.data import database, extract, read, source, unchanged
 from get_tags_train.text import encoder
 from get_tags_train.core.config import load_settings
 from get_tags_train.text.tokenizer import load_tokenizer

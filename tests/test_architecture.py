@@ -28,7 +28,7 @@ OWNERS = {
     "openpyxl": {"core/excel.py"},
     "sqlalchemy": {
         "data/database.py", "data/database_errors.py", "data/database_url.py", "data/ids.py", "data/queries.py",
-        "data/retry.py", "data/source.py", "data/survey.py",
+        "data/query_tables.py", "data/retry.py", "data/source.py", "data/survey.py",
     },
     "onnx": {"model/onnx_graph.py"},
     "onnxruntime": {"model/onnx_classifier.py"},

@@ -26,6 +26,7 @@ from get_tags_train.core.config import load_settings
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import Event, Notice
 from get_tags_train.core.settings import Settings, Source
+from get_tags_train.data import unchanged
 from get_tags_train.data.database import open_engine
 from get_tags_train.data.database_errors import as_user_errors
 from get_tags_train.data.extract import extract
@@ -84,6 +85,49 @@ def test_the_data_equal_those_from_sqlite(settings: Settings, tmp_path: Path) ->
     fill(f"sqlite:///{tmp_path / 'test.db'}", DOCUMENTS, PAIRS)
     local = settings_for(tmp_path, training={"base_model": settings.training.base_model}, database={"page_size": 7})
     assert extract(settings, silent).checksum == extract(local, silent).checksum
+
+
+VERSIONS = {
+    "postgresql": ["timestamp(6) DEFAULT clock_timestamp()", "bytea DEFAULT '\\x07'", "numeric(10, 2) DEFAULT 1.50"],
+    "mysql": ["TIMESTAMP(6) DEFAULT CURRENT_TIMESTAMP(6)", "VARBINARY(8) DEFAULT 0x07", "DECIMAL(10, 2) DEFAULT 1.50"],
+    "mssql": [
+        "datetime2(7) DEFAULT SYSDATETIME() WITH VALUES",
+        "rowversion",
+        "decimal(10, 2) DEFAULT 1.50 WITH VALUES",
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2], ids=["time", "bytes", "decimal"])
+def test_only_what_has_another_version_is_read_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, kind: int
+) -> None:
+    fill(settings.database.url, DOCUMENTS, PAIRS)
+    engine = create_engine(settings.database.url)
+    declared = VERSIONS[engine.dialect.name if engine.dialect.name != "mariadb" else "mysql"][kind]
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE documents ADD version {declared}")
+    query = "SELECT id, title, text, version FROM documents"
+    settings = settings.model_copy(update={"database": settings.database.model_copy(update={"documents_query": query})})
+    monkeypatch.setattr(unchanged, "SAMPLE", 0)
+    first = extract(settings, silent)
+    asked: list[int] = []
+    page = DocumentSource.page
+    monkeypatch.setattr(DocumentSource, "page", lambda self, ids: asked.extend(ids) or page(self, ids))
+    with engine.begin() as connection:
+        for statement in (
+            "DELETE FROM documents WHERE id = 9",
+            "INSERT INTO documents (id, title, text) VALUES (41, NULL, 'nou')",
+            "INSERT INTO document_tags VALUES (41, 1)",
+            "INSERT INTO tags VALUES (1, 'nou')",
+        ):
+            connection.exec_driver_sql(statement)
+    second = extract(settings, silent)
+    assert asked == [41]
+    assert second.checksum != first.checksum
+    full = extract(settings.model_copy(update={"source": Source(reads_all=True)}), silent)
+    assert full.checksum == second.checksum
+    engine.dispose()
 
 
 @on_our_own_servers

@@ -88,6 +88,15 @@ def test_a_database_is_set_up_by_taking_what_is_offered(
     assert "# One SELECT that returns the columns id and text" in (tmp_path / "get-tags.toml").read_text()
 
 
+def test_a_column_that_looks_like_a_version_is_offered(keys: Keys, database: Path, tmp_path: Path) -> None:
+    with sqlite3.connect(database) as connection:
+        connection.execute("ALTER TABLE documents ADD COLUMN updated_at TEXT")
+    connection.close()
+    keys(SQLITE + str(database) + ENTER + ENTER * 15)
+    assert run("init", "--home", tmp_path) == 0
+    assert "updated_at AS version FROM documents" in load_settings(tmp_path).database.documents_query
+
+
 def test_a_file_that_is_not_there_is_asked_for_again(
     keys: Keys, database: Path, tmp_path: Path, told: Callable[[], str]
 ) -> None:

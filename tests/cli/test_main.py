@@ -98,6 +98,7 @@ def test_without_a_terminal_the_flags_that_would_answer_are_named(get_tags, tmp_
         (["--epochs", "many"], "--epochs"),
         (["--data", "tags_v99"], "tags_v99"),
         (["--nonsense"], "--nonsense"),
+        (["--source", "cached", "--full"], "--full does not go with --source cached"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(get_tags, home, flags, said):

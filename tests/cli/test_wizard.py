@@ -154,6 +154,12 @@ def test_an_unfinished_extraction_is_said_and_continued_first(keys, home, said, 
     assert PreparedData(data_dir(home) / "tags_v1").manifest.resumed
 
 
+def test_an_unfinished_extraction_of_all_texts_goes_on_as_one(keys, home, said, interrupt):
+    interrupt(Source("database", reads_all=True))
+    keys(ENTER)
+    assert ask_source(load_settings(home), None) == Source("database", reads_all=True)
+
+
 def test_the_rest_of_the_choices_stay(keys, home, interrupt):
     interrupt(Source("database"))
     keys(DOWN + ENTER + ENTER)

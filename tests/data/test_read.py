@@ -5,7 +5,6 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import Event, Notice
 from get_tags_train.core.home import data_dir
 from get_tags_train.core.settings import Settings, Source
-from get_tags_train.data import read, reuse
+from get_tags_train.data import read
 from get_tags_train.data.extract import DataResult, extract
 from get_tags_train.data.prepared import PreparedData
 
@@ -157,7 +156,6 @@ def test_null_and_repeated_ids_are_told(home: Home) -> None:
 
 
 def test_the_checksum_depends_on_nothing_but_the_documents(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reuse, "find_reusable", lambda *_: None)
     checksums = {home.extract().checksum}
     for page_size, shard_documents in [(1, 5000), (2, 3), (500, 1), (3, 4)]:
         monkeypatch.setattr(read, "SHARD_DOCUMENTS", shard_documents)
@@ -182,59 +180,6 @@ def test_whatever_changes_a_document_changes_the_checksum(home: Home) -> None:
         home.extract_ids([9, 7, 1, 2, 8]).checksum,
     }
     assert len(checksums) == 5
-
-
-# --- unchanged documents are reused ---
-
-
-def reused(result: DataResult) -> int:
-    return PreparedData(Path(result.path)).manifest.taken_from_earlier
-
-
-@pytest.mark.parametrize("shard_documents", [2, 5000])
-def test_what_has_not_changed_is_reused_from_the_newest_data(
-    home: Home, monkeypatch: pytest.MonkeyPatch, shard_documents: int
-) -> None:
-    monkeypatch.setattr(read, "SHARD_DOCUMENTS", shard_documents)
-    home.extract()
-    changed: Documents = [*DOCUMENTS[1:], (9, "Titlu", "Contractul de vânzare"), (10, None, "Un text nou")]
-    tags = [*TAGS[1:], (9, "vânzări"), (10, "legi")]
-    second = home.extract(changed, tags)
-    # 1 and 7 are as they were; 2 and 8 were joined into them, and have other white space.
-    assert reused(second) == 2
-    assert "Unchanged documents are reused from tags_v1" in home.notices()
-    assert ids_of(second) == [1, 7, 9, 10]
-    monkeypatch.setattr(reuse, "find_reusable", lambda *_: None)
-    full = home.extract(changed, tags)
-    assert (reused(full), full.checksum) == (0, second.checksum)
-    assert rows(full) == rows(second)
-
-
-def test_documents_are_found_in_any_order_and_under_other_ids(home: Home) -> None:
-    home.extract()
-    assert reused(home.extract_ids([9, 7, 1])) == 3
-    renumbered = [(i + 100, title, text) for i, title, text in DOCUMENTS if i is not None]
-    assert reused(home.extract(renumbered, [(i + 100, tag) for i, tag in TAGS])) == 3
-
-
-def test_nothing_is_reused_from_damaged_data(home: Home) -> None:
-    first = home.extract()
-    path = Path(first.path) / "documents-00000.arrow"
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(bytes(content))
-    second = home.extract()
-    assert (reused(second), second.checksum) == (0, first.checksum)
-    assert "Nothing is reused from tags_v1: " in home.notices()
-
-
-def test_nothing_is_reused_from_data_of_another_tokenizer(home: Home, demo_home: Path) -> None:
-    home.extract()
-    other = json.loads((home.base_model / "tokenizer.json").read_text(encoding="utf-8"))
-    other["normalizer"] = {"type": "Lowercase"}
-    home.base_model = Path(shutil.copytree(home.base_model, home.folder / "other"))
-    (home.base_model / "tokenizer.json").write_text(json.dumps(other), encoding="utf-8")
-    assert reused(home.extract()) == 0
 
 
 # --- ids of a file ---

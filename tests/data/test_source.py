@@ -244,9 +244,9 @@ def test_a_title_is_optional(database: Database) -> None:
 
 def test_a_date_is_optional(database: Database) -> None:
     source = database.source(documents_query="SELECT id, text, '2026-11-24 14:03' AS \"Date\" FROM documents")
-    assert source.has_dates
+    assert source.tables.has_dates
     assert [document.dated for document in read(source, [1, 3])] == [date(2026, 11, 24)] * 2
-    assert not database.source().has_dates
+    assert not database.source().tables.has_dates
 
 
 @pytest.mark.parametrize(
@@ -403,7 +403,7 @@ def test_what_sql_server_gets(database: Database, id_type: TypeEngine[Any] | Non
     )
     largest = next(m.le for m in DatabaseSettings.model_fields["page_size"].metadata if hasattr(m, "le"))
     ids = [str(i) if id_type else i for i in range(largest)]
-    for statement in (source.documents_statement(), source.tags_statement()):
+    for statement in (source.tables.documents_statement(), source.tables.tags_statement()):
         compiled = statement.compile(dialect=mssql_dialect()).construct_expanded_state({"ids": ids})
         sql = " ".join(compiled.statement.split())
         assert "ORDER BY" not in sql
@@ -412,7 +412,7 @@ def test_what_sql_server_gets(database: Database, id_type: TypeEngine[Any] | Non
         assert len(compiled.parameters) == largest == len(re.findall(r":ids_\d+", sql))
         assert largest <= 2100
         assert re.search(r"FROM \(SELECT .*\) AS q WHERE q\.id IN \(:ids_1, ", sql)
-    assert "id<>':x%'" in str(source.documents_statement().compile(dialect=mssql_dialect()))
+    assert "id<>':x%'" in str(source.tables.documents_statement().compile(dialect=mssql_dialect()))
 
 
 def test_tags_find_their_document_whatever_the_case_of_its_id(database: Database) -> None:

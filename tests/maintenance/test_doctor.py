@@ -169,6 +169,14 @@ def test_documents_without_tags(settings: Settings, tmp_path: Path) -> None:
     assert "0 of these documents have tags, 1 have none.\nFor example:\n1: unu doi []" in found.message
 
 
+def test_versions_are_told(settings: Settings, tmp_path: Path) -> None:
+    fill(f"sqlite:///{tmp_path / 'own.db'}", [(1, "a", "unu"), (2, None, "doi")], [(1, "t"), (2, "t")])
+    query = "SELECT id, text, title AS version FROM documents"
+    found = checks(changed(settings, "database", url="sqlite:///own.db", documents_query=query))["database"]
+    assert "The column version tells what has changed: a second extraction reads no other texts." in found.message
+    assert "1 document has none, and is read each time." in found.message
+
+
 def test_a_tags_query_whose_ids_are_of_another_table(settings: Settings) -> None:
     query = "SELECT tags.id AS id, tags.name AS tag FROM tags"
     found = checks(changed(settings, "database", tags_query=query))["database"]

@@ -43,6 +43,9 @@ def complete_data(ctx: typer.Context, incomplete: str) -> list[str]:
 
 YesOption = Annotated[bool, typer.Option("--yes", help="Ask nothing: take the defaults for what no flag answers.")]
 IdsOption = Annotated[Path | None, typer.Option("--ids", help="The file with document ids, for --source ids.")]
+FullOption = Annotated[
+    bool, typer.Option("--full", help="Read all texts, also those whose version says that they have not changed.")
+]
 BaseModelOption = Annotated[str | None, typer.Option("--base-model", help="A BERT by hub name, or a folder.")]
 TopKOption = Annotated[int | None, typer.Option("--top-k", help="The k of precision@k, for evaluation only.")]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]

@@ -11,6 +11,7 @@ from get_tags_train.cli.app import (
     BaseModelOption,
     CommandGroup,
     DeviceOption,
+    FullOption,
     IdsOption,
     ModelArgument,
     TopKOption,
@@ -47,6 +48,7 @@ def extract(
     source: Annotated[Literal["database", "ids"] | None, typer.Option(help="Where documents come from.")] = None,
     ids: IdsOption = None,
     base_model: BaseModelOption = None,
+    full: FullOption = False,
     yes: YesOption = False,
 ) -> None:
     """Prepare data from the database, without training on them."""
@@ -59,7 +61,7 @@ def extract(
     chosen = source_of_flags(source, ids, None)
     if not yes and (chosen is None or (chosen.kind == "ids" and chosen.ids_path is None)):
         chosen = _ask_source(session, flags, chosen)
-    settings = session.load_settings(flags, source=complete(chosen, session.home))
+    settings = session.load_settings(flags, source=complete(chosen, session.home, reads_all=full))
     on_event = session.start_log("extract", reads_database=True, is_announced=True)
     result = asdict(stage.extract(settings, on_event))
     keep_newest(settings.home, settings.live_dir, settings.keep, on_event)

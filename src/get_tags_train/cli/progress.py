@@ -12,6 +12,7 @@ from get_tags_train.core.i18n import N_, _, display_name, format_duration, numbe
 
 STAGES = {
     "ids": N_("Listing the documents"),
+    "compare": N_("Looking for documents that have not changed"),
     "extract": N_("Reading and preparing documents"),
     "join": N_("Joining duplicates, numbering tags"),
     "set_aside": N_("Looking for test samples and near-duplicates"),

@@ -24,16 +24,21 @@ def source_of_flags(kind: "SourceKind | None", ids: Path | None, data_name: str 
     return Source(kind, ids, data_name) if kind else None
 
 
-def complete(source: "Source | None", home: Path) -> "Source":
-    """The source with its default file; the default source is the database."""
+def complete(source: "Source | None", home: Path, *, reads_all: bool = False) -> "Source":
+    """The source with its default file, and with --full; the default source is the database."""
     from get_tags_train.core.settings import FROM_DATABASE
 
-    if source is None:
-        return FROM_DATABASE
-    return source._replace(ids_path=home / "ids.csv") if source.kind == "ids" and not source.ids_path else source
+    source = source or FROM_DATABASE
+    if reads_all and source.kind == "cached":
+        raise InputError(
+            _("--full does not go with --source cached."), _("It is about reading texts from the database.")
+        )
+    if source.kind == "ids" and not source.ids_path:
+        source = source._replace(ids_path=home / "ids.csv")
+    return source._replace(reads_all=reads_all or source.reads_all)
 
 
 def flags_of_source(source: "Source") -> list[str]:
-    """What --source, --ids and --data would have to say for it."""
+    """What --source, --ids, --data and --full would have to say for it."""
     named = {"ids": ["--ids", str(source.ids_path)], "cached": ["--data", str(source.data_name)]}
-    return ["--source", source.kind, *named.get(source.kind, [])]
+    return ["--source", source.kind, *named.get(source.kind, []), *(["--full"] if source.reads_all else [])]

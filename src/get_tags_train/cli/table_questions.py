@@ -27,8 +27,10 @@ _DOCUMENT_COLUMNS = [
     ("text", N_("Column with the text:"), survey.TEXT_NAMES),
     ("title", N_("Column with the title:"), survey.TITLE_NAMES),
     ("date", N_("Column with the date:"), survey.DATE_NAMES),
+    ("version", N_("Column that changes whenever the text or the title does:"), survey.VERSION_NAMES),
 ]
-_OPTIONAL = {"title", "date"}
+_OPTIONAL = {"title", "date", "version"}
+_ONLY_IF_LIKELY = {"date", "version"}
 
 
 class Queries(NamedTuple):
@@ -69,7 +71,7 @@ class TableQuestions:
             return None, {}, talk.ask("documents query", partial(_type_query, "documents_query", "id, text"))
         chosen = {}
         for name, question, likely in _DOCUMENT_COLUMNS:
-            if name == "date" and survey.likeliest(table.columns, likely) is None:
+            if name in _ONLY_IF_LIKELY and survey.likeliest(table.columns, likely) is None:
                 continue
             ask = partial(_choose_column, table, _(question), likely, is_optional=name in _OPTIONAL)
             chosen[name] = talk.ask(f"documents {name}", ask)

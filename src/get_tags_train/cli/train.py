@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from get_tags_train.cli.app import App, BaseModelOption, DeviceOption, IdsOption, TopKOption, YesOption, complete_data
+from get_tags_train.cli.app import (
+    App,
+    BaseModelOption,
+    DeviceOption,
+    FullOption,
+    IdsOption,
+    TopKOption,
+    YesOption,
+    complete_data,
+)
 from get_tags_train.cli.run_source import complete, flags_of_source, source_of_flags
 from get_tags_train.cli.session import Overrides, Session, flag_overrides, merged
 from get_tags_train.core.errors import InterruptedByUser, NotDeployed, TrainingInterrupted
@@ -31,6 +40,11 @@ class _Request:
     source: "Source | None"
     deploy: bool | None
     is_demo: bool
+    reads_all: bool = False
+
+    def complete_source(self, home: Path) -> "Source":
+        """Where the documents come from, as far as it is known."""
+        return complete(self.source, home, reads_all=self.reads_all)
 
 
 @train_app.command()
@@ -52,6 +66,7 @@ def train(
     base_model: BaseModelOption = None,
     device: DeviceOption = None,
     seed: Annotated[int | None, typer.Option(help="The random seed.")] = None,
+    full: FullOption = False,
     deploy: Annotated[bool | None, typer.Option("--deploy/--no-deploy", help="Make the model live when done.")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Use the built-in example, in a home of its own.")] = False,
     dry_run: Annotated[
@@ -87,7 +102,7 @@ def train(
     if distributed.is_worker():
         pipeline.assist(settings)
         return
-    request = _Request(flags, source_of_flags(source, ids, data), deploy, demo)
+    request = _Request(flags, source_of_flags(source, ids, data), deploy, demo, full)
     if dry_run:
         _show_only(session, request)
         return
@@ -130,7 +145,7 @@ def _questions(session: Session, request: _Request, home: Path, talk: "Conversat
     planned = _settings_of_demo(session) if request.is_demo else {}
     asked_of = session.load_settings(planned, request.overrides)
     overrides = merged(request.overrides, wizard.ask_settings(asked_of, request.overrides, talk))
-    request = replace(request, overrides=overrides, source=complete(request.source, session.home))
+    request = replace(request, overrides=overrides, source=request.complete_source(session.home))
     settings = session.load_settings(planned, overrides, source=request.source)
     is_ready = _show_plan(session, settings, request)
     if not wizard.confirm_start(talk, expected=is_ready):
@@ -179,7 +194,7 @@ def _end_unless_worth_it(session: Session, settings: "Settings") -> None:
 def _show_only(session: Session, request: _Request) -> None:
     """What --dry-run does: nothing is asked, read from the database whole, or written."""
     planned = _settings_of_demo(session) if request.is_demo else {}
-    source = complete(request.source, session.home)
+    source = request.complete_source(session.home)
     checks, lines = _plan(session, session.load_settings(planned, request.overrides, source=source), request)
     is_ready = all(check.status != "error" for check in checks)
     session.console.result({"ready": is_ready, "checks": [check._asdict() for check in checks]}, lines)
@@ -211,7 +226,7 @@ def _run(session: Session, request: _Request, *, ask: bool) -> None:
     from get_tags_train.cli import wizard
     from get_tags_train.cli.deploy_gate import DeployGate
 
-    source = complete(request.source, session.home)
+    source = request.complete_source(session.home)
     settings = session.load_settings(request.overrides, source=source)
     if ask:
         wizard.remember(session.home, source)

@@ -31,7 +31,10 @@ def extractions(settings: Settings) -> dict[Source, str]:
                 so_far=so_far,
             )
         )
-        source = Source("ids", settings.home / "ids.csv") if work.plan.get("kind") == "ids" else Source("database")
+        reads_all = bool(work.plan.get("full"))
+        source = Source("database", reads_all=reads_all)
+        if work.plan.get("kind") == "ids":
+            source = Source("ids", settings.home / "ids.csv", reads_all=reads_all)
         reason = _("a run is at work on it") if work.is_running else _obstacle(settings, source, work.plan)
         if reason:
             tell(_("  It cannot be continued now: {reason}.", reason=reason))

@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +20,7 @@ from get_tags_train.core.i18n import _
 
 # Lists of tags and models' facts are a hundredth of that.
 MOST_JSON_BYTES = 1 << 28
+_HASHED_AT_ONCE = 4
 
 # Antivirus and indexers on Windows hold a fresh file for a moment; elsewhere a refusal is final.
 _retry_while_held = retry(
@@ -156,6 +158,12 @@ def locked(path: Path, busy: Callable[[], GetTagsError], timeout_seconds: float 
         yield
     finally:
         lock.release()
+
+
+def files_sha256(paths: Sequence[Path]) -> list[str]:
+    """The SHA-256 of each file, several at a time: hashing leaves the interpreter to others."""
+    with ThreadPoolExecutor(_HASHED_AT_ONCE) as pool:
+        return list(pool.map(file_sha256, paths))
 
 
 def file_sha256(path: Path) -> str:

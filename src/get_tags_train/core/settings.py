@@ -39,7 +39,8 @@ class DatabaseSettings(_Section):
         "or kept in the system keyring.",
     )
     documents_query: str = Field(
-        description="One SELECT that returns the columns id and text, and title and date where there are such."
+        description="One SELECT that returns the columns id and text, and where there are such title, date and "
+        "version, which changes whenever the title or text does."
     )
     tags_query: str = Field(
         description="One SELECT that returns the columns id (of the document) and tag, a row for each pair, and where "
@@ -277,11 +278,15 @@ class Sections(_Section):
 
 
 class Source(NamedTuple):
-    """Where this run's documents come from; `ids_path` goes with ids, `data_name` with cached."""
+    """Where this run's documents come from; `ids_path` goes with ids, `data_name` with cached.
+
+    reads_all: also the texts whose versions say that they have not changed.
+    """
 
     kind: SourceKind = "database"
     ids_path: Path | None = None
     data_name: str | None = None
+    reads_all: bool = False
 
 
 FROM_DATABASE = Source()

@@ -1,7 +1,8 @@
 """Shards -> tags_vX: merge duplicates, number tags, write the manifest. It can be repeated until it succeeds."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
@@ -16,16 +17,16 @@ from scipy.sparse import csr_array
 from get_tags_train.core.arrow import hashes_as_integers, with_first_row, write_batches
 from get_tags_train.core.csv import write_csv
 from get_tags_train.core.errors import NothingToTrainOn
-from get_tags_train.core.files import file_sha256
+from get_tags_train.core.files import files_sha256
 from get_tags_train.core.i18n import _, display_name
 from get_tags_train.core.workspace import Workspace, read_plan
+from get_tags_train.data.digests import DocumentDigests, TagSums
 from get_tags_train.data.duplicates import Merged, merge_duplicates
 from get_tags_train.data.ids import DocumentId
 from get_tags_train.data.prepared import (
     DATASET_INFO,
     DATASET_STATE,
     TAGS,
-    DocumentDigests,
     Manifest,
     document_schema,
     write_dataset_state,
@@ -33,14 +34,28 @@ from get_tags_train.data.prepared import (
     write_tags,
 )
 from get_tags_train.data.removed_text import RemovedText
+from get_tags_train.data.reuse import ReusableDocuments
 from get_tags_train.data.shards import read_ids, shard_batches, shard_metadata, shard_paths
 from get_tags_train.data.source import TAGS_UNREADABLE, TOO_LONG, UNDECODABLE
 from get_tags_train.data.tag_numbering import TagNumbering
+from get_tags_train.data.version_record import LEFT_OUT, VERSIONS, Record, record_left_out, record_versions
+from get_tags_train.text.clean import text_hash
 
 _MISSING_IDS, _UNREADABLE, _BOILERPLATE = "missing_ids.csv", "unreadable.csv", "boilerplate.csv"
 _REMOVED = "much_removed.csv"
-_BESIDE_DOCUMENTS = {TAGS, DATASET_INFO, DATASET_STATE, _MISSING_IDS, _UNREADABLE, _BOILERPLATE, _REMOVED}
+_BESIDE_DOCUMENTS = {
+    TAGS,
+    DATASET_INFO,
+    DATASET_STATE,
+    _MISSING_IDS,
+    _UNREADABLE,
+    _BOILERPLATE,
+    _REMOVED,
+    VERSIONS,
+    LEFT_OUT,
+}
 _SHOWN_CHARACTERS = 100
+_NO_TEXT = pa.scalar(text_hash(""), pa.binary())
 
 
 class _Scan(NamedTuple):
@@ -61,15 +76,19 @@ class _Scan(NamedTuple):
     removed: RemovedText
 
 
-def assemble(workspace: Workspace) -> None:
-    """Write documents, tags and manifest beside the shards. Raises NothingToTrainOn where no document is left."""
+def assemble(workspace: Workspace, reusable: ReusableDocuments | None = None) -> None:
+    """Write documents, tags and manifest beside the shards. Raises NothingToTrainOn where no document is left.
+
+    reusable: where the texts are that the shards leave there.
+    """
     folder = workspace.folder
     started = perf_counter()
     shards, plan = shard_paths(folder), read_plan(folder)
-    ids, listing = read_ids(folder)
+    listed, unusable = read_ids(folder)
+    ids = listed.ids
     scan = _scan(shards, dict(plan.get("tags_map", [])))
     if not len(scan.has_text):
-        raise _none_found(ids, listing["unusable"])
+        raise _none_found(ids, unusable)
     merged = merge_duplicates(scan.hashes, scan.has_text, scan.tags, plan["boilerplate_copies"])
     dropped = _count_dropped(scan, merged)
     if not merged.kept.any():
@@ -77,11 +96,18 @@ def assemble(workspace: Workspace) -> None:
     counts = np.bincount(merged.tags.indices, minlength=len(scan.names))
     by_name = sorted(np.flatnonzero(counts).tolist(), key=scan.names.__getitem__)
     tags = [scan.names[number] for number in by_name]
-    checksum = _write_documents(shards, ids.type, tags, merged._replace(tags=merged.tags[:, by_name]))
+    merged = merged._replace(tags=merged.tags[:, by_name])
+    documents = partial(_documents, reusable if listed.versions is not None else None)
+    if listed.versions is None:
+        checksum = _write_documents(shards, documents, ids.type, tags, merged)
+    else:
+        with record_versions(folder, ids.type) as record:
+            checksum = _write_documents(shards, documents, ids.type, tags, merged, record)
+            _write_left_out(folder, documents(shards), merged.kept, record)
     write_tags(folder, tags, counts[by_name].tolist(), [scan.tag_ids.get(tag, []) for tag in tags])
     write_dataset_state(folder, checksum)
-    missing = _missing(shards, ids) + listing["unusable"]
-    _write_lists(folder, shards, missing, scan.problems, merged.boilerplate)
+    missing = _missing(shards, ids) + unusable
+    _write_lists(folder, documents(shards), missing, scan.problems, merged.boilerplate)
     if (lost_much := scan.removed.lost_much()).any():
         rows = _columns(shards, lost_much, ("id", "characters", "removed"))
         write_csv(folder / _REMOVED, chain([("id", "characters", "removed")], rows))
@@ -95,8 +121,8 @@ def assemble(workspace: Workspace) -> None:
         conflicting_duplicates=merged.conflicts,
         unreadable_tags=len(scan.problems.get(TAGS_UNREADABLE, [])),
         missing_ids=len(missing),
-        null_ids=listing["nulls"],
-        repeated_ids=listing["repeated"],
+        null_ids=listed.nulls,
+        repeated_ids=listed.repeated,
         tags=len(tags),
         respelt_tags={tag: spelt for tag in tags if len(spelt := scan.spellings.get(tag, [])) > 1},
         checksum=checksum,
@@ -106,6 +132,11 @@ def assemble(workspace: Workspace) -> None:
         **_what_shards_took(shards, started),
     )
     write_manifest(folder, manifest)
+
+
+def _documents(reusable: ReusableDocuments | None, shards: Sequence[Path]) -> Iterator[pa.RecordBatch]:
+    """All documents of these shards with their texts, a page at a time."""
+    return shard_batches(shards) if reusable is None else map(reusable.restore, shard_batches(shards))
 
 
 def _scan(shards: Sequence[Path], tags_map: Mapping[str, str]) -> _Scan:
@@ -118,7 +149,7 @@ def _scan(shards: Sequence[Path], tags_map: Mapping[str, str]) -> _Scan:
     characters, removed = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
     for first, batch in with_first_row(shard_batches(shards)):
         hashes.append(hashes_as_integers(batch.column("text_hash")))
-        has_text.append(pc.greater(pc.binary_length(batch.column("text")), 0).to_numpy(zero_copy_only=False))
+        has_text.append(pc.not_equal(batch.column("text_hash"), _NO_TEXT).to_numpy(zero_copy_only=False))
         characters.append(batch.column("characters").to_numpy())
         removed.append(batch.column("removed").to_numpy())
         unread = batch.filter(pc.is_valid(batch.column("problem")))
@@ -157,36 +188,57 @@ def _count_dropped(scan: _Scan, merged: Merged) -> dict[str, int]:
     }
 
 
-def _write_documents(shards: Sequence[Path], id_type: pa.DataType, tags: Sequence[str], merged: Merged) -> str:
-    """Write the kept documents of each shard to a file of its own; returns the checksum of all."""
-    digests, schema = DocumentDigests(tags), document_schema(id_type)
+def _write_documents(
+    shards: Sequence[Path],
+    documents_of: Callable[[Sequence[Path]], Iterator[pa.RecordBatch]],
+    id_type: pa.DataType,
+    tags: Sequence[str],
+    merged: Merged,
+    record: Record | None = None,
+) -> str:
+    """Write the kept documents of each shard to a file of its own, and record them; returns the checksum of all."""
+    digests, tags_sums, schema = DocumentDigests(tags), TagSums(tags), document_schema(id_type)
     merged.tags.sort_indices()
     kept_before = np.concatenate([[0], np.cumsum(merged.kept)])
 
     def final(batches: Iterable[pa.RecordBatch], first: int) -> Iterator[pa.RecordBatch]:
         for row, batch in with_first_row(batches, first):
             stop = row + len(batch)
-            documents = batch.filter(pa.array(merged.kept[row:stop]))
+            kept = merged.kept[row:stop]
+            documents = batch if kept.all() else batch.filter(pa.array(kept))
             own_tags = merged.tags[kept_before[row] : kept_before[stop]]
             columns = {name: documents.column(name) for name in schema.names if name != "tags"}
             columns["tags"] = pa.ListArray.from_arrays(
                 own_tags.indptr.astype(np.int32), own_tags.indices.astype(np.int32)
             )
             written = pa.record_batch([columns[name] for name in schema.names], schema=schema)
-            digests.add(written)
+            if record is None:
+                digests.add(written)
+            else:
+                sums = pa.array(tags_sums(columns["tags"]))
+                known = pc.if_else(pc.equal(sums, documents["tags_sum"]), documents["digest"], None)
+                record(documents, digest=digests.add(written, known.to_pylist()), tags_sum=sums)
             yield written
 
     first = 0
     for number, shard in enumerate(shards):
-        batches = list(shard_batches([shard]))
-        write_batches(shard.with_name(f"documents-{number:05d}.arrow"), schema, final(batches, first))
-        first += sum(map(len, batches))
+        path = shard.with_name(f"documents-{number:05d}.arrow")
+        write_batches(path, schema, final(documents_of([shard]), first))
+        first += sum(map(len, shard_batches([shard])))
     return digests.hexdigest()
+
+
+def _write_left_out(folder: Path, documents: Iterator[pa.RecordBatch], kept: NDArray[np.bool_], record: Record) -> None:
+    """Record the documents that have a version and are not kept; kept: (documents,)."""
+    with record_left_out(folder, record) as record:
+        for first, batch in with_first_row(documents):
+            is_left_out = pc.and_(pa.array(~kept[first : first + len(batch)]), pc.is_valid(batch.column("version")))
+            record(batch.filter(is_left_out))
 
 
 def _write_lists(
     folder: Path,
-    shards: Sequence[Path],
+    documents: Iterator[pa.RecordBatch],
     missing: Sequence[object],
     problems: Mapping[str, Sequence[DocumentId]],
     boilerplate: NDArray[np.bool_],
@@ -198,12 +250,12 @@ def _write_lists(
         unread = [(document_id, problem) for problem, found in problems.items() for document_id in found]
         write_csv(folder / _UNREADABLE, [("id", "problem"), *unread])
     if boilerplate.any():
-        write_csv(folder / _BOILERPLATE, chain([("id", "text")], _beginnings(shards, boilerplate)))
+        write_csv(folder / _BOILERPLATE, chain([("id", "text")], _beginnings(documents, boilerplate)))
 
 
-def _beginnings(shards: Sequence[Path], chosen: NDArray[np.bool_]) -> Iterator[tuple[DocumentId, str]]:
+def _beginnings(documents: Iterator[pa.RecordBatch], chosen: NDArray[np.bool_]) -> Iterator[tuple[DocumentId, str]]:
     """The id and the beginning of the text of the chosen documents; chosen: (documents,)."""
-    for first, batch in with_first_row(shard_batches(shards)):
+    for first, batch in with_first_row(documents):
         found = batch.filter(pa.array(chosen[first : first + len(batch)]))
         beginnings = pc.utf8_slice_codeunits(found.column("text"), 0, _SHOWN_CHARACTERS)
         yield from zip(found.column("id").to_pylist(), beginnings.to_pylist(), strict=True)
@@ -227,7 +279,9 @@ def _files(folder: Path) -> dict[str, dict[str, Any]]:
     """Bytes and SHA-256 of all that is written: first the documents, in their order."""
     documents = sorted(folder.glob("documents-*.arrow"))
     others = sorted(path for path in folder.glob("*") if path.name in _BESIDE_DOCUMENTS)
-    return {path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)} for path in [*documents, *others]}
+    paths = [*documents, *others]
+    hashes = zip(paths, files_sha256(paths), strict=True)
+    return {path.name: {"bytes": path.stat().st_size, "sha256": own} for path, own in hashes}
 
 
 def _what_shards_took(shards: Sequence[Path], started: float) -> dict[str, Any]:

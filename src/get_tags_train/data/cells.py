@@ -12,10 +12,12 @@ from uuid import UUID
 
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.i18n import _
+from get_tags_train.text.clean import digest
 from get_tags_train.text.tags import normalise_tag, parse_labels
 
 # What a column `active` holds, as text, where a tag is not in use.
 _OFF = {"0", "false", "f"}
+_VERSION_BYTES = 16
 _DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)|(\d{1,2})[./](\d{1,2})[./](\d{4})(?!\d)")
 
 
@@ -62,6 +64,17 @@ def read_date(value: object) -> date | None:
         return date(*(int(part) for part in (found[1] or found[6], found[2] or found[5], found[3] or found[4])))
     except ValueError:
         return None
+
+
+def read_version(value: object) -> bytes | None:
+    """At most 16 bytes that are equal where versions of one column are: the value itself, else its hash."""
+    if value is None:
+        return None
+    if isinstance(value, bytes | bytearray | memoryview):
+        written = bytes(value)
+    else:
+        written = str(value).encode(errors="surrogatepass")
+    return written if len(written) <= _VERSION_BYTES else digest(written)
 
 
 def whole_number(value: object) -> int | None:

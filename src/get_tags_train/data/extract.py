@@ -61,7 +61,10 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     with open_source(settings.database, home, on_event) as source:
 
         def list_ids() -> tuple[IdList, list[str]]:
-            return (source.read_ids(), []) if listed is None else source.parse_ids(listed)
+            if listed is None:
+                return source.read_ids(), []
+            found, unusable = source.parse_ids(listed)
+            return source.add_versions(found, settings.database.page_size), unusable
 
         new_name = partial(next_data_name, home)
         with open_workspace(home, data_dir(home), plan, new_name=new_name, on_event=on_event) as workspace:
@@ -69,8 +72,15 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
                 on_event(
                     Notice(_("Continuing the extraction of {name} where it was interrupted.", name=workspace.name))
                 )
-            reusable = find_reusable(home, plan, on_event)
-            reading = Reading(source, list_ids, settings.database.page_size, CleanTextEncoder(tokenizer), reusable)
+            reading = Reading(
+                source,
+                list_ids,
+                settings.database.page_size,
+                CleanTextEncoder(tokenizer),
+                lambda: find_reusable(home, plan, on_event) if source.tables.has_versions else None,
+                scans_tags=listed is None,
+                reads_all=settings.source.reads_all,
+            )
             try:
                 folder = ingest(workspace, reading, on_event)
             except KeyboardInterrupt:
@@ -78,7 +88,7 @@ def extract(settings: Settings, on_event: OnEvent) -> DataResult:
                 raise InterruptedByUser(said, _("What was read is kept: the same command continues it.")) from None
     data = PreparedData(folder)
     _report_losses(data, on_event)
-    if source.has_dates and (undated := data.undated()):
+    if source.tables.has_dates and (undated := data.undated()):
         said = _(
             "{undated:,} of {kept:,} documents have no date that can be read: the rest tell which are the newest.",
             undated=undated,
@@ -119,6 +129,7 @@ def extraction_plan(settings: Settings, tokenizer: "PreTrainedTokenizerFast") ->
         "context_length": MAX_CONTEXT_LENGTH,
         "text_rules": RULES_VERSION,
         "format": FORMAT,
+        **({"full": True} if settings.source.reads_all else {}),
     }
 
 

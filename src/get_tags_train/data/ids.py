@@ -22,11 +22,16 @@ _GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE
 
 
 class IdList(NamedTuple):
-    """Ids without repetition, an int64 or string array, and what was left out on the way."""
+    """Ids without repetition, an int64 or string array, and what was left out on the way.
+
+    Where documents come with versions: that of each as read_version gives it, NULL where it has none, and its date.
+    """
 
     ids: pa.Array
     nulls: int = 0
     repeated: int = 0
+    versions: pa.Array | None = None
+    dates: pa.Array | None = None
 
 
 @dataclass(frozen=True)
@@ -114,13 +119,13 @@ class IdMatcher:
         self._found = set(found)
         self._alike: dict[DocumentId, list[DocumentId]] = {}
         for document_id in self._found:
-            self._alike.setdefault(_folded(document_id), []).append(document_id)
+            self._alike.setdefault(folded(document_id), []).append(document_id)
 
     def match(self, document_id: DocumentId) -> DocumentId | None:
         """The document with this id, else the only one that is spelt alike, else None."""
         if document_id in self._found:
             return document_id
-        alike = self._alike.get(_folded(document_id), [])
+        alike = self._alike.get(folded(document_id), [])
         return alike[0] if len(alike) == 1 else None
 
 
@@ -130,7 +135,8 @@ def pages(ids: pa.Array, page_size: int) -> Iterator[list[DocumentId]]:
         yield ids.slice(start, page_size).to_pylist()
 
 
-def _folded(document_id: DocumentId) -> DocumentId:
+def folded(document_id: DocumentId) -> DocumentId:
+    """What is equal for ids that a server may take as equal: other case, or blanks at the end."""
     return document_id.rstrip(" ").casefold() if isinstance(document_id, str) else document_id
 
 

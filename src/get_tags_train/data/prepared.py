@@ -12,13 +12,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from get_tags_train.core.arrow import list_rows, read_batches, with_first_row
+from get_tags_train.core.arrow import read_batches, with_first_row
 from get_tags_train.core.errors import GetTagsError, InputError
-from get_tags_train.core.files import file_sha256, read_json, write_json
+from get_tags_train.core.files import files_sha256, read_json, write_json
 from get_tags_train.core.i18n import Command, _
 from get_tags_train.data.decisions import Decision, Overlay
+from get_tags_train.data.digests import DocumentDigests
 from get_tags_train.data.removed_text import RemovedSummary
-from get_tags_train.text.clean_columns import letters
+from get_tags_train.data.version_record import VERSIONS, read_versions
 
 FORMAT = 3
 MANIFEST = "manifest.json"
@@ -96,42 +97,6 @@ def document_schema(id_type: pa.DataType) -> pa.Schema:
             ("input_ids", pa.list_(pa.int32())),
         ]
     )
-
-
-class DocumentDigests:
-    """The checksum of documents: SHA-256 over each document's own digest, in stored order.
-
-    A document's own is SHA-256 over its id, its text, the number of its tags, each tag in sorted order, and its
-    input_ids as little-endian int32; before each field but the number stands its length in bytes (8, little-endian).
-    """
-
-    def __init__(self, tags: Sequence[str]) -> None:
-        """tags: by their number in the documents, sorted."""
-        self._all = hashlib.sha256()
-        self._tags = [_field(tag.encode()) for tag in tags]
-
-    def add(self, documents: pa.RecordBatch) -> None:
-        """Add the next documents, with the columns of document_schema."""
-        texts = zip(documents.column("id").to_pylist(), letters(documents.column("text")), strict=True)
-        numbers = zip(list_rows(documents.column("tags")), list_rows(documents.column("input_ids")), strict=True)
-        for (document_id, text), (tags, input_ids) in zip(texts, numbers, strict=True):
-            own = hashlib.sha256(_field(str(document_id).encode()) + _length(text.nbytes))
-            own.update(text)
-            own.update(_length(len(tags)) + b"".join(self._tags[tag] for tag in tags.tolist()))
-            own.update(_length(input_ids.nbytes) + input_ids.astype("<i4", copy=False).tobytes())
-            self._all.update(own.digest())
-
-    def hexdigest(self) -> str:
-        """The checksum of all documents added so far."""
-        return self._all.hexdigest()
-
-
-def _length(size: int) -> bytes:
-    return size.to_bytes(8, "little")
-
-
-def _field(content: bytes) -> bytes:
-    return _length(len(content)) + content
 
 
 class PreparedData:
@@ -232,6 +197,13 @@ class PreparedData:
         except (pa.ArrowException, OSError) as error:
             raise _damaged(self.folder, _("{name} holds no sound documents", name=path.name)) from error
 
+    def versions(self) -> pa.Table:
+        """The record of the documents, and of those left out, where they have versions. Raises GetTagsError."""
+        try:
+            return read_versions(self.folder, self.manifest.documents_kept)
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(self.folder, _("{name} holds no sound documents", name=VERSIONS)) from error
+
     def undated(self) -> int:
         """How many documents have no date."""
         return sum(batch.column("date").null_count for batch in self.batches())
@@ -242,8 +214,10 @@ class PreparedData:
 
     def verify_files(self) -> None:
         """Compare the files with the manifest's checksums. Raises GetTagsError naming the one that differs."""
-        for name, entry in self.manifest.files.items():
-            if file_sha256(self.folder / name) != entry.get("sha256"):
+        files = self.manifest.files
+        hashes = files_sha256([self.folder / name for name in files])
+        for (name, entry), own in zip(files.items(), hashes, strict=True):
+            if own != entry.get("sha256"):
                 raise _damaged(self.folder, _("{name} has changed since it was written", name=name))
 
     def verify(self) -> None:

@@ -1,80 +1,119 @@
-"""Clean texts and tokens of an earlier tags_vX, reused where the text in the database is still the same."""
+"""Clean texts and tokens of an earlier tags_vX, reused where a document's version is still the same."""
 
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from get_tags_train.core.arrow import hashes_as_integers
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.home import data_dir, data_names
 from get_tags_train.core.i18n import _
+from get_tags_train.data.ids import IdList
 from get_tags_train.data.prepared import PreparedData
+from get_tags_train.data.version_record import VERSIONS, read_left_out
 
-REUSED_COLUMNS = ("text", "text_hash", "input_ids")
-# What decides, beside the text itself, which clean text and tokens it becomes.
-_RULES = ("tokenizer", "context_length", "text_rules")
+REUSED_COLUMNS = ("text", "source_hash", "input_ids")
+# What decides, beside the version, which clean text and tokens a document becomes, and what its version says.
+_SAME = ("tokenizer", "context_length", "text_rules", "database", "documents_query")
 
 
 class ReusableDocuments:
-    """Clean texts and tokens by the hash of what they were made from; in memory are 20 bytes of each document."""
+    """Documents of prepared data, and those left out of it, each with its version; all of it stays on disk."""
 
     def __init__(self, data: PreparedData) -> None:
-        """Read the hashes of all documents, and check that they are as they were written.
-
-        Raises GetTagsError where they are not.
-        """
+        """Check that the documents are as they were written. Raises GetTagsError."""
         data.verify_files()
-        self._paths = data.document_paths
-        counts, hashes = [], [np.zeros((0, 2), np.uint64)]
-        for path in self._paths:
-            batches = data.read(path)
-            counts.append(sum(map(len, batches)))
-            hashes += [hashes_as_integers(batch.column("source_hash")) for batch in batches]
-        self._first_of_file = np.concatenate([[0], np.cumsum(counts)])
-        in_order = np.concatenate(hashes)
-        self._rows = np.argsort(in_order[:, 0]).astype(np.int32)
-        self._hashes = in_order[self._rows]
-        # Ids mostly come in the order of the files: a page wants rows of one, or of two one after the other.
-        self._file = lru_cache(maxsize=1)(
-            lambda number: pa.Table.from_batches(data.read(self._paths[number])).select(REUSED_COLUMNS)
-        )
+        for _batch in data.batches():
+            pass  # the first pass checks them
+        self.name = data.name
+        self.base = f"{data.name} {data.manifest.checksum}"
+        self._data = data
+        self._record = data.versions()
+        counts = [sum(map(len, data.read(path))) for path in data.document_paths]
+        self._first_of_file = np.cumsum([0, *counts])
+        # Ids mostly come in the order of the files: a page wants rows of one or two, and some that were left out.
+        self._file = lru_cache(maxsize=3)(self._read_file)
 
-    def find(self, source_hashes: pa.BinaryArray) -> NDArray[np.int64]:
-        """Where each document stands; -1 for those that are not there."""
-        wanted = hashes_as_integers(source_hashes)
-        places = np.searchsorted(self._hashes[:, 0], wanted[:, 0]).clip(max=len(self._hashes) - 1)
-        return np.where((self._hashes[places] == wanted).all(axis=1), self._rows[places], -1)
+    def __len__(self) -> int:
+        return len(self._record)
 
-    def take(self, rows: NDArray[np.int64]) -> pa.Table:
-        """REUSED_COLUMNS of these rows, in their order."""
-        order = np.argsort(rows, kind="stable")
-        bounds = np.searchsorted(rows[order], self._first_of_file)
+    def find(self, listed: IdList) -> NDArray[np.int32]:
+        """(ids,) the rows of the documents with these ids and versions; -1 for those that are not there."""
+        if listed.versions is None or listed.ids.type != self._record["id"].type:
+            return np.full(len(listed.ids), -1, np.int32)
+        places = pc.index_in(listed.ids, value_set=self._record["id"].combine_chunks())
+        is_same = pc.equal(self._record["version"].combine_chunks().take(places), listed.versions)
+        rows = pc.if_else(pc.fill_null(is_same, False), places, pa.scalar(-1, pa.int32()))
+        return np.array(rows, np.int32)
+
+    def take(self, rows: NDArray[np.int64], new: pa.Table | None = None) -> pa.Table:
+        """REUSED_COLUMNS of these rows, in their order; from len(self) on they are the rows of `new`.
+
+        Runs of rows are copied as a whole, once.
+        """
+        bounds = [*self._first_of_file.tolist(), len(self)]
+        files = np.searchsorted(bounds, rows, side="right") - 1
+        cuts = np.flatnonzero((np.diff(rows) != 1) | (np.diff(files) != 0)) + 1
         parts = []
-        for number in np.flatnonzero(np.diff(bounds)).tolist():
-            wanted = rows[order[bounds[number] : bounds[number + 1]]] - self._first_of_file[number]
-            parts.append(self._file(number).take(pa.array(wanted)).combine_chunks())
-        back = np.empty(len(rows), np.int64)
-        back[order] = np.arange(len(rows))
-        return pa.concat_tables(parts).combine_chunks().take(pa.array(back))
+        for start, stop in pairwise([0, *cuts.tolist(), len(rows)]):
+            number = int(files[start])
+            table = new if new is not None and number == len(bounds) - 1 else self._file(number)
+            parts.append(table.slice(int(rows[start]) - bounds[number], stop - start))
+        return pa.concat_tables(parts).combine_chunks()
+
+    def restore(self, documents: pa.RecordBatch) -> pa.RecordBatch:
+        """Documents as shard_schema has them, with the texts of those that are reused."""
+        rows = documents.column("row")
+        is_reused = pc.is_valid(rows).to_numpy(zero_copy_only=False)
+        if not is_reused.any():
+            return documents
+        read = pa.Table.from_batches([documents.filter(pa.array(~is_reused))]).select(REUSED_COLUMNS)
+        numbers = np.where(is_reused, pc.fill_null(rows, 0).to_numpy(), len(self) + np.cumsum(~is_reused) - 1)
+        texts = self.take(numbers, read)
+        columns = [
+            texts[name].combine_chunks() if name in REUSED_COLUMNS else documents.column(name)
+            for name in documents.schema.names
+        ]
+        return pa.record_batch(columns, schema=documents.schema)
+
+    def take_record(self, rows: NDArray[np.int32] | NDArray[np.int64]) -> pa.Table:
+        """The record of these rows: id, version, digest, tags_sum, characters, removed, text_hash."""
+        return self._record.take(pa.array(rows))
+
+    def _read_file(self, number: int) -> pa.Table:
+        paths = self._data.document_paths
+        batches = self._data.read(paths[number]) if number < len(paths) else read_left_out(self._data.folder)
+        return pa.Table.from_batches(batches).select(REUSED_COLUMNS)
 
 
 def find_reusable(home: Path, plan: Mapping[str, Any], on_event: OnEvent) -> ReusableDocuments | None:
-    """The newest prepared data of a home that were made by the same tokenizer and rules; None where there are none."""
+    """The newest prepared data of a home whose documents have versions, and were made alike; None where there are none.
+
+    Those from the same kind of source come first: the ids of a file may be few.
+    """
+    found: list[PreparedData] = []
     for name in data_names(home):
         try:
             data = PreparedData(data_dir(home) / name)
-            if any(data.manifest.source.get(rule) != plan[rule] for rule in _RULES):
-                continue
-            reusable = ReusableDocuments(data)
         except GetTagsError as error:
-            on_event(Notice(_("Nothing is reused from {name}: {message}", name=name, message=error.message), "warning"))
+            on_event(Notice(_not_reused(name, error), "warning"))
             continue
-        on_event(Notice(_("Unchanged documents are reused from {name}, with their clean text and tokens.", name=name)))
-        return reusable
+        if VERSIONS in data.manifest.files and all(data.manifest.source.get(key) == plan[key] for key in _SAME):
+            found.append(data)
+    for data in sorted(found, key=lambda data: data.manifest.source["kind"] != plan["kind"]):
+        try:
+            return ReusableDocuments(data)
+        except GetTagsError as error:
+            on_event(Notice(_not_reused(data.name, error), "warning"))
     return None
+
+
+def _not_reused(name: str, error: GetTagsError) -> str:
+    return _("Nothing is reused from {name}: {message}", name=name, message=error.message)

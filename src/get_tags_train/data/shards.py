@@ -15,6 +15,7 @@ from get_tags_train.core.errors import InputError
 from get_tags_train.core.files import read_json
 from get_tags_train.core.i18n import Command, _
 from get_tags_train.data.ids import IdList
+from get_tags_train.data.version_record import VERSION_FIELDS
 
 IDS = "ids.arrow"
 
@@ -22,25 +23,32 @@ IDS = "ids.arrow"
 def write_ids(folder: Path, listed: IdList, unusable: Sequence[str]) -> None:
     """Spool the ids to read, with what was left out: NULLs, repetitions, and what a file lists that cannot be ids."""
     metadata = {"nulls": listed.nulls, "repeated": listed.repeated, "unusable": list(unusable)}
-    schema = pa.schema([("id", listed.ids.type)], metadata={"facts": json.dumps(metadata)})
-    write_batches(folder / IDS, schema, [pa.record_batch([listed.ids], schema=schema)])
+    columns = {"id": listed.ids, "version": listed.versions, "date": listed.dates}
+    there = {name: column for name, column in columns.items() if column is not None}
+    schema = pa.schema(
+        [(name, column.type) for name, column in there.items()], metadata={"facts": json.dumps(metadata)}
+    )
+    write_batches(folder / IDS, schema, [pa.record_batch(list(there.values()), schema=schema)])
 
 
-def read_ids(folder: Path) -> tuple[pa.Array, dict[str, Any]]:
-    """The spooled ids, and what was left out when they were listed (nulls, repeated, unusable).
+def read_ids(folder: Path) -> tuple[IdList, list[str]]:
+    """The spooled ids, and what a file lists that cannot be ids.
 
     Raises FileNotFoundError where none are spooled yet, InputError where they cannot be read.
     """
     try:
         with pa.OSFile(str(folder / IDS)) as source, pa.ipc.open_stream(source) as stream:
             metadata = json.loads(stream.schema.metadata[b"facts"])
-            ids = stream.read_all().column("id").combine_chunks()
-            ids.validate(full=True)
+            spooled = stream.read_all().combine_chunks()
+            spooled.validate(full=True)
+            columns = {name: spooled[name].combine_chunks() for name in spooled.schema.names}
+            versions, dates = columns.get("version"), columns.get("date")
+            listed = IdList(columns["id"], metadata["nulls"], metadata["repeated"], versions, dates)
+            return listed, list(metadata["unusable"])
     except FileNotFoundError:
         raise
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise _damaged(folder / IDS) from error
-    return ids, metadata
 
 
 def shard_path(folder: Path, number: int) -> Path:
@@ -54,7 +62,11 @@ def shard_paths(folder: Path) -> list[Path]:
 
 
 def shard_metadata(path: Path) -> dict[str, Any]:
-    """Which of the ids a shard covers (start, stop), how many documents were reused (taken), seconds of each part."""
+    """Which of the ids a shard covers (start, stop), how many documents were reused (taken), seconds of each part.
+
+    base: the earlier data that its documents are reused from.
+    lied: the documents whose text had changed under the same version, where all texts were read.
+    """
     try:
         metadata = read_json(path.with_suffix(".json"))
         if not 0 <= int(metadata["start"]) <= int(metadata["stop"]):
@@ -74,10 +86,12 @@ def _damaged(path: Path) -> InputError:
     )
 
 
-def shard_schema(id_type: pa.DataType) -> pa.Schema:
+def shard_schema(id_type: pa.DataType, *, has_versions: bool) -> pa.Schema:
     """A document as it was read and cleaned, its tags still raw, with their ids and its problem where it has any.
 
     characters: of title and text before cleaning, without white space around; removed: how many of these it removed.
+    digest and tags_sum: those of the earlier data that it is reused from; row: where it stands there. Its text,
+    source_hash and input_ids are NULL then, and stay there until they are needed.
     """
     return pa.schema(
         [
@@ -92,6 +106,7 @@ def shard_schema(id_type: pa.DataType) -> pa.Schema:
             ("problem", pa.string()),
             ("date", pa.date32()),
             ("input_ids", pa.list_(pa.int32())),
+            *([*VERSION_FIELDS, ("row", pa.int32())] if has_versions else []),
         ]
     )
 
@@ -100,6 +115,17 @@ def shard_batches(shards: Sequence[Path]) -> Iterator[pa.RecordBatch]:
     """All documents of these shards in order, a page at a time, memory-mapped."""
     for path in shards:
         yield from read_batches(path)
+
+
+def usable_shards(folder: Path, base: str | None) -> list[Path]:
+    """The complete shards, up to the first that reuses documents of other data than base; the rest is removed."""
+    paths = shard_paths(folder)
+    others = (n for n, path in enumerate(paths) if shard_metadata(path).get("base") not in (None, base))
+    first = next(others, len(paths))
+    for path in reversed(paths[first:]):
+        path.with_suffix(".json").unlink()
+        path.unlink()
+    return paths[:first]
 
 
 def remove_shards(folder: Path) -> None:

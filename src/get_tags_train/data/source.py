@@ -9,19 +9,18 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import Engine, bindparam, select
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.sql import Select, Subquery
 
-from get_tags_train.core.errors import InputError
-from get_tags_train.core.i18n import _
-from get_tags_train.data.cells import read_date, read_switch, read_tags, read_text
+from get_tags_train.data import listing
+from get_tags_train.data.cells import read_date, read_switch, read_tags, read_text, read_version
 from get_tags_train.data.database_errors import is_undecodable
-from get_tags_train.data.ids import DocumentId, IdList, IdMatcher, id_type
-from get_tags_train.data.queries import declared_id_type, has_column, named_column, optional_column, query_as_table
+from get_tags_train.data.ids import DocumentId, IdList, IdMatcher, pages
+from get_tags_train.data.queries import named_column, optional_column
+from get_tags_train.data.query_tables import QueryTables
 from get_tags_train.data.retry import RetryPolicy, retry
+from get_tags_train.data.tag_lists import TagLists
 
-_FETCH_ROWS = 10_000
 # About 4,000 printed pages; whole pages of such documents would not fit into memory.
 MAX_CHARACTERS = 10_000_000
 # What keeps a document, or its tags, from being read.
@@ -29,7 +28,7 @@ UNDECODABLE, TOO_LONG, TAGS_UNREADABLE = "undecodable", "too_long", "tags_unread
 
 
 class RawDocument(NamedTuple):
-    """One document as the database has it; `tag_ids` of its tags where the database gives them.
+    """One document as the database has it; `tag_ids` and `version` where the database gives them.
 
     `problem` is UNDECODABLE or TOO_LONG where it could not be read, TAGS_UNREADABLE where only its tags could not.
     """
@@ -41,6 +40,7 @@ class RawDocument(NamedTuple):
     tag_ids: Sequence[str | None] = ()
     problem: str | None = None
     dated: date | None = None
+    version: bytes | None = None
 
 
 class Lookup(NamedTuple):
@@ -75,35 +75,42 @@ class DocumentSource:
         Reading is tried again for retry_seconds where the error may pass; on_retry hears why, and the pause in
         seconds. Raises InputError where a column is missing, stands there twice, or holds what cannot be ids.
         """
-        self._engine = engine
         self._policy = RetryPolicy(retry_seconds, on_retry, Event())
-        has_tags_query = bool(tags_query.strip())
-        with engine.connect() as connection:
-            required = ["id", "text"] if has_tags_query else ["id", "text", "tags"]
-            self._documents = query_as_table(
-                connection, "documents_query", documents_query, required, ["title", "date"]
-            )
-            self._tags = (
-                query_as_table(connection, "tags_query", tags_query, ["id", "tag"], ["tag_id", "active"])
-                if has_tags_query
-                else None
-            )
-            id_column = named_column(self._documents, "id")
-            sample = connection.execute(select(id_column).where(id_column.is_not(None)).limit(1)).scalar()
-            declared = declared_id_type(connection, documents_query) if isinstance(sample, str) else ""
-        if sample is None:
-            raise InputError(_("documents_query returns no documents."), _("Check [database] in get-tags.toml."))
-        self._id_type = id_type(sample, declared)
-        self._has_tag_ids = self._tags is not None and has_column(self._tags, "tag_id")
-        self.has_dates = has_column(self._documents, "date")
-        """Whether the documents come with dates."""
+        self.tables = QueryTables(engine, documents_query, tags_query)
+        self._id_type = self.tables.id_type
 
     def read_ids(self, after: date | None = None) -> IdList:
         """All ids that documents_query returns, sorted by value, so that equal data have an equal order.
 
         after: only those of documents with a later date; one without a date is none of these.
         """
-        return retry(lambda: self._read_ids(after), self._policy)
+        return retry(lambda: listing.list_ids(self.tables, after), self._policy)
+
+    def add_versions(self, listed: IdList, page_size: int) -> IdList:
+        """Ids that people listed, with the versions and dates that their documents have now, if they have versions."""
+        if not self.tables.has_versions:
+            return listed
+        found = retry(lambda: listing.list_versions(self.tables, pages(listed.ids, page_size)), self._policy)
+        assert found.versions is not None and found.dates is not None
+        places = pc.index_in(listed.ids, value_set=found.ids)
+        return listed._replace(versions=found.versions.take(places), dates=found.dates.take(places))
+
+    def read_tags(self, ids: pa.Array, page_size: int | None = None) -> TagLists | None:
+        """The tags of the documents with these ids: in one scan of all tags, or page_size ids at a time.
+
+        None where one cannot be decoded: `page` finds out whose it is.
+        """
+
+        def read() -> TagLists:
+            chosen = None if page_size is None else pages(ids, page_size)
+            return listing.scan_tags(self.tables, ids, chosen)
+
+        try:
+            return retry(read, self._policy)
+        except (UnicodeDecodeError, DBAPIError) as error:
+            if not is_undecodable(error):
+                raise
+            return None
 
     def parse_ids(self, listed: Sequence[str]) -> tuple[IdList, list[str]]:
         """Ids that people wrote, in their order, typed as the database's; and those that cannot be ids here."""
@@ -126,8 +133,8 @@ class DocumentSource:
 
     def first(self, count: int) -> list[RawDocument]:
         """The first documents that the database comes upon."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(select(named_column(self._documents, "id")).limit(count))
+        with self.tables.engine.connect() as connection:
+            rows = connection.execute(self.tables.document_columns().limit(count))
             ids = [self._id_type.from_documents(row[0]) for row in rows if row[0] is not None]
         return self.page(ids)
 
@@ -140,22 +147,21 @@ class DocumentSource:
         return TagCoverage(found, len(ids) - found, without_document)
 
     def _tagged_ids(self) -> set[DocumentId]:
-        if self._tags is None:
-            statement = select(named_column(self._documents, "id"), named_column(self._documents, "tags"))
-        else:
-            pairs = named_column(self._tags, "id"), optional_column(self._tags, "active")
-            statement = select(*pairs).where(named_column(self._tags, "tag").is_not(None)).distinct()
-        found = set()
-        with self._engine.connect().execution_options(stream_results=True, yield_per=_FETCH_ROWS) as connection:
-            for document_id, value in connection.execute(statement):
-                if document_id is not None and self._is_tag(value):
-                    own = self._id_type.from_documents if self._tags is None else self._id_type.from_tags
-                    found.add(own(document_id))
-        return found
+        tables, statement = self.tables, self.tables.document_columns("tags")
+        if tables.tags is not None:
+            pairs = named_column(tables.tags, "id"), optional_column(tables.tags, "active")
+            statement = select(*pairs).where(named_column(tables.tags, "tag").is_not(None)).distinct()
+        own = self._id_type.from_documents if tables.tags is None else self._id_type.from_tags
+        return {
+            own(document_id)
+            for rows in tables.rows(statement, tables.documents)
+            for document_id, value in rows
+            if document_id is not None and self._is_tag(value)
+        }
 
     def _is_tag(self, value: object) -> bool:
         """Whether a cell of the column active, or of the column tags, gives its document a tag."""
-        if self._tags is not None:
+        if self.tables.tags is not None:
             return read_switch(value, "active", "tags_query")
         with suppress(ValueError):
             return bool(read_tags(value, "tags", "documents_query"))
@@ -167,54 +173,30 @@ class DocumentSource:
 
     def time_lookups(self, ids: Sequence[DocumentId]) -> dict[str, Lookup]:
         """How long each query takes to find these ids, against reading as many rows without looking for any."""
-        statements = {"documents_query": (self._all_documents(), self.documents_statement())}
-        if self._tags is not None:
-            statements["tags_query"] = (self._all_tags(), self.tags_statement())
+        tables = self.tables
+        statements = {"documents_query": (tables.all_documents(), tables.documents_statement())}
+        if tables.tags is not None:
+            statements["tags_query"] = (tables.all_tags(), tables.tags_statement())
         lookups = {}
-        with self._engine.connect() as connection:
+        with tables.engine.connect() as connection:
             for key, (everything, chosen) in statements.items():
                 started = perf_counter()
-                count = len(connection.execute(chosen, self._parameters(ids)).all())
+                count = len(connection.execute(chosen, tables.parameters(ids)).all())
                 between = perf_counter()
                 connection.execute(everything.limit(max(count, 1))).all()
                 lookups[key] = Lookup(between - started, perf_counter() - between)
         return lookups
 
-    def documents_statement(self) -> Select[Any]:
-        """id, title, text, date, and tags where they have no query, of the documents whose ids are bound as `ids`."""
-        return self._by_id(self._all_documents(), self._documents)
-
-    def tags_statement(self) -> Select[Any]:
-        """id, tag, tag_id and active (NULL where not there) of every pair whose document ids are bound as `ids`."""
-        if self._tags is None:
-            raise ValueError(_("The tags are a column of the documents."))
-        return self._by_id(self._all_tags(), self._tags)
-
-    def _read_ids(self, after: date | None) -> IdList:
-        columns = [named_column(self._documents, name) for name in ("id", *([] if after is None else ["date"]))]
-        chunks, nulls = [], 0
-        with self._engine.connect().execution_options(stream_results=True, yield_per=_FETCH_ROWS) as connection:
-            for rows in connection.execute(select(*columns)).partitions():
-                if after is not None:  # compared here: the column may be a text
-                    rows = [row for row in rows if (dated := read_date(row[1])) is not None and dated > after]
-                values = [self._id_type.from_documents(row[0]) for row in rows if row[0] is not None]
-                nulls += len(rows) - len(values)
-                chunks.append(pa.array(values, self._id_type.arrow))
-        all_ids = pa.chunked_array(chunks, self._id_type.arrow).combine_chunks()
-        ids = pc.unique(all_ids)
-        ids = ids.take(pc.array_sort_indices(ids))
-        return IdList(ids, nulls, len(all_ids) - len(ids))
-
     def _page(self, ids: Sequence[DocumentId]) -> list[RawDocument]:
         # pyodbc calls SQLFetch and SQLGetData row by row whatever the columns are (5.5 never binds any), so texts of
         # varchar(max) take no slower path than others, and arraysize would change nothing.
-        parameters = self._parameters(ids)
+        tables, parameters = self.tables, self.tables.parameters(ids)
         found: dict[DocumentId, RawDocument] = {}
-        with self._engine.connect() as connection:
-            for row in connection.execute(self.documents_statement(), parameters):
+        with tables.engine.connect() as connection:
+            for row in connection.execute(tables.documents_statement(), parameters):
                 document = self._document(*row)
                 found.setdefault(document.id, document)
-            pairs = [] if self._tags is None else connection.execute(self.tags_statement(), parameters).all()
+            pairs = [] if tables.tags is None else connection.execute(tables.tags_statement(), parameters).all()
         matcher = IdMatcher(found)
         tags: dict[DocumentId | None, list[str]] = {}
         tag_ids: dict[DocumentId | None, list[str | None]] = {}
@@ -222,7 +204,7 @@ class DocumentSource:
             if tag is not None and read_switch(active, "active", "tags_query"):
                 key = matcher.match(self._id_type.from_tags(document_id))
                 tags.setdefault(key, []).append(read_text(tag, "tag", "tags_query") or "")
-                if self._has_tag_ids:
+                if tables.has_tag_ids:
                     tag_ids.setdefault(key, []).append(read_text(tag_id, "tag_id", "tags_query"))
         return [
             found[key]._replace(id=i, tags=tags.get(key, found[key].tags), tag_ids=tag_ids.get(key, ()))
@@ -230,7 +212,9 @@ class DocumentSource:
             if (key := matcher.match(i)) is not None
         ]
 
-    def _document(self, document_id: Any, title: Any, text: Any, dated: Any, tags: Any = None) -> RawDocument:
+    def _document(
+        self, document_id: Any, title: Any, text: Any, dated: Any, version: Any, tags: Any = None
+    ) -> RawDocument:
         """A row of documents_statement, its id as the database spells it."""
         title, text = (read_text(value, name, "documents_query") for name, value in (("title", title), ("text", text)))
         listed, problem = list[str](), None
@@ -241,22 +225,5 @@ class DocumentSource:
         if len(title or "") + len(text or "") > MAX_CHARACTERS:
             title, text, problem = None, None, TOO_LONG
         own = self._id_type.from_documents(document_id)
-        return RawDocument(own, title, text, listed, problem=problem, dated=read_date(dated))
-
-    def _all_documents(self) -> Select[Any]:
-        documents = self._documents
-        tags = [named_column(documents, "tags")] if self._tags is None else []
-        title, dated = (optional_column(documents, name) for name in ("title", "date"))
-        return select(named_column(documents, "id"), title, named_column(documents, "text"), dated, *tags)
-
-    def _all_tags(self) -> Select[Any]:
-        assert self._tags is not None
-        optional = (optional_column(self._tags, name) for name in ("tag_id", "active"))
-        return select(named_column(self._tags, "id"), named_column(self._tags, "tag"), *optional)
-
-    def _by_id(self, statement: Select[Any], table: Subquery) -> Select[Any]:
-        ids = bindparam("ids", expanding=True, type_=self._id_type.sql)
-        return statement.where(named_column(table, "id").in_(ids))
-
-    def _parameters(self, ids: Sequence[DocumentId]) -> dict[str, list[Any]]:
-        return {"ids": [self._id_type.to_database(i) for i in ids]}
+        was = read_version(version)
+        return RawDocument(own, title, text, listed, problem=problem, dated=read_date(dated), version=was)

@@ -23,6 +23,9 @@ ID_NAMES = ("id", "document_id", "doc_id", "documentid", "docid", "id_document",
 TEXT_NAMES = ("text", "content", "continut", "conținut", "body", "corp", "html", "description", "descriere")
 TITLE_NAMES = ("title", "titlu", "subject", "subiect", "headline", "denumire", "name", "nume")
 DATE_NAMES = ("date", "published", "publicat", "data", "created")
+VERSION_NAMES = (
+    "rowversion", "row_version", "version", "versiune", "updated", "modified", "modificat", "actualizat", "changed"
+)  # fmt: skip
 TAG_NAMES = ("tag", "label", "etichet", "keyword", "descriptor", "tag_id", "name", "nume", "denumire")
 DOCUMENT_TABLES = ("documents", "docs", "articles", "documente", "articole", "doc", "artic")
 PAIR_TABLES = ("document_tags", "doc_tags", "document", "doc", "tag", "etichet", "label", "keyword")

@@ -42,7 +42,8 @@ def check_database(settings: Settings) -> Check:
     if listed.repeated or listed.nulls:
         ignored = _("Ignored ids: {ids}.", ids=ignored_ids(repeated=listed.repeated, nulls=listed.nulls))
         message = f"{message} {ignored}"
-    message = "\n".join([message, _tagged_text(tagged), _("For example:"), *shown])
+    versions = [] if listed.versions is None else [_versions_text(listed.versions)]
+    message = "\n".join([message, _tagged_text(tagged), *versions, _("For example:"), *shown])
     if slow and seconds >= _SLOW_SECONDS:
         hint = _(
             "Have the document ids of {slow} indexed; a view needs the index on its tables.", slow=_(" and ").join(slow)
@@ -58,6 +59,17 @@ def check_database(settings: Settings) -> Check:
         hint = _("Check tags_query under [database]: its ids should be those of the documents.")
         return Check("database", "warning" if tagged.tagged else "error", message, hint)
     return Check("database", "ok", message)
+
+
+def _versions_text(versions: pa.Array) -> str:
+    said = _("The column version tells what has changed: a second extraction reads no other texts.")
+    if not versions.null_count:
+        return said
+    return f"{said} " + _n(
+        "{count:,} document has none, and is read each time.",
+        "{count:,} documents have none, and are read each time.",
+        versions.null_count,
+    )
 
 
 def _tagged_text(coverage: TagCoverage) -> str:

@@ -45,7 +45,7 @@ class Unfinished(NamedTuple):
     def read_so_far(self) -> tuple[int, int]:
         """(ids worked through, ids listed) of an extraction; (0, 0) where none are listed, at its very beginning."""
         try:
-            listed = len(read_ids(self.folder)[0])
+            listed = len(read_ids(self.folder)[0].ids)
             pieces = shard_paths(self.folder)
             return (shard_metadata(pieces[-1])["stop"] if pieces else 0), listed
         except (FileNotFoundError, GetTagsError):

@@ -81,7 +81,8 @@ def read_newer(
         if not selection.sampled:
             workspace.discard()
             return NewerDocuments(selection, None)
-        reading = Reading(source, _no_list, settings.database.page_size, CleanTextEncoder(tokenizer), None)
+        encoder, page_size = CleanTextEncoder(tokenizer), settings.database.page_size
+        reading = Reading(source, _no_list, page_size, encoder, lambda: None, scans_tags=False)
         try:
             folder = ingest(workspace, reading, on_event)
         except NothingToTrainOn:
@@ -125,7 +126,7 @@ def newer_ids(source: DocumentSource, data: PreparedData) -> tuple[pa.Array, Kno
     which databases hand out in order. Else all that the data do not have.
     """
     known = pa.chunked_array([batch.column("id") for batch in data.batches()])
-    last = _last_date(data) if source.has_dates else None
+    last = _last_date(data) if source.tables.has_dates else None
     ids = source.read_ids(after=last).ids
     if ids.type != known.type:
         known, compared = known.cast(pa.string()), ids.cast(pa.string())
