@@ -73,6 +73,13 @@ def test_a_damaged_one_is_passed_over_and_named(folder: Path, name: str, damage:
     assert checkpoints.damaged == ["checkpoint-000000006"]
 
 
+@pytest.mark.parametrize("state", [b"[" * 100_000, b"{", b"\xff", b"null"])
+def test_so_is_one_whose_state_is_no_state(folder: Path, state: bytes) -> None:
+    save(folder, 5, 6)
+    (folder / "checkpoint-000000006" / "state.json").write_bytes(state)
+    assert newest_step(folder) == 5
+
+
 def test_a_file_that_is_missing_is_damage_too(folder: Path) -> None:
     save(folder, 5, 6)
     (folder / "checkpoint-000000006" / "moments.safetensors").unlink()

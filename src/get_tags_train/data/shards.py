@@ -47,7 +47,7 @@ def read_ids(folder: Path) -> tuple[IdList, list[str]]:
             return listed, list(metadata["unusable"])
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, pa.ArrowException) as error:
         raise _damaged(folder / IDS) from error
 
 

@@ -63,7 +63,7 @@ def _float32_tensors(path: Path) -> dict[str, _Tensor]:
             for name, entry in entries.items()
             if entry.get("dtype") == "F32"
         }
-    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise NoGraph(path.name) from error
 
 

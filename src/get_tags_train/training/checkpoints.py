@@ -1,7 +1,6 @@
 """Checkpoints: weights, optimizer state and progress of a training at a step, written whole or not at all."""
 
 import errno
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 
-from get_tags_train.core.files import file_sha256, read_bytes, remove_folder, rename, write_json
+from get_tags_train.core.files import file_sha256, read_bytes, read_json, remove_folder, rename, write_json
 from get_tags_train.model.disk_room import KEPT_CHECKPOINTS
 
 _FORMAT = 1
@@ -172,5 +171,5 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _read_state(folder: Path) -> dict[str, Any]:
-    state: dict[str, Any] = json.loads(read_bytes(folder / _STATE))
+    state: dict[str, Any] = read_json(folder / _STATE)
     return state
