@@ -44,7 +44,13 @@ TEXT = (
     "Angajatorul poate încheia contracte individuale de muncă pe durată determinată "
     "numai în cazurile prevăzute de lege."
 )
-TITLES = {"wizard": "get-tags train", "back": "get-tags train", "end": "get-tags train", "init": "get-tags init"}
+TITLES = {
+    "wizard": "get-tags train",
+    "back": "get-tags train",
+    "end": "get-tags train",
+    "init": "get-tags init",
+    "audit": "get-tags audit",
+}
 
 
 class Terminal:
@@ -138,6 +144,17 @@ def take_init(person: Path, language: str) -> None:
         screen.take("init", language)
 
 
+def take_audit(person: Path, language: str) -> None:
+    """The first of the list, and what to do with it."""
+    home = str(person / "allan")
+    subprocess.run(["get-tags", "demo", "--home", home], check=True, env=_env(person, language))
+    extract = ["get-tags", "extract", "--source", "database", "--yes", "--home", home]
+    subprocess.run(extract, check=True, env=_env(person, language))
+    with terminal(person, language, "audit", "--home", home) as screen:
+        screen.wait_for("audit import", SECONDS["a training"])
+        screen.take("audit", language)
+
+
 def take_report(person: Path, language: str) -> None:
     """The report of the trained model, in a browser."""
     (report,) = (person / "allan" / "_models").glob("*/report.html")
@@ -184,13 +201,16 @@ def main() -> None:
     """Take the pictures of both languages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--person", type=Path, default=Path("/home/ana"))
-    every = ["wizard", "back", "end", "init", "report", "serve"]
+    every = ["wizard", "back", "end", "init", "report", "serve", "audit"]
     parser.add_argument("--only", nargs="+", choices=every, default=every)
     args = parser.parse_args()
     for language in LANGUAGES:
         args.person.mkdir(parents=True)
         try:
-            take_training(args.person, language, args.only)
+            if {"audit"} != set(args.only):
+                take_training(args.person, language, args.only)
+            if "audit" in args.only:
+                take_audit(args.person, language)
             if "init" in args.only:
                 take_init(args.person, language)
             if "report" in args.only:
