@@ -37,6 +37,7 @@ from get_tags_train.review.drift_statistics import (
     Answers,
     Difference,
     NewTags,
+    TagCounts,
     loss,
     new_tags,
     precision_difference,
@@ -131,12 +132,14 @@ class Month:
     gain: float
 
 
-def check(model: Model, reference: Corpus, newer: Corpus, *, kind: str, gain: float, k: int) -> Month:
-    """One run of the decision."""
+def check(
+    model: Model, counts: TagCounts, reference: Corpus, newer: Corpus, *, kind: str, gain: float, k: int
+) -> Month:
+    """One run of the decision; counts: of the tags of all documents that the model comes from."""
     newer, before = newer.tagged(), model.answers(reference, k)
     now = model.answers(newer, k)
     precision = float(before.precision.mean())
-    new = new_tags(newer.labels, set(model.tags), now.groups)
+    new = new_tags(newer.labels, now.groups, model.tags, counts)
     lost = loss(now, before)
     decision = decide(len(newer), len(reference), precision, lost, new)
     raw = precision_difference(now, before)
@@ -152,6 +155,11 @@ def check(model: Model, reference: Corpus, newer: Corpus, *, kind: str, gain: fl
         raw_is_lower=raw.high < 0 and -raw.value >= LOSS_FROM * precision,
         gain=gain,
     )
+
+
+def tag_counts(corpus: Corpus) -> TagCounts:
+    """On how many documents each tag is."""
+    return TagCounts(Counter(tag for own in corpus.labels for tag in own), len(corpus))
 
 
 def gain_of(live: Model, training: Corpus, validation: Corpus, newer: Corpus, future: Corpus, setup: "Setup") -> float:
@@ -233,6 +241,7 @@ def planted_months(
         more = set(generator.choice(tags, max(len(tags) // 10, 1), replace=False).tolist())
         weights[[not more.isdisjoint(own) for own in pool.labels]] = 5.0
     live = Model.fit(training, validation, setup.ridge)
+    counts = tag_counts(training + validation + reference)
     drawn = generator.choice(len(pool), len(pool) // 2, replace=False, p=weights / weights.sum())
     rest = np.setdiff1d(np.arange(len(pool)), drawn)
     future = generator.choice(rest, min(len(rest), 1500), p=weights[rest] / weights[rest].sum())
@@ -241,7 +250,7 @@ def planted_months(
     for _ in range(count):
         size = min(int(generator.choice(SIZES)), len(pool) // 2)
         rows = generator.choice(len(pool), size, replace=False, p=weights / weights.sum())
-        found.append(check(live, reference, pool.take(rows), kind=kind, gain=gain, k=setup.k))
+        found.append(check(live, counts, reference, pool.take(rows), kind=kind, gain=gain, k=setup.k))
     return found
 
 
@@ -274,6 +283,7 @@ def in_time(corpus: Corpus, *, months: int, k: int, seed: int) -> list[Month]:
             cuts = (np.array([0.7, 0.77]) * size).astype(int)
             training, validation, reference = (corpus.take(np.sort(part)) for part in np.split(rows, cuts))
             live = Model.fit(training, validation, setup.ridge)
+            counts = tag_counts(training + validation + reference)
             for newer in SIZES[1:]:
                 end = start + size + newer
                 if end + ahead > len(corpus) or len(done) >= months:
@@ -281,7 +291,7 @@ def in_time(corpus: Corpus, *, months: int, k: int, seed: int) -> list[Month]:
                 month = corpus.take(np.arange(start + size, end))
                 future = corpus.take(np.arange(end, end + ahead))
                 gain = gain_of(live, training, validation, month, future, setup)
-                done.append(check(live, reference, month, kind="time", gain=gain, k=k))
+                done.append(check(live, counts, reference, month, kind="time", gain=gain, k=k))
             show_progress(done)
     return done
 

@@ -164,13 +164,13 @@ def tell(world: World, documents: Compared, args: argparse.Namespace, *, swap: b
         frame = pd.DataFrame(list(reviews(world, documents, args, error, swap=swap)))
         marked = truth * (1 - 2 * error)
         held = [((frame["low"] <= value) & (value <= frame["high"])).mean() for value in (marked, truth)]
-        # As many random documents as give the same error, judged whole.
+        # As many random documents as give the same error, judged whole; a judge's errors widen the interval.
         width = ((frame["high"] - frame["low"]) / 2 / 1.96).mean()
-        spread = np.square(world.differences).mean() - truth**2 + 2 * error * (1 - error) * count.mean() / k**2
-        whole = min(args.documents, spread / width**2) * (k + count.mean())
+        needed = min(args.documents, (np.square(world.differences).mean() - truth**2) / width**2)
+        whole = f"{needed * (k + count.mean()):.0f}" if not error else ""
         print(f"| {error:.0%} | {held[0]:.1%} | {held[1]:.1%} | {frame['better'].mean():.1%} | "
               f"{frame['worse'].mean():.1%} | {frame['none'].mean():.1%} | {frame['judged'].mean():.0f} | "
-              f"{frame['rows'].mean():.0f} | {whole:.0f} |", flush=True)  # fmt: skip
+              f"{frame['rows'].mean():.0f} | {whole} |", flush=True)  # fmt: skip
 
 
 def main() -> None:

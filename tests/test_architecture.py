@@ -19,9 +19,9 @@ MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob(
 OWNERS = {
     "rich": {"cli/console.py", "cli/progress.py", "cli/tables.py"},
     "typer": {
-        "cli/app.py", "cli/audit.py", "cli/bases.py", "cli/config.py", "cli/data.py", "cli/desktop.py", "cli/drift.py",
-        "cli/help.py", "cli/init.py", "cli/judge.py", "cli/live.py", "cli/logs.py", "cli/main.py", "cli/models.py",
-        "cli/predict.py", "cli/removal.py", "cli/samples.py", "cli/train.py",
+        "cli/app.py", "cli/audit.py", "cli/bases.py", "cli/config.py", "cli/data.py", "cli/desktop.py",
+        "cli/drift.py", "cli/help.py", "cli/init.py", "cli/judge.py", "cli/live.py", "cli/logs.py", "cli/main.py",
+        "cli/models.py", "cli/predict.py", "cli/removal.py", "cli/samples.py", "cli/train.py",
     },
     "questionary": {"cli/prompts.py"},
     "prompt_toolkit": {"cli/prompts.py"},
@@ -30,8 +30,11 @@ OWNERS = {
         "data/database.py", "data/database_errors.py", "data/database_url.py", "data/ids.py", "data/queries.py",
         "data/retry.py", "data/source.py", "data/survey.py",
     },
+    "onnx": {"model/onnx_graph.py"},
+    "onnxruntime": {"model/onnx_classifier.py"},
 }  # fmt: skip
-HEAVY = ["torch", "transformers", "datasets", "pandas", "sklearn", "sqlalchemy", "pyarrow", "questionary", "openpyxl"]
+HEAVY = ["torch", "transformers", "datasets", "pandas", "sklearn", "sqlalchemy", "pyarrow", "questionary", "openpyxl",
+    "onnx", "onnxruntime"]  # fmt: skip
 # What every command loads, whatever it does: none of the heavy libraries stands at its top.
 LIGHT = {
     "__init__.py", "cli/app.py", "cli/audit.py", "cli/bases.py", "cli/config.py", "cli/console.py", "cli/data.py",

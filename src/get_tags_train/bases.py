@@ -28,6 +28,7 @@ from get_tags_train.metrics.intervals import difference_interval
 from get_tags_train.metrics.ranking import precision
 from get_tags_train.model.base_model import check_base_model
 from get_tags_train.model.device import choose_device
+from get_tags_train.model.linear_fit import fit_linear
 from get_tags_train.model.linear_reader import LinearReader
 from get_tags_train.model.metadata import own_metadata
 from get_tags_train.model.tagger import TagModel
@@ -35,10 +36,9 @@ from get_tags_train.splits.eval_set import HELD_OUT, EvalSet
 from get_tags_train.splits.held_out import HeldOut, ranks, texts_and_labels
 from get_tags_train.splits.set_aside import set_aside
 from get_tags_train.splits.test_samples import Samples
-from get_tags_train.splits.training_set import TrainingSet, choose_training_set
+from get_tags_train.splits.training_set import TrainingSet, choose_training_set, text_batches
 from get_tags_train.text.tokenizer import load_tokenizer
 from get_tags_train.training.head import base_model_identity
-from get_tags_train.training.linear_reader import fit_linear, text_batches
 from get_tags_train.training.train import train
 
 # Documents whose words and pieces are counted.

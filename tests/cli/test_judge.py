@@ -74,6 +74,7 @@ def test_what_cannot_be_judged_is_said(home: Path, capsys: pytest.CaptureFixture
         (["new", "--difference", "0.0001"], "cannot be told"),
         (["new", "--difference", "0.1", "--rows", "100"], "both given"),
         (["new", "--out", "sheet.pdf"], "not sheet.pdf"),
+        (["new", "--newer"], "No newer documents were read yet"),
         (["import", "nowhere.xlsx"], "nowhere.xlsx"),
     ):
         assert run("judge", *flags, "--home", home, "--json") == 2

@@ -19,7 +19,8 @@ from get_tags_train.core.files import read_json, write_json
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.evaluation import charts, report
 from get_tags_train.evaluation.evaluate import Evaluation, References, evaluate
-from get_tags_train.model.metadata import METADATA_FILE
+from get_tags_train.model.judgement_record import ControlRecord, JudgementRecord, ShareRecord
+from get_tags_train.model.metadata import METADATA_FILE, own_metadata, write_metadata
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.model.training_record import write_training_record
 from get_tags_train.splits.eval_set import HELD_OUT, RARE, SAMPLES, EvalSet
@@ -301,3 +302,17 @@ def test_a_plot_of_one_point_and_one_of_nothing_but_zeros() -> None:
 def test_the_numbers_of_an_axis_are_short() -> None:
     drawn = charts.curves([charts.Line("loss", "model", [0.061, 0.0145])], title="t", x_title="epoch")
     assert re.findall(r'class="tick" x="36.0"[^>]*>([^<]+)<', drawn) == ["0", "0.02", "0.04", "0.06", "0.08"]
+
+
+def test_what_people_found_stands_in_the_report(model: Path) -> None:
+    record = JudgementRecord(
+        date="2026-11-26T10:00:00+02:00", sheet="s", model="new", rival="old", top_k=5, documents=300, differing=150,
+        judged=40, rows=120, difference=0.031, interval=[0.01, 0.052], verdict="better",
+        controls=[ControlRecord(agreed=12, agreed_right=11.0, absurd=12, absurd_right=1.0, care=0.833333)],
+        kappa=0.71, right_though_wrong=ShareRecord(rows=50, count=20, interval=[0.28, 0.54]),
+    )  # fmt: skip
+    write_metadata(model, own_metadata(model).with_judgement(record))
+    report.write_pages(model)
+    page = (model / "report.html").read_text(encoding="utf-8")
+    for said in (record.sentence, "20 of 50 (28% to 54%)", "11 of 12 on which all agree", "0.71", "40 judged, of 150"):
+        assert said in page

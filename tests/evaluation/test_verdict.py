@@ -115,3 +115,34 @@ def test_in_romanian() -> None:
         assert found.sentence == "Puneți new live: pe 120 de exemple de test este mai bun decât old, modelul live."
     finally:
         set_language("en")
+
+
+def judged(verdict: str, rival: str = "old") -> dict[str, Any]:
+    return {"verdict": verdict, "rival": rival}
+
+
+def test_what_people_prefer_outweighs_the_tags_of_the_database() -> None:
+    worse_by_tags = evaluation(compared("live", "worse"), judgements=[judged("better")])
+    found = judge(worse_by_tags)
+    assert (found.advice, found.concerns) == ("go live", [])
+    assert found.sentence.startswith("Put new live: people who did not know which was which prefer it to old")
+
+
+def test_what_people_like_less_does_not_go_live() -> None:
+    found = judge(evaluation(compared("live", "better"), judgements=[judged("worse")]))
+    assert found.concerns == ["people who did not know which was which prefer old, the live model"]
+
+
+@pytest.mark.parametrize("verdict", ["no verdict", "not distinguishable"])
+def test_people_who_cannot_tell_leave_it_to_the_tags(verdict: str) -> None:
+    assert judge(evaluation(compared("live", "worse"), judgements=[judged(verdict)])).advice == "do not go live"
+
+
+def test_only_the_newest_judgement_beside_what_is_live_counts() -> None:
+    earlier = [judged("worse"), judged("better"), judged("worse", rival="older")]
+    assert judge(evaluation(compared("live", "better"), judgements=earlier)).advice == "go live"
+
+
+def test_people_do_not_lift_the_floor() -> None:
+    found = judge(evaluation(compared("live", "better"), judgements=[judged("better")], min_precision_at_k=0.9))
+    assert found.advice == "do not go live"

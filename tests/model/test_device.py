@@ -10,7 +10,14 @@ import torch
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.model import device
-from get_tags_train.model.device import choose_device, gpu_users, is_out_of_memory, multiply_matrices, nvidia_gpu
+from get_tags_train.model.device import (
+    choose_device,
+    gpu_users,
+    is_out_of_memory,
+    multiply_matrices,
+    nvidia_gpu,
+    prediction_precision,
+)
 
 ANSWERS = f"""#!/bin/sh
 case "$1" in
@@ -130,3 +137,15 @@ def test_wrong_products_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_means_that_memory_has_ended(error: BaseException, expected: bool) -> None:
     assert is_out_of_memory(error) is expected
+
+
+def test_a_processor_predicts_in_fp32_whatever_it_could(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    assert prediction_precision("auto", "cpu") == "fp32"
+    assert prediction_precision("bf16", "cpu") == "bf16"
+
+
+def test_a_gpu_predicts_in_the_fastest_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    assert prediction_precision("auto", "cuda") == "bf16"
+    assert prediction_precision("fp32", "cuda") == "fp32"

@@ -87,7 +87,7 @@ def test_a_new_tag_is_a_reason_to_retrain(copy: Path) -> None:
     assert found["advice"] == "retrain"
     assert "new tags" in found["reasons"]
     assert "etichetă nouă" in found["sentence"]
-    assert found["new_tags"]["learnable"][0] == "etichetă nouă"
+    assert found["new_tags"]["arrived"][0] == "etichetă nouă"
 
 
 def test_a_tag_that_went_from_everywhere_is_named(copy: Path) -> None:

@@ -15,7 +15,8 @@ def lost(value: float, half: float, error_of_reference: float = 0.001) -> Differ
 
 
 def new(low: float, high: float, *tags: str) -> NewTags:
-    return NewTags(dict.fromkeys(tags, 9), list(tags), (low + high) / 2, Interval(low, high), (low + high) / 2)
+    share, interval = (low + high) / 2, Interval(low, high)
+    return NewTags(dict.fromkeys(tags, 9), list(tags), share, interval, share, interval, share)
 
 
 NONE_NEW = new(0.0, 0.005)
@@ -56,6 +57,11 @@ def test_what_may_be_nothing_or_much_needs_more_documents() -> None:
 
 def test_new_tags_that_may_be_few_or_many_need_more_documents() -> None:
     assert decided(tags=new(0.005, 0.035, "nou")).needed == 753  # 1.96² 0.02 (1 - 0.02) / 0.01²
+
+
+def test_tags_that_may_have_come_keep_from_waiting() -> None:
+    tags = NewTags({"nou": 9}, [], 0.0, Interval(0.0, 0.01), 0.02, Interval(0.01, 0.04), 0.02)
+    assert decided(tags=tags) == Decision("not enough", needed=753)
 
 
 def test_more_are_needed_than_there_are() -> None:

@@ -16,7 +16,7 @@ from get_tags_train.core.settings import Settings
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.data.source import DocumentSource
 from get_tags_train.review import drift_documents
-from get_tags_train.review.drift_documents import NewerDocuments, newer_ids, read_newer, sample
+from get_tags_train.review.drift_documents import NewerDocuments, last_sample, newer_ids, read_newer, sample
 from get_tags_train.text.tokenizer import load_tokenizer
 
 DATED = "SELECT id, text, title AS date FROM documents"
@@ -175,3 +175,13 @@ def test_newer_documents_without_tags_are_counted_and_not_kept(settings: Setting
     newer = read(settings, demo_tokenizer_folder)
     assert newer.data is None
     assert json.loads(json.dumps(drift_documents.as_json(newer)))["sampled"] == 20
+
+
+def test_the_last_sample_is_found_again(tmp_path: Path) -> None:
+    assert last_sample(tmp_path) is None
+    newer = reviews_dir(tmp_path) / "newer"
+    for name in ("tags_v1-newer-20261101-020000", "tags_v1-newer-20261201-020000", "tags_v1-newer-20270101.partial"):
+        prepared(newer / name, [(1, "text", ["a"])])
+    found = last_sample(tmp_path)
+    assert found is not None
+    assert found.folder.name == "tags_v1-newer-20261201-020000"

@@ -9,6 +9,8 @@ from scipy import stats
 from get_tags_train.metrics.intervals import mean_of
 from get_tags_train.review.drift_statistics import (
     Answers,
+    TagCounts,
+    arrived_tags,
     changed_tags,
     difference,
     documents_needed,
@@ -80,21 +82,21 @@ def test_no_number_makes_up_for_a_small_reference() -> None:
 def test_tags_that_changed_much_are_named_most_changed_first() -> None:
     reference = {"same": 1000, "gone": 500, "more": 100, "rare": 1}
     newer = {"same": 105, "more": 60, "rare": 1}
-    changed = changed_tags(newer, 1000, reference, 10_000)
+    changed = changed_tags(TagCounts(newer, 1000), TagCounts(reference, 10_000))
     assert [change.tag for change in changed] == ["gone", "more"]
     assert (changed[1].reference, changed[1].newer) == (0.01, 0.06)
     assert all(change.q_value <= 0.05 for change in changed)
 
 
 def test_the_p_value_is_fishers() -> None:
-    (change,) = changed_tags({"a": 9}, 20, {"a": 5}, 100)
+    (change,) = changed_tags(TagCounts({"a": 9}, 20), TagCounts({"a": 5}, 100))
     table = [[9, 11], [5, 95]]
     assert change.q_value == pytest.approx(2 * stats.fisher_exact(table, alternative="greater").pvalue)
 
 
 def test_nothing_changes_where_there_is_nothing() -> None:
-    assert changed_tags({}, 0, {"a": 5}, 100) == []
-    assert changed_tags({"a": 1}, 10, {}, 100) == []
+    assert changed_tags(TagCounts({}, 0), TagCounts({"a": 5}, 100)) == []
+    assert changed_tags(TagCounts({"a": 1}, 10), TagCounts({}, 100)) == []
 
 
 def test_few_tags_are_named_that_did_not_change() -> None:
@@ -104,25 +106,40 @@ def test_few_tags_are_named_that_did_not_change() -> None:
     named = 0
     for _ in range(runs):
         before, now = generator.binomial(20_000, shares), generator.binomial(1000, shares)
-        tags = [str(n) for n in range(len(shares))]
-        named += bool(
-            changed_tags(dict(zip(tags, now, strict=True)), 1000, dict(zip(tags, before, strict=True)), 20_000)
-        )
+        reference, newer = ({str(tag): int(n) for tag, n in enumerate(counts)} for counts in (before, now))
+        named += bool(changed_tags(TagCounts(newer, 1000), TagCounts(reference, 20_000)))
     assert named / runs <= 0.05
 
 
 def test_new_tags_by_hand() -> None:
     labels = [["a", "x"], ["x"], ["x", "y"], ["a"], ["y"], ["b"]]
-    found = new_tags(labels, {"a", "b"}, np.arange(6))
+    found = new_tags(labels, np.arange(6), ["a", "b"], TagCounts({"a": 90, "b": 10}, 100))
     assert found.documents == {"x": 3, "y": 2}
-    assert found.learnable == ["x"]
+    assert found.arrived == ["x"]  # y is on too few
     assert (found.share, found.any_share) == (0.5, round(4 / 6, 6))
     assert found.interval.low < 0.5 < found.interval.high
 
 
+def test_a_rare_tag_of_the_models_data_that_is_as_rare_as_before_did_not_arrive() -> None:
+    data = TagCounts({"rare": 30, "frequent": 900}, 1000)  # the model does not know it: it was held out, or too rare
+    assert arrived_tags(TagCounts({"rare": 3, "frequent": 90}, 100), data, ["frequent"]) == (set(), set())
+    assert arrived_tags(TagCounts({"rare": 20, "frequent": 90}, 100), data, ["frequent"]) == ({"rare"}, {"rare"})
+
+
+def test_a_tag_that_is_twice_as_frequent_on_few_documents_may_have_arrived() -> None:
+    data = TagCounts({"rare": 9, "frequent": 900}, 1000)
+    assert arrived_tags(TagCounts({"rare": 3, "frequent": 90}, 100), data, ["frequent"]) == (set(), {"rare"})
+
+
+def test_a_known_tag_does_not_arrive() -> None:
+    data = TagCounts({"a": 10}, 1000)
+    assert arrived_tags(TagCounts({"a": 50}, 100), data, ["a"]) == (set(), set())
+    assert arrived_tags(TagCounts({}, 0), data, []) == (set(), set())
+
+
 @given(st.lists(st.lists(st.sampled_from("abcde"), min_size=1, unique=True), min_size=2, max_size=40))
 def test_shares_of_new_tags_stay_in_order(labels: list[list[str]]) -> None:
-    found = new_tags(labels, {"a", "b"}, np.arange(len(labels)))
-    assert 0 <= found.interval.low <= found.share <= found.any_share <= 1
+    found = new_tags(labels, np.arange(len(labels)), ["a", "b"], TagCounts({"a": 70, "b": 30, "c": 3}, 100))
+    assert 0 <= found.interval.low <= found.share <= found.possible_share <= found.any_share <= 1
     assert found.share <= found.interval.high <= 1
-    assert set(found.learnable) <= set(found.documents) <= {"c", "d", "e"}
+    assert set(found.arrived) <= set(found.documents) <= {"c", "d", "e"}

@@ -70,6 +70,13 @@ def test_samples_and_held_out_documents_that_no_model_has_seen(tmp_path: Path) -
     }
 
 
+def test_newer_documents_join_where_they_are_wanted(tmp_path: Path) -> None:
+    newer = prepared(tmp_path / "newer", [(91, TEXTS[6], ["t4"]), (92, TEXTS[7], ["t5"])])
+    own = [model(tmp_path / "0", [TEXTS[7]])]
+    found = unseen_documents(tmp_path, samples(tmp_path, TEXTS[:1]), None, own, rng(), newer)
+    assert {one.id for one in found} == {"samples.csv:2", "91"}
+
+
 def test_of_near_duplicates_one_stays(tmp_path: Path) -> None:
     given = samples(tmp_path, [TEXTS[0], changed(TEXTS[0], 40), TEXTS[1]])
     assert len(unseen_documents(tmp_path, given, None, [model(tmp_path / "0", [])], rng())) == 2

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import transformers
 from numpy.typing import NDArray
 
 from get_tags_train.model.tagger import TagModel, TagScore
@@ -15,6 +16,19 @@ from get_tags_train.serving.batcher import DynamicBatcher, QueueFull
 @pytest.fixture(scope="module")
 def model(small_model: Path) -> TagModel:
     return TagModel.load(small_model)
+
+
+def test_requests_together_get_the_scores_of_a_plain_pipeline(model: TagModel, small_model: Path) -> None:
+    texts = ["Instanța a respins cererea.", "contract de muncă " * 60, "impozit", "plata taxelor și a impozitelor"]
+    running = batcher_of(model)
+    answers = [running.ask([text], 3) for text in texts]
+    pipeline = transformers.pipeline("text-classification", str(small_model), top_k=None)
+    for text, answer in zip(texts, answers, strict=True):
+        plain = {entry["label"]: entry["score"] for entry in pipeline([text], truncation=True)[0]}
+        (tags,) = answer.result(timeout=30).tags
+        assert [score for _, score in tags] == pytest.approx(sorted(plain.values(), reverse=True)[:3], abs=1e-4)
+        assert [score for _, score in tags] == pytest.approx([plain[tag] for tag, _ in tags], abs=1e-4)
+    running.close()
 
 
 class Steps:

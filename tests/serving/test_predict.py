@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -192,20 +191,6 @@ def test_half_precision_names_the_same_tags_with_nearly_the_same_scores(small_mo
 def test_one_text_is_no_stage(model: TagModel) -> None:
     (named,) = predict_texts(model, Texts("contract"), top_n=1, min_score=0, on_event=silent)
     assert len(named.tags) == 1
-
-
-def test_a_context_that_is_no_multiple_of_eight_is_not_passed(tmp_path: Path, small_model: Path) -> None:
-    folder = Path(shutil.copytree(small_model, tmp_path / "model"))
-    path = folder / "tokenizer_config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**config, "model_max_length": 11}), encoding="utf-8")
-    widths = []
-    model = TagModel.load(folder)
-    model._model.register_forward_pre_hook(
-        lambda _, __, inputs: widths.append(inputs["input_ids"].shape[1]), with_kwargs=True
-    )
-    model.predict(["contract de achiziție publică " * 20])
-    assert widths == [11]
 
 
 def test_reasons_stand_beside_each_tag(blended_model: Path) -> None:

@@ -7,9 +7,10 @@ import pytest
 from prepared import Document, changed, prepared, texts_of
 
 from get_tags_train.data.prepared import PreparedData
+from get_tags_train.splits.eval_set import EvalSet
 from get_tags_train.splits.held_out import held_out_in, hold_out
 from get_tags_train.splits.leaks import find_leaks, find_trainable_leaks, places_of
-from get_tags_train.splits.propose import Proposal, add, describe, propose
+from get_tags_train.splits.propose import Proposal, add, describe, new_ones, propose
 from get_tags_train.splits.test_samples import Part, Samples, read_samples
 
 
@@ -143,3 +144,14 @@ def test_a_text_that_the_encoding_of_the_samples_cannot_hold_is_passed_over(tmp_
     home = home_of(tmp_path, rows)
     (home / "samples.csv").write_bytes("text,labels\nşapte ţări,tag 0\n".encode("cp1250"))
     assert len(proposed(home, 12, 0)) == 11
+
+
+def test_of_judged_documents_only_new_ones_are_added_and_scored_apart(tmp_path: Path) -> None:
+    one, two = texts_of(2)
+    samples = Samples.read(home_of(tmp_path, documents(3), f"text,labels\n{one},a\n") / "samples.csv")
+    proposals = [Proposal("5", "judged", one, ["b"]), Proposal("6", "judged", two, ["b"])]
+    fitting = new_ones(samples, proposals)
+    assert [proposal.document_id for proposal in fitting] == ["6"]
+    add(samples, fitting)
+    after = Samples.read(samples.path)
+    assert [len(part) for part in (EvalSet.of_samples(after), EvalSet.of_chosen_samples(after)["judged"])] == [1, 1]

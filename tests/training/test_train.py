@@ -27,7 +27,7 @@ from get_tags_train.core.settings import Settings
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.demo import write
 from get_tags_train.model.base_model import check_base_model
-from get_tags_train.model.metadata import METADATA_FILE, verify
+from get_tags_train.model.metadata import METADATA_FILE, read_metadata, verify
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.splits.held_out import texts_and_labels
 from get_tags_train.text.tokenizer import load_tokenizer
@@ -105,11 +105,17 @@ def test_the_folder_has_a_model_and_nothing_else(trained: tuple[Path, Home]) -> 
     assert sorted(path.name for path in folder.rglob("*")) == [
         "config.json",
         "get_tags.json",
+        "model.onnx",
         "model.safetensors",
         "tokenizer.json",
         "tokenizer_config.json",
         "trained_texts.npy",
     ]
+
+
+def test_the_graph_is_checked_like_the_weights(trained: tuple[Path, Home]) -> None:
+    metadata = read_metadata(trained[0])
+    assert metadata is not None and "model.onnx" in metadata.files
 
 
 def test_the_config_names_the_tags(trained: tuple[Path, Home], prepared: PreparedData) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from get_tags_train.cli.tables import Line
     from get_tags_train.core.events import OnEvent
     from get_tags_train.core.settings import Settings
+    from get_tags_train.data.prepared import PreparedData
     from get_tags_train.model.judgement_record import ControlRecord, JudgementRecord, ShareRecord
     from get_tags_train.review.judge import Judgement
     from get_tags_train.review.judge_plan import Plan
@@ -38,6 +39,9 @@ def judge_draw(
         typer.Option("--difference", min=0.0001, max=1, help="As many rows as show this difference in precision@k."),
     ] = None,
     rows: Annotated[int | None, typer.Option("--rows", min=1, help="About so many rows instead; default: 200.")] = None,
+    newer: Annotated[
+        bool, typer.Option("--newer", help="Also documents newer than the live model's data, as drift read them last.")
+    ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="The .xlsx or .csv file to write.")] = None,
     device: DeviceOption = None,
 ) -> None:
@@ -55,7 +59,7 @@ def judge_draw(
     folders = _model_and_live(settings, model)
     on_event = session.start_log("judge")
     rng = np.random.default_rng()
-    pool = _pool(settings, folders, rng, on_event)
+    pool = _pool(settings, folders, rng, on_event, with_newer=newer)
     if difference is not None:
         plan = judge_plan.plan_for_difference(pool, difference)
     else:
@@ -135,8 +139,18 @@ def _model_and_live(settings: "Settings", model: str | None) -> tuple[Path, Path
     return folder, live
 
 
-def _pool(settings: "Settings", folders: tuple[Path, Path], rng: "np.random.Generator", on_event: "OnEvent") -> "Pool":
-    """The documents that neither model has seen, with the first tags of both."""
+def _pool(
+    settings: "Settings",
+    folders: tuple[Path, Path],
+    rng: "np.random.Generator",
+    on_event: "OnEvent",
+    *,
+    with_newer: bool,
+) -> "Pool":
+    """The documents that neither model has seen, with the first tags of both.
+
+    Raises InputError where newer ones are wanted and none were read.
+    """
     from get_tags_train.core.home import data_names, find_data
     from get_tags_train.data.input_files import read_tags_map
     from get_tags_train.data.prepared import PreparedData
@@ -148,13 +162,22 @@ def _pool(settings: "Settings", folders: tuple[Path, Path], rng: "np.random.Gene
     samples = Samples.read_if_there(settings.samples_path, read_tags_map(settings.tags_map_path))
     data = PreparedData(find_data(home, None)) if data_names(home) else None
     return compare_documents(
-        unseen_documents(home, samples, data, folders, rng),
+        unseen_documents(home, samples, data, folders, rng, _newer(home) if with_newer else None),
         folders,
         top_k=settings.evaluation.top_k,
         device=choose_device(settings.training.device),
         read_by=settings.deploy.read_by,
         on_event=on_event,
     )
+
+
+def _newer(home: Path) -> "PreparedData":
+    from get_tags_train.review.drift_documents import last_sample
+
+    newer = last_sample(home)
+    if newer is None:
+        raise InputError(_("No newer documents were read yet."), _("To read them: {drift}", drift=Command("drift")))
+    return newer
 
 
 def _plan_sentence(plan: "Plan", pool: "Pool") -> str:

@@ -91,16 +91,16 @@ def serve(
             _("{command} needs the package {name}.", command=Command("serve"), name=error.name),
             _("Run the set-up again: scripts/train_tags."),
         ) from error
-    from get_tags_train.model.device import choose_device, choose_precision
+    from get_tags_train.model.device import choose_device, prediction_precision
     from get_tags_train.model.tagger import TagModel
     from get_tags_train.serving.hot_reload import LiveModel
 
     on_event = session.start_log("serve", is_needed=False)  # it only reads
     on_device = choose_device(settings.training.device)
-    precision = choose_precision(settings.training.precision, on_device)
+    precision = prediction_precision(settings.serve.precision, on_device)
     live_model = LiveModel(
         settings.live_dir,
-        lambda folder: TagModel.load(folder, device=on_device, precision=precision),
+        lambda folder: TagModel.load(folder, device=on_device, precision=precision, on_event=on_event),
         on_event=on_event,
     )
 

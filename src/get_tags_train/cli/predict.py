@@ -74,14 +74,14 @@ def predict(
     if out is None and output_format == "xlsx":
         raise InputError(_("A workbook cannot be printed."), _("Name a file for it: --out FILE.xlsx."))
     with _texts(text, file, input_format, column or []) as texts:
-        from get_tags_train.model.device import choose_device, choose_precision
+        from get_tags_train.model.device import choose_device, prediction_precision
         from get_tags_train.model.tagger import TagModel
 
         on_device = choose_device(settings.training.device)
-        precision = choose_precision(settings.training.precision, on_device)
-        loaded = TagModel.load(folder, device=on_device, precision=precision)
+        precision = prediction_precision(settings.serve.precision, on_device)
         # Whoever may only read a home may ask its model.
         on_event = ignored if len(texts) == 1 else session.start_log("predict", is_needed=False)
+        loaded = TagModel.load(folder, device=on_device, precision=precision, on_event=on_event)
         predictions = predict_texts(loaded, texts, top_n=top_n, min_score=min_score, on_event=on_event, why=why)
         row: Row = rows or ("document" if out_format == "xlsx" else "tag")
         form = TableForm(row, min(top_n, len(loaded.tags)), has_reasons=why)

@@ -239,6 +239,11 @@ class ServeSettings(_Section):
         description="The address it listens on: 127.0.0.1 for this machine alone, 0.0.0.0 for all networks.",
     )
     port: int = Field(ge=0, le=65_535, description="The port it listens on (0: any that is free).")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        description="Number format of serve and predict: fp32 (the scores that other programs get from the model "
+        "folder), bf16 (faster where the hardware has it; scores differ in the second or third decimal) or auto (fp32 "
+        "on a CPU, the fastest on a GPU)."
+    )
     token: str = Field(
         repr=False,
         description="What callers send as 'Authorization: Bearer TOKEN', better given as GET_TAGS_SERVE_TOKEN; "

@@ -126,7 +126,7 @@ def _same_model(one: Path, other: Path) -> bool:
 
 def _checksums(folder: Path) -> dict[str, str]:
     """Of the files that make a model, whoever made it; a Thumbs.db or a report beside them changes nothing."""
-    suffixes = {".safetensors", ".bin", ".json", ".txt"}
+    suffixes = {".safetensors", ".onnx", ".bin", ".json", ".txt"}
     files = [
         path for path in folder.glob("*") if path.suffix in suffixes and path.name != METADATA_FILE and path.is_file()
     ]

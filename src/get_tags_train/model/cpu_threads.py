@@ -17,10 +17,15 @@ class CpuThreads:
     """Threads that compute parts side by side; one where there is one core, or the parts may not be divided."""
 
     def __init__(self, *, divides: bool = True) -> None:
-        self._threads = torch.get_num_threads()
+        self._threads = self.available()
         self.count = min(_MOST, self._threads) if divides else 1
         """How many parts are computed at once."""
         self._pool = ThreadPoolExecutor(self.count, thread_name_prefix="core")
+
+    @staticmethod
+    def available() -> int:
+        """How many cores this process may use."""
+        return torch.get_num_threads()
 
     def map(self, compute: Callable[[_Part], _Result], parts: Sequence[_Part]) -> list[_Result]:
         """The result of each part, in order. Raises what the first part that fails raises, when all have ended."""

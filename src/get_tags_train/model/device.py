@@ -1,4 +1,4 @@
-"""Which device and which number format the machine has for training."""
+"""Which device and which number format the machine has, for training and for prediction."""
 
 import os
 import re
@@ -150,6 +150,13 @@ def choose_precision(wanted: str, device: str) -> str:
         # Tensor cores came with Volta (7.0); a card without them gains nothing from fp16.
         return "fp16" if torch.cuda.get_device_capability() >= (7, 0) else "fp32"
     return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32"
+
+
+def prediction_precision(wanted: str, device: str) -> str:
+    """`fp32` or `bf16` to predict with, for the setting auto, fp32 or bf16."""
+    if wanted != "auto":
+        return wanted
+    return "fp32" if device == "cpu" else choose_precision("auto", device)
 
 
 @contextmanager

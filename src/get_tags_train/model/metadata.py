@@ -13,6 +13,8 @@ from get_tags_train.model.evaluation_record import EvaluationRecord, Record
 from get_tags_train.model.judgement_record import JudgementRecord
 
 METADATA_FILE = "get_tags.json"
+# How far a probe's score may be from what it was: float32 on another processor adds up in another order.
+SCORE_TOLERANCE = 1e-3
 
 
 class Spread(Record):

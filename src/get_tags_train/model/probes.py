@@ -6,11 +6,9 @@ import numpy as np
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.i18n import _
-from get_tags_train.model.metadata import Probe, ScoredTag
+from get_tags_train.model.metadata import SCORE_TOLERANCE, Probe, ScoredTag
 from get_tags_train.model.tagger import TagModel, TagScore
 
-# fp32 on another processor adds up in another order.
-_TOLERANCE = 1e-3
 _KEPT_TAGS = 20
 _TAG_TEXTS = 6
 # Made up, so that no document travels with a model: old letters, markup, and one that is longer than any context.
@@ -46,7 +44,7 @@ def compare(model: TagModel, probes: Sequence[Probe], name: str) -> None:
     for scores, row in expected:
         for tag, score in scores.items():
             found = float(row[place[tag]]) if tag in place else float("nan")
-            if not abs(found - score) <= _TOLERANCE:  # so that NaN differs too
+            if not abs(found - score) <= SCORE_TOLERANCE:  # so that NaN differs too
                 raise GetTagsError(
                     _(
                         "The model {name} does not answer as it did when it was made: for one of its probe texts "

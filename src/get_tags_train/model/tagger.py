@@ -9,34 +9,37 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 from tokenizers import Tokenizer
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 
 from get_tags_train.core.arrow import list_rows
 from get_tags_train.core.errors import GetTagsError
+from get_tags_train.core.events import OnEvent, ignored
 from get_tags_train.core.home import check_path
 from get_tags_train.core.i18n import Command, _
 from get_tags_train.metrics.ranking import rank
-from get_tags_train.model.base_model import most_tokens
+from get_tags_train.model.classifier import Classifier, computes_by_torch, open_classifier
 from get_tags_train.model.cpu_threads import CpuThreads
-from get_tags_train.model.metadata import METADATA_FILE, read_metadata
+from get_tags_train.model.metadata import METADATA_FILE, SCORE_TOLERANCE, ModelMetadata, Probe, read_metadata
+from get_tags_train.model.onnx_classifier import OnnxClassifier
 from get_tags_train.model.second_reader import FILE as SECOND_READER
 from get_tags_train.model.second_reader import Reason, SecondReader
+from get_tags_train.model.torch_classifier import TorchClassifier
 from get_tags_train.text.clean import clean_text
 from get_tags_train.text.encoder import CleanTextEncoder
 from get_tags_train.text.tokenizer import MAX_CONTEXT_LENGTH, has_text_rules, knows_words
 
-# Tokens of one batch, padding included: beyond that a processor's caches, not its arithmetic, set the speed.
-_BATCH_TOKENS = 8_192
 # Padding that costs less than the start of another batch.
 _FREE_PADDING = 64
-_SHAPE_STEP = 8
 # Texts that are sorted by length together: enough for batches without padding, few enough to forget.
 _WINDOW_TEXTS = 1_024
+# So many are computed before anything is waited for; Ctrl-C waits for them too.
+_BATCHES_A_CORE = 8
 _TRIAL = "text"
+# How many of its probes a model is asked when it is loaded: all would take as long as loading it.
+_ASKED = 1
 
 
 class TagScore(NamedTuple):
@@ -62,16 +65,34 @@ class TagModel:
     With a second reader in its folder it answers with the blend of both.
     """
 
-    def __init__(self, folder: Path, device: str = "cpu", precision: str = "fp32") -> None:
-        """Load a model folder. Raises GetTagsError naming what is missing."""
+    def __init__(
+        self,
+        folder: Path,
+        device: str = "cpu",
+        precision: str = "fp32",
+        *,
+        classifier: Classifier | None = None,
+        on_event: OnEvent = ignored,
+    ) -> None:
+        """Load a model folder; its logits come from `classifier`, or from what is fastest for device and precision.
+
+        Raises GetTagsError naming what is missing.
+        """
         if not (folder / "config.json").is_file():
             raise GetTagsError(
                 _("{folder} is no model folder: it has no config.json.", folder=folder),
                 _("To list the models: {models}", models=Command("models")),
             )
         try:
-            self._open(folder, device, precision)
-            self.second_reader = self._open_second_reader(folder)
+            metadata = read_metadata(folder)
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+            self._classifier = classifier or open_classifier(folder, config, device, precision, on_event)
+            self._open(folder, config)
+            self._threads = CpuThreads(divides=device == "cpu")
+            self.second_reader = self._open_second_reader(folder, metadata)
+            if isinstance(self._classifier, OnnxClassifier) and metadata and not self._gives(metadata.probes[:_ASKED]):
+                on_event(computes_by_torch(_("ONNX Runtime gives this model other scores than torch here.")))
+                self._classifier = TorchClassifier(folder, device, precision)
             self.scores([_TRIAL])  # numbers that fit no weights are found out only when they are used
         except Exception as error:  # a damaged folder fails in many ways inside the library
             said = str(error).strip().splitlines()
@@ -84,37 +105,51 @@ class TagModel:
                 _("It may be damaged. To check it: {verify}", verify=Command("models", "verify", str(folder))),
             ) from error
 
-    def _open(self, folder: Path, device: str, precision: str) -> None:
-        tokenizer, model = _load(folder)
-        labels = model.config.id2label
-        self.tags: list[str] = [labels[index] for index in range(model.config.num_labels)]
+    def _open(self, folder: Path, config: Any) -> None:
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        if not knows_words(tokenizer) or not tokenizer.is_fast:
+            raise ValueError(_("it has no tokenizer (tokenizer.json)"))
+        self.tags: list[str] = [config.id2label[index] for index in range(config.num_labels)]
         self._place = {tag: place for place, tag in enumerate(self.tags)}
-        self.context_length = int(min(tokenizer.model_max_length, most_tokens(model) or MAX_CONTEXT_LENGTH))
+        self.context_length = int(min(tokenizer.model_max_length, self._classifier.most_tokens or MAX_CONTEXT_LENGTH))
         self._pad_token_id = int(tokenizer.pad_token_id or 0)
         self._is_ours = has_text_rules(tokenizer) or (folder / METADATA_FILE).is_file()
         self._encode = (_CleanTexts if self._is_ours else _TextsAsTheyCome)(tokenizer, self.context_length)
-        self._model = (_in_bf16(model) if precision == "bf16" else model).eval().to(device)
-        self._device = device
-        self._threads = CpuThreads(divides=device == "cpu")
 
-    def _open_second_reader(self, folder: Path) -> SecondReader | None:
+    def _open_second_reader(self, folder: Path, metadata: ModelMetadata | None) -> SecondReader | None:
         """None where there is none. Raises ValueError where it is damaged, or missing though the model has one."""
         if (folder / SECOND_READER).is_file():
             return SecondReader.load(folder, len(self.tags))
-        metadata = read_metadata(folder)
         if metadata and metadata.second_reader:
             raise ValueError(_("it has no {name}", name=SECOND_READER))
         return None
 
+    def _gives(self, probes: Sequence[Probe]) -> bool:
+        """Whether the BERT's scores for these probes are those that torch gave when the model was made."""
+        scores = expit(self._logits(self.encode([probe.text for probe in probes]).input_ids))
+        return all(
+            abs(float(row[self._place[tag]]) - score) <= SCORE_TOLERANCE
+            for probe, row in zip(probes, scores, strict=True)
+            for tag, score in probe.plain_scores.items()
+            if tag in self._place
+        )
+
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], *, device: str = "cpu", precision: str = "fp32") -> "TagModel":
+    def load(
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        device: str = "cpu",
+        precision: str = "fp32",
+        on_event: OnEvent = ignored,
+    ) -> "TagModel":
         """The model in a folder, on device `cpu` or `cuda`, with precision `fp32` or `bf16`.
 
         bf16 is faster where the hardware has it; its scores differ in the third decimal. Raises GetTagsError naming
-        what is missing.
+        what is missing. A notice says where torch has to compute what ONNX Runtime would be faster at.
         """
         check_path(Path(folder).absolute())
-        return cls(Path(folder), device, precision)
+        return cls(Path(folder), device, precision, on_event=on_event)
 
     def predict(self, texts: Sequence[str], top_n: int = 5, min_score: float = 0.0) -> list[list[TagScore]]:
         """The `top_n` tags of each text with at least `min_score` (0 to 1), highest score first, ties in tag order.
@@ -181,9 +216,11 @@ class TagModel:
         result = np.zeros((len(encoded), len(self.tags)), np.float32)
         lengths = [len(ids) for ids in encoded]
         # No larger than each core's share, so that none is idle.
-        batches = batches_by_length(lengths, min(_BATCH_TOKENS, -(-sum(lengths) // self._threads.count)))
-        for first in range(0, len(batches), self._threads.count):
-            side_by_side = batches[first : first + self._threads.count]
+        most = min(self._classifier.batch_tokens, -(-sum(lengths) // self._threads.count))
+        batches = batches_by_length(lengths, most)
+        step = _BATCHES_A_CORE * self._threads.count
+        for first in range(0, len(batches), step):
+            side_by_side = batches[first : first + step]
             logits = self._threads.map(lambda rows: self._batch_logits([encoded[row] for row in rows]), side_by_side)
             for rows, own in zip(side_by_side, logits, strict=True):
                 result[rows] = own
@@ -191,41 +228,10 @@ class TagModel:
 
     def _batch_logits(self, encoded: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
         lengths = np.array([len(row) for row in encoded])
-        rows, width = len(encoded), int(lengths.max())
-        if self._device == "cpu":
-            rows, width = _few_shapes(rows, width)
-            width = min(width, self.context_length)  # the model may have no position beyond
-        # A row that is there for the shape alone has one token of padding to look at.
-        lengths = np.append(lengths, np.zeros(rows - len(encoded), lengths.dtype))
-        mask = np.arange(width) < lengths[:, None]
+        mask = np.arange(lengths.max()) < lengths[:, None]
         padded = np.full(mask.shape, self._pad_token_id, np.int64)
         padded[mask] = np.concatenate(encoded)
-        mask[len(encoded) :, 0] = True
-        with torch.inference_mode():
-            logits = self._model(
-                input_ids=torch.from_numpy(padded).to(self._device),
-                attention_mask=torch.from_numpy(mask.astype(np.int64)).to(self._device),
-            ).logits
-            computed: NDArray[np.float32] = logits.float().cpu().numpy()
-        return computed[: len(encoded)]
-
-
-def _load(folder: Path) -> tuple[Any, Any]:
-    """Tokenizer and model of a folder, without running code of its own."""
-    tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    if not knows_words(tokenizer) or not tokenizer.is_fast:
-        raise ValueError(_("it has no tokenizer (tokenizer.json)"))
-    model, loading = AutoModelForSequenceClassification.from_pretrained(
-        folder,
-        dtype=torch.float32,
-        trust_remote_code=False,
-        use_safetensors=True,
-        local_files_only=True,
-        output_loading_info=True,
-    )
-    if missing := sorted(loading["missing_keys"]):
-        raise ValueError(_("it has no weights for {missing}", missing=", ".join(missing[:3])))
-    return tokenizer, model
+        return self._classifier(padded, mask.astype(np.int64))
 
 
 class _CleanTexts:
@@ -251,24 +257,6 @@ class _TextsAsTheyCome:
     def __call__(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         whole = [text.encode(errors="replace").decode() for text in texts]  # half a character stops the encoder
         return [np.array(encoding.ids, np.int32) for encoding in self._backend.encode_batch_fast(whole)]
-
-
-def _in_bf16(model: PreTrainedModel) -> PreTrainedModel:
-    """The model with bf16 weights, but for its last layer: eight bits of a logit would tie half the tags."""
-    outputs = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == model.num_labels]
-    model.bfloat16()
-    outputs[-1].float()
-    outputs[-1].register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
-    return model
-
-
-def _few_shapes(rows: int, width: int) -> tuple[int, int]:
-    """The shape a batch is padded to: torch keeps memory for each one on a processor, which would grow with the texts.
-
-    Multiples of 8, which cost little; up to 8 rows, as a request has, are left as they are.
-    """
-    few = rows if rows <= _SHAPE_STEP else -(-rows // _SHAPE_STEP) * _SHAPE_STEP
-    return few, -(-width // _SHAPE_STEP) * _SHAPE_STEP
 
 
 def batches_by_length(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:

@@ -33,6 +33,7 @@ from get_tags_train.review.drift_statistics import (
     NewTags,
     Precision,
     TagChange,
+    TagCounts,
     changed_tags,
     difference,
     loss,
@@ -192,8 +193,9 @@ def _measure(settings: Settings, live: _Live, newer: NewerDocuments, read: Prepa
     before = _answers(model, held_out, k, settings.deploy.read_by) if len(held_out) >= FEWEST else None
     precision = precision_difference(now, before) if before and len(fresh) >= FEWEST else None
     lost = loss(now, before) if before and precision else None
-    new = new_tags(fresh.labels, set(model.tags), fresh.groups)
-    counts = dict(zip(read.tags, read.tag_counts, strict=True)), dict(zip(data.tags, data.tag_counts, strict=True))
+    counts = TagCounts(dict(zip(data.tags, data.tag_counts, strict=True)), data.manifest.documents_kept)
+    newer_counts = TagCounts(dict(zip(read.tags, read.tag_counts, strict=True)), read.manifest.documents_kept)
+    new = new_tags(fresh.labels, fresh.groups, model.tags, counts)
     return Drift(
         decision=decide(len(fresh), len(held_out), precision.reference if precision else 0.0, lost, new),
         model=live.folder.name,
@@ -207,7 +209,7 @@ def _measure(settings: Settings, live: _Live, newer: NewerDocuments, read: Prepa
         precision=precision,
         lost=lost,
         new_tags=new,
-        changed_tags=changed_tags(counts[0], read.manifest.documents_kept, counts[1], data.manifest.documents_kept),
+        changed_tags=changed_tags(newer_counts, counts),
         texts=_text_changes(live, read),
         seconds=0.0,
     )

@@ -55,8 +55,8 @@ def decide(documents: int, held_out: int, precision: float, lost: Difference | N
         if would_do is None:
             return Decision("not enough", held_out_needed=reference_needed(lost, held_out, width))
         needed.append(would_do)
-    if new.interval.high >= NEW_TAGS_BELOW:
-        needed.append(_documents_of_a_share(max(new.share, NEW_TAGS_FROM)))
+    if new.possible_interval.high >= NEW_TAGS_BELOW:
+        needed.append(_documents_of_a_share(max(new.possible_share, NEW_TAGS_FROM)))
     return Decision("not enough", needed=max(*needed, documents + 1)) if needed else Decision("wait")
 
 
@@ -124,7 +124,7 @@ def _why(
             lost=lost.value,
         )
     assert new is not None
-    named = ", ".join(new.learnable[:_SHOWN_TAGS])
+    named = ", ".join(new.arrived[:_SHOWN_TAGS])
     return _(
         "{share:.1%} of {documents} have tags that the model does not know ({named})",
         share=new.share,

@@ -21,14 +21,14 @@ from get_tags_train.core.claims import claim
 from get_tags_train.core.errors import NothingToTrainOn
 from get_tags_train.core.events import Notice, OnEvent, ignored
 from get_tags_train.core.files import read_json, remove_folder, write_json
-from get_tags_train.core.home import reviews_dir
+from get_tags_train.core.home import PARTIAL, REMOVING, reviews_dir
 from get_tags_train.core.i18n import _
 from get_tags_train.core.settings import Settings
 from get_tags_train.core.workspace import Workspace, open_workspace
 from get_tags_train.data.extract import extraction_plan
 from get_tags_train.data.ids import IdList
 from get_tags_train.data.open_source import open_source
-from get_tags_train.data.prepared import PreparedData
+from get_tags_train.data.prepared import MANIFEST, PreparedData
 from get_tags_train.data.read import Reading, ingest, spool_ids
 from get_tags_train.data.shards import IDS
 from get_tags_train.data.source import DocumentSource
@@ -88,6 +88,13 @@ def read_newer(
             return NewerDocuments(selection, None)
         _remove_others(settings.home, folder)
     return NewerDocuments(selection, PreparedData(folder))
+
+
+def last_sample(home: Path) -> PreparedData | None:
+    """The newer documents that were read last; None where there are none."""
+    folders = sorted(path.parent for path in (reviews_dir(home) / "newer").glob(f"*/{MANIFEST}"))
+    complete = [folder for folder in folders if not folder.name.endswith((PARTIAL, REMOVING))]
+    return PreparedData(complete[-1]) if complete else None
 
 
 def _new_name(data: PreparedData) -> str:

@@ -3,7 +3,8 @@
 Pure functions of arrays. docs/adr/0023 says why these tests, benchmarks/drift.py how often they are right.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from get_tags_train.metrics.ranking import first_hits, rank
 
 Floats = NDArray[np.float64]
 Groups = NDArray[np.int64]
+Counts = NDArray[np.int64]
 
 # There are two ways to a retraining, a loss and new tags: each may err at one end of its interval in 40 cases.
 CONFIDENCE = 0.95
@@ -24,7 +26,7 @@ CONFIDENCE = 0.95
 FALSE_DISCOVERIES = 0.05
 # How many times as frequent, or as rare, a tag must have become to be named.
 _TIMES = 2.0
-# A tag on fewer of the sampled documents is a rare one that any month has, and a retraining could not learn it.
+# A tag on fewer of the sampled documents is a rare one, which a retraining could hardly learn.
 FEWEST_OF_A_TAG = 3
 
 
@@ -156,6 +158,13 @@ def _variance_of(found: Difference, width: float) -> float:
     return (width / 2 / found.quantile) ** 2
 
 
+class TagCounts(NamedTuple):
+    """On how many of the documents each tag is."""
+
+    counts: Mapping[str, int]
+    documents: int
+
+
 @dataclass(frozen=True)
 class TagChange:
     """A tag's share of the documents, and how surely it is another one now (adjusted for the number of tags)."""
@@ -166,60 +175,89 @@ class TagChange:
     q_value: float
 
 
-def changed_tags(
-    newer: Mapping[str, int], documents: int, reference: Mapping[str, int], reference_documents: int
-) -> list[TagChange]:
+def changed_tags(newer: TagCounts, reference: TagCounts) -> list[TagChange]:
     """Tags of the reference that became at least twice as frequent, or half as frequent, most changed first.
 
-    newer, reference: on how many documents each tag is. Fisher's exact test for each (twice the smaller tail), at
-    most 5% of those named by chance.
+    Fisher's exact test for each (twice the smaller tail), at most 5% of those named by chance.
     """
-    tags = list(reference)
-    before = np.array([reference[tag] for tag in tags])
-    now = np.array([newer.get(tag, 0) for tag in tags])
-    if not len(tags) or not documents:
+    tags = list(reference.counts)
+    if not tags or not newer.documents:
         return []
-    drawn = stats.hypergeom(reference_documents + documents, before + now, documents)
-    p_values = np.minimum(1.0, 2 * np.minimum(drawn.sf(now - 1), drawn.cdf(now)))
-    q_values = stats.false_discovery_control(p_values)
-    times = (now + 0.5) / (documents + 1) / ((before + 0.5) / (reference_documents + 1))
+    before, now = _both(tags, newer, reference)
+    drawn = _draws(before, now, newer, reference)
+    q_values = stats.false_discovery_control(np.minimum(1.0, 2 * np.minimum(drawn.sf(now - 1), drawn.cdf(now))))
+    times = (now + 0.5) / (newer.documents + 1) / ((before + 0.5) / (reference.documents + 1))
     is_changed = (q_values <= FALSE_DISCOVERIES) & ((times >= _TIMES) | (times <= 1 / _TIMES))
     order = np.flatnonzero(is_changed)[np.argsort(-np.abs(np.log(times[is_changed])), kind="stable")]
-    return [
-        TagChange(tags[n], float(before[n] / reference_documents), float(now[n] / documents), float(q_values[n]))
-        for n in order.tolist()
-    ]
+    shares = before / reference.documents, now / newer.documents
+    return [TagChange(tags[n], float(shares[0][n]), float(shares[1][n]), float(q_values[n])) for n in order.tolist()]
+
+
+def arrived_tags(newer: TagCounts, reference: TagCounts, known: Collection[str]) -> tuple[set[str], set[str]]:
+    """Tags that the model does not know and that came since its data: surely, and those that may have.
+
+    A model does not know rare tags of its own data either, which are as rare as before. Surely: more frequent than in
+    the data by Fisher's exact test over all tags, as those that a model does not know are no random choice of them.
+    Maybe: at least twice as frequent.
+    """
+    tags = list(dict.fromkeys([*reference.counts, *newer.counts]))
+    if not tags or not newer.documents:
+        return set(), set()
+    before, now = _both(tags, newer, reference)
+    q_values = stats.false_discovery_control(_draws(before, now, newer, reference).sf(now - 1))
+    maybe = (now >= FEWEST_OF_A_TAG) & (now / newer.documents >= _TIMES * before / reference.documents)
+    surely = (now >= FEWEST_OF_A_TAG) & (q_values <= FALSE_DISCOVERIES)
+    arrived, possible = ({tags[n] for n in np.flatnonzero(found)} for found in (surely, maybe | surely))
+    return arrived.difference(known), possible.difference(known)
+
+
+def _both(tags: Sequence[str], newer: TagCounts, reference: TagCounts) -> tuple[Counts, Counts]:
+    before, now = (np.array([of.counts.get(tag, 0) for tag in tags]) for of in (reference, newer))
+    return before, now
+
+
+def _draws(before: Counts, now: Counts, newer: TagCounts, reference: TagCounts) -> Any:
+    """How often each tag would be on newer documents if these were drawn from all."""
+    return stats.hypergeom(reference.documents + newer.documents, before + now, newer.documents)
 
 
 @dataclass(frozen=True)
 class NewTags:
     """Tags that the model does not know.
 
-    documents: of each, most frequent first; `learnable` are on enough documents to be learned, and `share` of the
-    documents has one of these, with its interval of 95%; `any_share` has any unknown tag.
+    documents: of each, most frequent first; `arrived` surely came since its data, and `share` of the documents has one
+    of these, with its interval of 95%; possible_share has one that may have come since; `any_share` any unknown tag.
     """
 
     documents: dict[str, int]
-    learnable: list[str]
+    arrived: list[str]
     share: float
     interval: Interval
+    possible_share: float
+    possible_interval: Interval
     any_share: float
 
 
-def new_tags(labels: list[list[str]], known: set[str], groups: Groups) -> NewTags:
-    """labels: the tags of each document; groups: (documents,)."""
-    counts: dict[str, int] = {}
-    for tag in (tag for own in labels for tag in own if tag not in known):
-        counts[tag] = counts.get(tag, 0) + 1
-    counts = dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))
-    learnable = {tag for tag, count in counts.items() if count >= FEWEST_OF_A_TAG}
-    has_one = np.array([not learnable.isdisjoint(own) for own in labels], float)
-    has_any = [not counts.keys().isdisjoint(own) for own in labels]
-    found = mean_of(has_one, groups)
+def new_tags(labels: list[list[str]], groups: Groups, known: Collection[str], reference: TagCounts) -> NewTags:
+    """labels: the tags of each document; groups: (documents,); reference: all documents of the model's data."""
+    counts = Counter(tag for own in labels for tag in own)
+    arrived, possible = arrived_tags(TagCounts(counts, len(labels)), reference, known)
+    unknown = sorted(counts.keys() - set(known), key=lambda tag: (-counts[tag], tag))
+    has_any = [not set(unknown).isdisjoint(own) for own in labels]
+    share, interval = _share_with(arrived, labels, groups)
+    possible_share, possible_interval = _share_with(possible, labels, groups)
     return NewTags(
-        documents=counts,
-        learnable=[tag for tag in counts if tag in learnable],
-        share=round(found.value, 6),
-        interval=Interval(*(round(end, 6) for end in share_interval(found, CONFIDENCE))),
+        documents={tag: counts[tag] for tag in unknown},
+        arrived=[tag for tag in unknown if tag in arrived],
+        share=share,
+        interval=interval,
+        possible_share=possible_share,
+        possible_interval=possible_interval,
         any_share=round(float(np.mean(has_any)), 6) if has_any else 0.0,
     )
+
+
+def _share_with(tags: set[str], labels: list[list[str]], groups: Groups) -> tuple[float, Interval]:
+    """The share of documents with one of the tags, and its interval."""
+    found = mean_of(np.array([not tags.isdisjoint(own) for own in labels], float), groups)
+    return round(found.value, 6), Interval(*(round(end, 6) for end in share_interval(found, CONFIDENCE)))

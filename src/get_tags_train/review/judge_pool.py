@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from get_tags_train.core.arrow import list_rows
 from get_tags_train.core.errors import InputError
@@ -78,14 +79,21 @@ class Pool:
 
 
 def unseen_documents(
-    home: Path, samples: Samples, data: PreparedData | None, folders: Sequence[Path], rng: np.random.Generator
+    home: Path,
+    samples: Samples,
+    data: PreparedData | None,
+    folders: Sequence[Path],
+    rng: np.random.Generator,
+    newer: PreparedData | None = None,
 ) -> list[Document]:
-    """The test samples and held-out documents that no model in `folders` was trained on, in random order.
+    """The test samples, held-out documents and `newer` ones that no model in `folders` was trained on, in random order.
 
     Of near-duplicates one stays. Samples that were chosen for their rare tags do not count: they stand for no others.
     Raises InputError where a model keeps no record of what it was trained on.
     """
     found = [*_of_samples(samples), *(_held_out(home, data) if data else ())]
+    if newer is not None:
+        found += _documents(newer, np.ones(newer.manifest.documents_kept, bool))
     texts = [document.text for document in found]
     seen = np.zeros(len(found), bool)
     for folder in folders:
@@ -137,6 +145,10 @@ def _held_out(home: Path, data: PreparedData) -> Iterator[Document]:
     """Those that choose no epoch: the models have not seen them."""
     wanted = np.zeros(data.manifest.documents_kept, bool)
     wanted[[place for place, part in held_out_in(home, data).items() if part != "select"]] = True
+    yield from _documents(data, wanted)
+
+
+def _documents(data: PreparedData, wanted: NDArray[np.bool_]) -> Iterator[Document]:
     for first, batch in data.numbered_batches():
         here = batch.filter(pa.array(wanted[first : first + len(batch)]))
         columns = (here.column("id").cast(pa.string()).to_pylist(), here.column("text").to_pylist())

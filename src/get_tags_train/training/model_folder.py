@@ -1,6 +1,7 @@
 """Write the model folder: weights, tokenizer, metadata."""
 
 import shutil
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,11 @@ from get_tags_train.model.metadata import (
     TagRecord,
     write_metadata,
 )
+from get_tags_train.model.onnx_graph import GRAPH, NoGraph, build_graph
 from get_tags_train.model.probes import take_probes
 from get_tags_train.model.second_reader import FILE as SECOND_READER
 from get_tags_train.model.tagger import TagModel
+from get_tags_train.model.torch_classifier import TorchClassifier
 from get_tags_train.text.tokenizer import save_tokenizer
 from get_tags_train.training.run import TrainedModel, TrainingRun
 from get_tags_train.training.second_reader import Fitted
@@ -62,6 +65,8 @@ def write_model_folder(
     # safetensors keeps its files to their owner; whoever runs the API is to read them too.
     shutil.copymode(folder / "config.json", folder / "model.safetensors")
     save_tokenizer(run.tokenizer, folder, run.training.context_length)
+    with suppress(NoGraph):  # another kind of model is read by torch alone
+        (folder / GRAPH).write_bytes(build_graph(folder, trained.model.config))
     (folder / SECOND_READER).unlink(missing_ok=True)  # of a run that was killed here
     read: dict[str, Any] = {"resumed": resumed, "seconds": round(seconds, 3)}
     if fitted is not None:
@@ -75,7 +80,9 @@ def write_model_folder(
 def _metadata(run: TrainingRun, trained: TrainedModel) -> ModelMetadata:
     """What the model folder says of itself."""
     folder, training_set, progress = run.folder, trained.training_set, trained.progress
-    model_files = [p for p in sorted(folder.iterdir()) if p.suffix in {".json", ".safetensors"} and p.name != PLAN]
+    model_files = [
+        p for p in sorted(folder.iterdir()) if p.suffix in {".json", ".safetensors", ".onnx"} and p.name != PLAN
+    ]
     return ModelMetadata(
         format=1,
         name=run.name,
@@ -108,7 +115,7 @@ def _metadata(run: TrainingRun, trained: TrainedModel) -> ModelMetadata:
         tokens_per_second=round(progress.useful_tokens / progress.seconds, 1),
         tokens_at_once=progress.micro_batch_tokens,
         files={path.name: file_sha256(path) for path in model_files},
-        probes=take_probes(TagModel(folder)),
+        probes=take_probes(TagModel(folder, classifier=TorchClassifier(folder, "cpu", "fp32"))),
         evaluations=[],
     )
 
