@@ -51,6 +51,7 @@ TITLES = {
     "back": "get-tags train",
     "end": "get-tags train",
     "init": "get-tags init",
+    "audit": "get-tags audit",
     "judge": "get-tags judge import",
 }
 
@@ -146,6 +147,17 @@ def take_init(person: Path, language: str) -> None:
         screen.take("init", language)
 
 
+def take_audit(person: Path, language: str) -> None:
+    """The first of the list, and what to do with it."""
+    home = str(person / "allan")
+    subprocess.run(["get-tags", "demo", "--home", home], check=True, env=_env(person, language))
+    extract = ["get-tags", "extract", "--source", "database", "--yes", "--home", home]
+    subprocess.run(extract, check=True, env=_env(person, language))
+    with terminal(person, language, "audit", "--home", home) as screen:
+        screen.wait_for("audit import", SECONDS["a training"])
+        screen.take("audit", language)
+
+
 def take_judge(person: Path, language: str) -> None:
     """What a marked sheet says of the live model and its BERT alone, trained for an epoch; the marks are made up."""
     home = str(person / "allan")
@@ -219,13 +231,16 @@ def main() -> None:
     """Take the pictures of both languages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--person", type=Path, default=Path("/home/ana"))
-    every = ["wizard", "back", "end", "init", "report", "serve", "judge"]
+    every = ["wizard", "back", "end", "init", "report", "serve", "judge", "audit"]
     parser.add_argument("--only", nargs="+", choices=every, default=every)
     args = parser.parse_args()
     for language in LANGUAGES:
         args.person.mkdir(parents=True)
         try:
-            take_training(args.person, language, args.only)
+            if {"audit"} != set(args.only):
+                take_training(args.person, language, args.only)
+            if "audit" in args.only:
+                take_audit(args.person, language)
             if "init" in args.only:
                 take_init(args.person, language)
             if "report" in args.only:

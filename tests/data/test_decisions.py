@@ -3,16 +3,20 @@
 from pathlib import Path
 
 import pytest
+from databases import settings_for, silent
 from hypothesis import given
 from hypothesis import strategies as st
 from prepared import prepared
 
+from get_tags_train import pipeline
 from get_tags_train.core.arrow import list_rows
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.home import decisions_path
+from get_tags_train.core.settings import Source
 from get_tags_train.data.decisions import Answer, Decision, Suspicion, append_decisions, latest, read_decisions
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.text.clean import text_hash
+from get_tags_train.training.run import TrainingRun
 
 TEXTS = ["unu", "doi", "trei", "patru"]
 DOCUMENTS = [(number, text, ["a", "b"]) for number, text in enumerate(TEXTS)]
@@ -97,3 +101,34 @@ def test_an_overlay_is_what_its_decisions_say(
         (expected[document].add if suspicion == "missing" else expected[document].discard)(tag)
     found = tags_of(data.with_decisions([decision(*own) for own in decided]))
     assert [set(own) for own in found[:4]] == expected
+
+
+def test_a_training_sees_the_decisions_where_the_setting_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "_cache" / "_data" / "tags_v1"
+    folder.mkdir(parents=True)
+    prepared(folder, [*DOCUMENTS, (9, "cinci", ["c"])])
+    append_decisions(tmp_path, [decision(0, "c", "missing")])
+    source = Source("cached", None, "tags_v1")
+    for is_on in (False, True):
+        settings = settings_for(tmp_path, source=source, data={"decisions": is_on})
+        data, _result = pipeline._get_data(settings, silent)
+        assert ("c" in tags_of(data)[0]) == is_on
+
+
+def test_a_second_process_sees_the_decisions_too(tmp_path: Path, demo_tokenizer_folder: Path) -> None:
+    folder = tmp_path / "_cache" / "_data" / "tags_v1"
+    folder.mkdir(parents=True)
+    prepared(folder, [*DOCUMENTS, (9, "cinci", ["c"])])
+    append_decisions(tmp_path, [decision(0, "c", "missing")])
+    task = {
+        "folder": "x.partial",
+        "base_model": str(demo_tokenizer_folder),
+        "training": settings_for(tmp_path).training.model_dump(),
+        "top_k": 5,
+        "data": "tags_v1",
+        "left_out": [],
+        "validation": [],
+    }
+    for is_on in (False, True):
+        run = TrainingRun.from_task(task | {"decisions": is_on}, tmp_path, "cpu")
+        assert ("c" in tags_of(run.data)[0]) == is_on
