@@ -21,7 +21,7 @@ from transformers import (
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.files import write_json
 from get_tags_train.model.base_model import check_base_model, load_base_model, most_tokens
-from get_tags_train.text.tokenizer import load_tokenizer
+from get_tags_train.text.tokenizer import fingerprint, load_tokenizer
 
 CONFIG = {
     "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32,
@@ -53,6 +53,12 @@ def change_weights(folder: Path, keep: Callable[[str], bool]) -> None:
 
 def test_a_pretrained_model_lacks_nothing_but_the_head(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     check_base_model(str(folder), 64, tokenizer)
+
+
+def test_the_tokenizer_stays_as_it_was(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    before = fingerprint(tokenizer)
+    check_base_model(str(folder), 64, tokenizer)
+    assert fingerprint(tokenizer) == before
 
 
 def test_weights_that_are_missing_are_named(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:

@@ -3,13 +3,14 @@
 import re
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
 
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.i18n import _
 from get_tags_train.text.hub import ask_briefly
-from get_tags_train.text.tokenizer import base_model_error
+from get_tags_train.text.tokenizer import base_model_error, cut
 
 _SHOWN = 3
 _WORD = "articol "
@@ -141,10 +142,10 @@ def _check_a_text(
     base_model: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, context_length: int
 ) -> None:
     """Compute the logits of one text as long as the context."""
-    text = tokenizer(_WORD * context_length, truncation=True, max_length=context_length, return_tensors="pt")
+    input_ids = torch.from_numpy(cut(np.array(tokenizer(_WORD * context_length).input_ids), context_length))[None]
     try:
         with torch.inference_mode():
-            logits = model.eval()(text["input_ids"], attention_mask=text["attention_mask"]).logits
+            logits = model.eval()(input_ids, attention_mask=torch.ones_like(input_ids)).logits
     except Exception as error:  # what fits in shapes fails in many ways inside the library
         reason = _("it cannot compute a text of {tokens} tokens ({error})", tokens=context_length, error=error)
         raise _unfit(base_model, reason) from error
