@@ -18,6 +18,7 @@ from get_tags_train.core.settings import Settings, Source, describe, problem
 
 SECTIONS = {
     "database": module.DatabaseSettings,
+    "data": module.DataSettings,
     "training": module.TrainingSettings,
     "evaluation": module.EvaluationSettings,
     "deploy": module.DeploySettings,
