@@ -27,3 +27,14 @@ def test_the_rarest_tags_have_no_such_evidence(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(other_tags, "_MOST_TAGS", 2)
     rare = csr_matrix(np.array([[1, 1, 0]] * 5 + [[1, 1, 1]], np.float32))
     assert OtherTags.fit(rare).scores(rare)[:, 2].tolist() == [0.0] * 6
+
+
+def test_the_closed_form_is_the_regression_without_the_own_tag(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(other_tags, "_ROWS_AT_ONCE", 2)
+    tags = (np.random.default_rng(1).random((50, 5)) < 0.4).astype(float)
+    found = OtherTags.fit(csr_matrix(tags.astype(np.float32)))
+    for tag in range(5):
+        others = np.delete(np.arange(5), tag)
+        x = tags[:, found.known][:, others]
+        wanted = np.linalg.solve(x.T @ x + np.eye(4), x.T @ tags[:, found.known][:, tag])
+        assert np.allclose(found.weights[others, tag], wanted, atol=1e-5)

@@ -26,7 +26,7 @@ _PENALTY = 0.3
 # What keeps the system definite where landmarks are near-duplicates: beside the penalty, and beside what sums of
 # single precision have lost, as a share of all that was summed.
 _JITTER, _ROUNDING = 1e-3, 1e-7
-_DOCUMENTS_AT_ONCE = 1024
+_DOCUMENTS_AT_ONCE, _COLUMNS_AT_ONCE = 1024, 512
 _MOST_THREADS = 4
 
 
@@ -127,10 +127,18 @@ class KernelRidge:
         count = max(moments.documents, 1)
         kernels, tags = moments.kernels / count, moments.tags / count
         system = moments.gram.astype(np.float64)
-        system -= count * np.outer(kernels, kernels)
+        for some in _slices(len(kernels)):
+            system[some] -= count * np.outer(kernels[some], kernels)
         system += _PENALTY * (self._columns.T @ self._columns).toarray()
         system[np.diag_indices_from(system)] += _PENALTY * _JITTER + _ROUNDING * np.trace(moments.gram)
-        wanted = moments.products - count * np.outer(kernels, tags)
         factor = cho_factor(system, overwrite_a=True, check_finite=False)
-        found = cho_solve(factor, wanted, overwrite_b=True, check_finite=False)
-        return Scorer(found.astype(np.float32), (tags - kernels @ found).astype(np.float32))
+        coefficients = np.empty(moments.products.shape, np.float32)
+        for some in _slices(len(tags)):
+            wanted = moments.products[:, some] - count * np.outer(kernels, tags[some])
+            coefficients[:, some] = cho_solve(factor, wanted, overwrite_b=True, check_finite=False)
+        return Scorer(coefficients, (tags - kernels @ coefficients).astype(np.float32))
+
+
+def _slices(length: int) -> list[slice]:
+    """Parts of an axis, which bound what is in memory in double precision."""
+    return [slice(first, first + _COLUMNS_AT_ONCE) for first in range(0, length, _COLUMNS_AT_ONCE)]

@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 # Tags beyond these, the rarest, have no such evidence: the model has a number for each pair.
 _MOST_TAGS = 5000
 _PENALTY = 1.0
+_ROWS_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,16 @@ class OtherTags:
         some = tags[:, known].astype(np.float64)
         gram = (some.T @ some).toarray()
         gram[np.diag_indices_from(gram)] += _PENALTY
-        factor, _info = dpotrf(gram, overwrite_a=True)  # the penalty makes it definite
-        upper, _info = dpotri(factor, overwrite_c=True)
-        inverse = np.triu(upper) + np.triu(upper, 1).T
-        weights = -inverse / np.diag(inverse)
+        factor, _info = dpotrf(gram.T, overwrite_a=True)  # in place; the penalty makes it definite
+        inverse, _info = dpotri(factor, overwrite_c=True)  # its upper half
+        scale = -1 / np.diag(inverse)
+        weights = np.zeros(inverse.shape, np.float32)
+        for first in range(0, len(known), _ROWS_AT_ONCE):
+            some = slice(first, first + _ROWS_AT_ONCE)
+            weights[some, first:] += np.triu(inverse[some, first:]) * scale[first:]
+            weights[first:, some] += np.triu(inverse[some, first:], 1).T * scale[some]
         np.fill_diagonal(weights, 0)
-        return cls(weights.astype(np.float32), known)
+        return cls(weights, known)
 
     def scores(self, tags: csr_matrix) -> NDArray[np.float32]:
         """(documents, tags), about 1 where the others want a tag; 0 for what is not known."""
