@@ -123,9 +123,9 @@ class _Taught(Documents):
     teacher: NDArray[np.float32]
     share: float
 
-    def batch(self, rows: NDArray[np.int64]) -> Batch:
+    def batch(self, rows: NDArray[np.int64], width_step: int = 1) -> Batch:
         """The documents at these places in the data."""
-        batch = super().batch(rows)
+        batch = super().batch(rows, width_step)
         taught = (1 - self.share) * batch.labels + self.share * torch.from_numpy(self.teacher[rows])
         return batch._replace(labels=taught)
 
@@ -139,7 +139,7 @@ class _Read(Documents):
     masked: float
     mask_token_id: int
 
-    def batch(self, rows: NDArray[np.int64]) -> Batch:
+    def batch(self, rows: NDArray[np.int64], width_step: int = 1) -> Batch:
         """The documents at these places in the data."""
         self.starts = np.zeros(len(rows), np.int64)
         if self.chance is not None and self.windows:

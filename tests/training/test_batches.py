@@ -11,9 +11,9 @@ from transformers import AutoTokenizer
 
 from get_tags_train.core.home import data_dir
 from get_tags_train.data.prepared import PreparedData
-from get_tags_train.splits.training_set import choose_training_set
+from get_tags_train.splits.training_set import TrainingSet, choose_training_set
 from get_tags_train.text.tokenizer import load_tokenizer
-from get_tags_train.training.batches import open_documents, order_of_epoch, split_by_tokens
+from get_tags_train.training.batches import Documents, _Lists, open_documents, order_of_epoch, split_by_tokens
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,16 @@ def test_tags_that_are_no_labels_are_not_among_them(
     documents = open_documents(prepared, examples, load_tokenizer(str(demo_tokenizer_folder)), 8, tmp_path)
     everything = np.arange(prepared.manifest.documents_kept)
     assert documents.batch(everything).labels.sum(axis=0).tolist() == examples.counts
+
+
+@pytest.mark.parametrize(("step", "width"), [(1, 9), (8, 16), (32, 20)])
+def test_a_batch_is_as_wide_as_a_step_of_widths_within_the_context(step: int, width: int) -> None:
+    input_ids = _Lists([pa.array([[7] * 9, [7] * 5], pa.list_(pa.int32()))])
+    tags = _Lists([pa.array([[0], [0]], pa.list_(pa.int32()))])
+    examples = TrainingSet(np.arange(2), ["tag"], [2], np.array([0]))
+    documents = Documents(tags, input_ids, examples, pad_token_id=0, context_length=20)
+    batch = documents.batch(np.arange(2), step)
+    assert batch.attention_mask.tolist() == [[1] * n + [0] * (width - n) for n in (9, 5)]
 
 
 LENGTHS = np.minimum(np.exp(np.random.default_rng(0).normal(np.log(320), 0.8, 5000)), 512).astype(np.int32)

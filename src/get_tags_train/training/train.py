@@ -17,7 +17,7 @@ from get_tags_train.core.errors import TrainingInterrupted
 from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageProgress, StageStarted, ignored
 from get_tags_train.core.files import remove_folder
 from get_tags_train.core.home import logs_dir, models_dir
-from get_tags_train.core.i18n import _, _n, documents
+from get_tags_train.core.i18n import _, _n, documents, number
 from get_tags_train.core.settings import Settings
 from get_tags_train.core.system import StopRequest, keep_awake
 from get_tags_train.core.workspace import PLAN, open_workspace
@@ -259,7 +259,7 @@ def _report_duration(schedule: Schedule, seconds_per_token: float, progress: Pro
 def _duration(seconds: float) -> str:
     for unit, size in (("h", 3600), ("min", 60)):
         if seconds > 1.5 * size:
-            return f"{seconds / size:.1f} {unit}"
+            return f"{number(seconds / size, '.1f')} {unit}"
     return f"{max(seconds, 1):.0f} s"
 
 
