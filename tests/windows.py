@@ -48,6 +48,8 @@ def environment(**variables: str) -> dict[str, str]:
     """Variables of a Windows process: nothing of this Python's, no screen, nothing to download."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "GET_TAGS_", "PIP_"))}
     wine = {"WINEPREFIX": str(PREFIX), "WINEDEBUG": "-all", "DISPLAY": "", "WINEPATH": PYTHON_DIR}
+    # Tiles of AMX have to be asked for on Linux, which a program for Windows does not do: an illegal instruction there.
+    wine["ONEDNN_MAX_CPU_ISA"] = "AVX512_CORE_BF16"
     # Without it, OpenMP asks for processors in a way that wine does not know.
     quiet = {
         "KMP_AFFINITY": "disabled",
