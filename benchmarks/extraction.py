@@ -96,10 +96,10 @@ def change(url: str, run: int) -> None:
     every = 100 // CHANGED_PERCENT
     run_sql(
         url,
-        f"UPDATE documents SET text = SUBSTR(text, 10), version = version + 1 WHERE id % {every} = {run % every}",
-        f"DELETE FROM document_tags WHERE document_id % {every * 10} = {every + run}",
-        f"DELETE FROM documents WHERE id % {every * 10} = {every + run}",
-        f"DELETE FROM document_tags WHERE document_id % {every * 10} = {2 * every + run} AND tag_id % 2 = 0",
+        f"UPDATE documents SET text = SUBSTR(text, 10), version = version + 1 WHERE MOD(id, {every}) = {run % every}",
+        f"DELETE FROM document_tags WHERE MOD(document_id, {every * 10}) = {every + run}",
+        f"DELETE FROM documents WHERE MOD(id, {every * 10}) = {every + run}",
+        f"DELETE FROM document_tags WHERE MOD(document_id, {every * 10}) = {2 * every + run} AND MOD(tag_id, 2) = 0",
     )
 
 

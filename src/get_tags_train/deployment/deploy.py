@@ -16,6 +16,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
+from traceback import clear_frames
 
 from get_tags_train.core.errors import GetTagsError, InputError
 from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageStarted, ignored
@@ -99,11 +100,18 @@ def _checked_copy(model_folder: Path, live_dir: Path) -> tuple[Path, list[Probe]
         copy_folder(model_folder, version)
     try:
         return version, _check(version)
-    except GetTagsError:
+    except GetTagsError as error:
         if is_new:
+            _let_go(error)
             with suppress(OSError):  # the model's error matters more; _remove_old tries again
                 remove_folder(version)
         raise
+
+
+def _let_go(error: BaseException) -> None:
+    """Forget the models that the frames of an error hold: Windows removes no file that is mapped into memory."""
+    for told in filter(None, (error, error.__cause__)):
+        clear_frames(told.__traceback__)
 
 
 def _check(version: Path) -> list[Probe]:
