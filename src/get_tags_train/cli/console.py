@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console as RichConsole
 from rich.markup import escape
+from rich.text import Text
 
 from get_tags_train.cli.progress import STAGES, Progress
 from get_tags_train.cli.shell import is_command, split_command
@@ -150,7 +151,7 @@ def _print(console: RichConsole, line: Line, *, before: str = "") -> None:
         return
     for part in line.splitlines() or [""]:
         words, command = split_command(part)
-        if not command or console.measure(before + escape(part)).maximum <= console.width:
+        if not command or Text.from_markup(before + escape(part)).cell_len <= console.width:
             console.print(before + escape(part), soft_wrap=is_command(part))
         else:
             console.print(before + escape(words))
