@@ -118,3 +118,9 @@ def test_what_a_code_page_lacks_is_written_in_signs_that_it_has(encoding: str, s
     with (tmp_path / "console").open("w", encoding=encoding, errors=nearest(encoding)) as stream:
         stream.write("ș ț â → █░ ± ┌─┐ 字")
     assert (tmp_path / "console").read_text(encoding=encoding) == said
+
+
+def test_a_command_at_the_end_of_a_long_line_is_copied_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    command = "get-tags audit import /a/rather/long/path/to/the/list/of/an/audit.xlsx --home /srv/allan"
+    Console(as_json=False).error("Nothing is marked.", f"Mark it, then: {command}")
+    assert f"Mark it, then:\n{command}\n" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from get_tags_train.cli.shell import _quoted, is_command, write_command
+from get_tags_train.cli.shell import _quoted, is_command, split_command, write_command
 from get_tags_train.core.i18n import Command
 
 PROGRAM = "get-tags.exe" if os.name == "nt" else "get-tags"
@@ -89,3 +89,18 @@ def test_a_line_that_is_a_command_is_known(environment: Path) -> None:
     assert is_command(f"  {written('data', 'remove', 'tags_v1')}")
     assert is_command("get-tags models")
     assert not is_command("Remove it: get-tags data remove tags_v1")
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        ("To list them: get-tags models --home /a", ("To list them:", "get-tags models --home /a")),
+        (
+            "To read all: get-tags extract --full. Then go on.",
+            ("To read all: get-tags extract --full. Then go on.", ""),
+        ),
+        ("No command at all: none", ("No command at all: none", "")),
+    ],
+)
+def test_the_command_that_ends_a_line_is_found(line: str, parts: tuple[str, str]) -> None:
+    assert split_command(line) == parts

@@ -15,8 +15,9 @@ from get_tags_train.core.home import decisions_path
 from get_tags_train.data.decisions import read_decisions
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.review.audit_import import Change, Imported, _sql, import_marks
+from get_tags_train.review.audit_sheet import row_check
 
-HEADER = ["id", "tag", "suspicion", "is it an error?", "probability", "estimate", "text hash"]
+HEADER = ["id", "tag", "suspicion", "is it an error?", "probability", "estimate", "text hash", "check"]
 
 
 @pytest.fixture
@@ -30,7 +31,8 @@ def text_hash(stored: PreparedData, document: int) -> str:
 
 
 def marked(home: Path, rows: Sequence[Sequence[object]], stored: PreparedData | None) -> Imported:
-    write_csv(home / "list.csv", [HEADER, *rows])
+    whole = [[*row, row_check(str(row[0]), str(row[1]), str(row[2]), str(row[6]))] for row in rows]
+    write_csv(home / "list.csv", [HEADER, *whole])
     return import_marks(home, home / "list.csv", stored, dialect="sqlite")
 
 

@@ -9,7 +9,7 @@ from get_tags_train.core.csv import write_csv
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.i18n import set_language
 from get_tags_train.review.audit import Audit, Suspect
-from get_tags_train.review.audit_sheet import read_sheet, write_pairs, write_sheet
+from get_tags_train.review.audit_sheet import read_sheet, row_check, write_pairs, write_sheet
 from get_tags_train.review.tag_pairs import TagPair
 from get_tags_train.review.yield_estimate import Foreseen
 
@@ -60,13 +60,20 @@ def test_a_romanian_list_is_read_in_english(tmp_path: Path) -> None:
     assert [row.answer for row in read_sheet(tmp_path / "list.csv")] == ["error", None]
 
 
-HEADER = ["id", "tag", "suspicion", "is it an error?", "probability", "estimate", "text hash"]
-ROW = ["1", "a", "wrong", "", "0,5", "-1.5", "ab" * 16]
+HEADER = ["id", "tag", "suspicion", "is it an error?", "probability", "estimate", "text hash", "check"]
+ROW = ["1", "a", "wrong", "", "0,5", "-1.5", "ab" * 16, row_check("1", "a", "wrong", "ab" * 16)]
 
 
 @pytest.mark.parametrize(
     ("mark", "answer"),
-    [("yes", "error"), ("NO ", "no error"), ("don't know", "don't know"), ("", None)],
+    [
+        ("yes", "error"),
+        ("NO ", "no error"),
+        ("don't know", "don't know"),
+        ("don’t know", "don't know"),
+        ("Nu stiu", "don't know"),
+        ("", None),
+    ],
 )
 def test_answers_are_read(tmp_path: Path, mark: str, answer: str | None) -> None:
     write_csv(tmp_path / "list.csv", [HEADER, [*ROW[:3], mark, *ROW[4:]]])
@@ -78,8 +85,10 @@ def test_answers_are_read(tmp_path: Path, mark: str, answer: str | None) -> None
     ("rows", "said"),
     [
         ([HEADER, [*ROW[:3], "maybe", *ROW[4:]]], "line 2: 'maybe' is no answer"),
-        ([HEADER, [*ROW[:6], "no hash"]], "line 2: the row is not as the audit wrote it"),
+        ([HEADER, [*ROW[:6], "no hash", ROW[7]]], "line 2: the row is not as the audit wrote it"),
         ([HEADER, [*ROW[:2], "else", *ROW[3:]]], "line 2: the row is not as the audit wrote it"),
+        ([HEADER, ["1", "another tag", *ROW[2:]]], "line 2: the row is not as the audit wrote it"),
+        ([HEADER, ["2", *ROW[1:]]], "line 2: the row is not as the audit wrote it"),
         ([HEADER[:3], ROW[:3]], "no column is it an error?"),
         ([["x", "y"], ["1", "2"]], "no column id"),
     ],

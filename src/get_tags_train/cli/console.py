@@ -11,9 +11,10 @@ from typing import Any
 
 from rich.console import Console as RichConsole
 from rich.markup import escape
+from rich.text import Text
 
 from get_tags_train.cli.progress import STAGES, Progress
-from get_tags_train.cli.shell import is_command
+from get_tags_train.cli.shell import is_command, split_command
 from get_tags_train.cli.tables import Line
 from get_tags_train.core.events import EpochFinished, Event, Notice, StageFinished, StageProgress, StageStarted
 from get_tags_train.core.i18n import _, format_duration, number
@@ -144,12 +145,17 @@ class Console:
 
 
 def _print(console: RichConsole, line: Line, *, before: str = "") -> None:
-    """Print what is to be read; the terminal alone breaks a line that is a command, which is then copied whole."""
+    """Print what is to be read; the terminal alone breaks a command, which is then copied whole."""
     if not isinstance(line, str):
         console.print(line)
         return
     for part in line.splitlines() or [""]:
-        console.print(before + escape(part), soft_wrap=is_command(part))
+        words, command = split_command(part)
+        if not command or Text.from_markup(before + escape(part)).cell_len <= console.width:
+            console.print(before + escape(part), soft_wrap=is_command(part))
+        else:
+            console.print(before + escape(words))
+            console.print(escape(command), soft_wrap=True)
         before = ""
 
 

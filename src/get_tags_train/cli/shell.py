@@ -40,6 +40,15 @@ def is_command(line: str) -> bool:
     return line.strip().startswith(("get-tags ", f"{_program()} ", f"{_quoted(sys.executable)} "))
 
 
+def split_command(line: str) -> tuple[str, str]:
+    """A line as its words and the command that ends it after a colon; the command is empty where none does."""
+    for program in ("get-tags", _program(), _quoted(sys.executable)):
+        words, found, rest = line.partition(f": {program} ")
+        if found and ". " not in rest:
+            return f"{words}:", f"{program} {rest}"
+    return line, ""
+
+
 def _quoted(word: str) -> str:
     if os.name != "nt":
         return shlex.quote(word)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,13 +12,15 @@ from get_tags_train.core.excel import is_workbook, workbook_rows, write_workbook
 from get_tags_train.core.i18n import LANGUAGES, N_, _, number, translator
 from get_tags_train.data.decisions import Answer, Suspicion
 from get_tags_train.review.audit import Audit, Suspect
+from get_tags_train.review.marks import plain
 from get_tags_train.review.tag_pairs import TagPair
 from get_tags_train.review.yield_estimate import Foreseen
 
-# The columns of the list, with their widths; the last three are for the import.
+# The columns of the list, with their widths; the last four are for the import.
 MARK = N_("is it an error?")
 _ID, _TAG, _SUSPICION = N_("id"), N_("tag"), N_("suspicion")
 _PROBABILITY, _ESTIMATE, _TEXT_HASH = N_("probability"), N_("estimate"), N_("text hash")
+_CHECK = N_("check")
 _WIDTHS = {
     _ID: 12,
     _TAG: 36,
@@ -30,6 +33,7 @@ _WIDTHS = {
     N_("beginning of the text"): 60,
     _ESTIMATE: 9,
     _TEXT_HASH: 10,
+    _CHECK: 10,
 }
 YES, NO, UNSURE = N_("yes"), N_("no"), N_("don't know")
 _MISSING, _WRONG = N_("missing"), N_("wrong")
@@ -94,7 +98,14 @@ def _row(suspect: Suspect) -> list[str | float]:
         suspect.beginning,
         round(suspect.estimate, 4),
         suspect.text_hash,
+        row_check(suspect.document_id, suspect.tag, suspect.suspicion, suspect.text_hash),
     ]
+
+
+def row_check(document_id: str, tag: str, suspicion: str, text_hash: str) -> str:
+    """What shows that a row came back as it was written: a cell that a spreadsheet changed or sorted alone does not."""
+    cells = (document_id.strip(), tag.strip(), suspicion, text_hash)
+    return "#" + blake2b("\0".join(cells).encode(), digest_size=6).hexdigest()
 
 
 def read_sheet(path: Path) -> list[Marked]:
@@ -120,7 +131,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     return ((row.line, row.cells) for row in csv_rows(path, dialect, str(path)))
 
 
-_READ = (_ID, _TAG, _SUSPICION, MARK, _PROBABILITY, _ESTIMATE, _TEXT_HASH)
+_READ = (_ID, _TAG, _SUSPICION, MARK, _PROBABILITY, _ESTIMATE, _TEXT_HASH, _CHECK)
 
 
 def _find_header(path: Path, rows: Iterator[tuple[int, list[str]]]) -> list[int]:
@@ -142,25 +153,29 @@ def _find_header(path: Path, rows: Iterator[tuple[int, list[str]]]) -> list[int]
 
 
 def _marked(path: Path, line: int, cells: list[str]) -> Marked:
-    document_id, tag, suspicion, mark, probability, estimate, text_hash = cells
+    document_id, tag, suspicion, mark, probability, estimate, text_hash, check = cells
     kinds = {word: kind for kind, name in _SUSPICIONS.items() for word in _spellings(name)}
-    answers = {word: answer for name, answer in _ANSWERS.items() for word in _spellings(name)}
-    if mark and mark.lower() not in answers:
+    answers = {plain(word): answer for name, answer in _ANSWERS.items() for word in _spellings(name)}
+    if mark and plain(mark) not in answers:
         raise InputError(
             _("{path}, line {line}: {mark!r} is no answer.", path=path, line=line, mark=mark),
             _("It is one of {answers}, or empty.", answers=", ".join([_(YES), _(NO), _(UNSURE)])),
         )
     try:
         numbers = float(probability.replace(",", ".")), float(estimate.replace(",", "."))
-        kind, is_hash = kinds[suspicion.lower()], len(bytes.fromhex(text_hash)) > 0
+        kind = kinds[suspicion.lower()]
+        is_whole = check == row_check(document_id, tag, kind, text_hash)
     except (ValueError, KeyError):
-        is_hash = False
-    if not (is_hash and document_id and tag):
+        is_whole = False
+    if not is_whole:
         raise InputError(
             _("{path}, line {line}: the row is not as the audit wrote it.", path=path, line=line),
-            _("Only the column {column} is yours: restore the row, or remove it.", column=_(MARK)),
+            _(
+                "Only the column {column} is yours: restore the row, or remove it. As CSV, save it as CSV UTF-8.",
+                column=_(MARK),
+            ),
         )
-    return Marked(line, document_id, tag, kind, answers[mark.lower()] if mark else None, *numbers, text_hash)
+    return Marked(line, document_id, tag, kind, answers[plain(mark)] if mark else None, *numbers, text_hash)
 
 
 @cache

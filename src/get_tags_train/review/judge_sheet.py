@@ -120,7 +120,7 @@ def read_marks(home: Path, path: Path) -> tuple[SheetKey, MarkedSheet]:
     """
     names = [_CODE, _DOCUMENT, _TAG, _MARK, _COMMENT, _TEXT]
     table = open_table(path, {word.lower() for name in names for word in in_every_language(name)})
-    places = {name: _place(table, name) for name in (_CODE, _DOCUMENT, _TAG, _MARK, _COMMENT)}
+    places = {name: _place(path, table, name) for name in (_CODE, _DOCUMENT, _TAG, _MARK, _COMMENT)}
     rows = list(table)
     if not rows:
         raise InputError(_("{path} has no rows.", path=path), _("Give the sheet that get-tags made."))
@@ -151,10 +151,16 @@ def _code(key: SheetKey, number: int) -> str:
     return f"{key.sheet}-{number + 1:03}"
 
 
-def _place(table: Table, name: str) -> int:
+def _place(path: Path, table: Table, name: str) -> int:
     """Where a column stands, whatever language it was written in. Raises InputError where it is not there."""
     words = [word.lower() for word in in_every_language(name)]
-    return table.place(next((word for word in words if word in table.header), _(name).lower()))
+    found = next((word for word in words if word in table.header), None)
+    if found is None:
+        raise InputError(
+            _("{path} is no sheet of judge: it has no column {column}.", path=path, column=_(name)),
+            _("Give the sheet that get-tags made, and keep its columns."),
+        )
+    return table.place(found)
 
 
 def _whole(row: Row, width: int) -> Row:
@@ -177,7 +183,8 @@ def _number(key: SheetKey, cells: Mapping[str, str], line: int, path: Path) -> i
 def _wrong_row(path: Path, line: int, reason: str) -> InputError:
     return InputError(
         _("{path}, line {line}: {reason}.", path=path, line=line, reason=reason),
-        _("Only the columns {mark} and {comment} are to be filled in; take the rest from the sheet as it was written.",
+        _("Only the columns {mark} and {comment} are to be filled in; take the rest from the sheet as it was written. "
+          "As CSV, save it as CSV UTF-8.",
           mark=_(_MARK), comment=_(_COMMENT)),
     )  # fmt: skip
 

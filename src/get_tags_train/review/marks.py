@@ -23,11 +23,11 @@ def in_every_language(text: str) -> list[str]:
 
 def read_mark(cell: str) -> Mark | None:
     """The mark in a cell, None where it is empty. Raises ValueError for anything else."""
-    found = _plain(cell)
+    found = plain(cell)
     if not found:
         return None
     for mark, word in _WORDS.items():
-        if found in map(_plain, in_every_language(word)):
+        if found in map(plain, in_every_language(word)):
             return mark
     raise ValueError(_("{cell!r} is no mark; it is one of {words}", cell=cell[:40], words=", ".join(offered_marks())))
 
@@ -38,7 +38,7 @@ def mean_value(marks: Iterable[Mark | None]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _plain(cell: str) -> str:
+def plain(cell: str) -> str:
     """Letters alone, without case and accents: what people type and what programs make of an apostrophe."""
     spelled = unicodedata.normalize("NFKD", cell.casefold())
     return "".join(letter for letter in spelled if letter.isalnum())
