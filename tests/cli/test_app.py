@@ -63,6 +63,12 @@ def test_a_command_without_texts_does_not_speak_of_them(get_tags):
     assert (result.code, "There is no option --epochz" in result.err, "dashes" in result.err) == (2, True, False)
 
 
+@pytest.mark.parametrize(("name", "option"), [("audit", "--count"), ("judge", "--rows")])
+def test_help_of_a_group_that_runs_by_default_shows_its_options_too(get_tags, name, option):
+    result = get_tags(name, "--help")
+    assert (result.code, option in result.out, "import" in result.out) == (0, True, True)
+
+
 def test_values_of_options_may_begin_with_a_dash(get_tags, small_home, tmp_path):
     (tmp_path / "in.csv").write_text("id,- titlu,text\n1,a,b\n", encoding="utf-8")
     flags = ["--model", model_names(small_home)[0], "--home", small_home, "--json"]

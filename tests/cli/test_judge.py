@@ -51,7 +51,7 @@ def test_from_a_sheet_to_a_verdict_that_counts(home: Path, capsys: pytest.Captur
     assert run("judge", "new", "--rows", 120, "--home", home, "--json") == 0
     sheet = result(capsys)
     assert (sheet["model"], sheet["live"]) == ("new", "old")
-    assert 100 <= sheet["rows"] <= 140
+    assert 60 <= sheet["rows"] <= 180  # documents are drawn by chance, each with its rows
     path = Path(sheet["path"])
     assert path.parent == home / "_reviews"
     mark(path, str(path.with_suffix(".key.json")), {"live", "agreed"})

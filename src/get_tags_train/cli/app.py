@@ -134,6 +134,13 @@ class RunsByDefault(TyperGroup):
             args = [next(iter(self.commands)), *args]
         return super().parse_args(ctx, args)
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Show the commands, then the arguments and options of the first, as they stand after the group's name."""
+        super().format_help(ctx, formatter)
+        first = next(iter(self.commands.values()))
+        own = typer.Context(first, parent=ctx.parent, info_name=ctx.info_name, help_option_names=HELP_FLAGS)
+        first.format_help(own, formatter)
+
 
 class CommandGroup(TyperGroup):
     """Every way a command can end, as an exit code and a message."""

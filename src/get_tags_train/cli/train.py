@@ -185,7 +185,7 @@ def _end_unless_worth_it(session: Session, settings: "Settings") -> None:
         return
     found = check_drift(session, settings)
     if code := EXIT_CODES[found["advice"]]:
-        session.console.result({"drift": found}, drift_lines(found))
+        session.console.result({"drift": found}, [*drift_lines(found), _("Nothing was trained.")])
         session.announce("done", found["sentence"], advice=found["advice"])
         raise typer.Exit(code)
     session.console.show(drift_lines(found))
