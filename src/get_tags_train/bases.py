@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.files import read_json, remove_folder, write_json
-from get_tags_train.core.home import bases_dir, find_data
+from get_tags_train.core.home import bases_dir, find_data, model_names, models_dir
 from get_tags_train.core.i18n import _, documents
 from get_tags_train.core.settings import Settings
 from get_tags_train.core.system import keep_awake
@@ -28,17 +28,16 @@ from get_tags_train.metrics.intervals import difference_interval
 from get_tags_train.metrics.ranking import precision
 from get_tags_train.model.base_model import check_base_model
 from get_tags_train.model.device import choose_device
-from get_tags_train.model.linear_fit import fit_linear
-from get_tags_train.model.linear_reader import LinearReader
 from get_tags_train.model.metadata import own_metadata
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.splits.eval_set import HELD_OUT, EvalSet
 from get_tags_train.splits.held_out import HeldOut, ranks, texts_and_labels
 from get_tags_train.splits.set_aside import set_aside
 from get_tags_train.splits.test_samples import Samples
-from get_tags_train.splits.training_set import TrainingSet, choose_training_set, text_batches
+from get_tags_train.splits.training_set import TrainingSet, choose_training_set
 from get_tags_train.text.tokenizer import load_tokenizer
 from get_tags_train.training.head import base_model_identity
+from get_tags_train.training.linear_baseline import fit_linear_baseline
 from get_tags_train.training.train import train
 
 # Documents whose words and pieces are counted.
@@ -104,11 +103,10 @@ def compare_bases(settings: Settings, names: Sequence[str], share: float, on_eve
 
 
 def _trial(settings: Settings, name: str) -> Settings:
-    """A training in a home of its own, of the BERT alone: it is what differs."""
+    """A training of the BERT alone: it is what differs."""
     named = settings.model_copy(update={"training": settings.training.model_copy(update={"base_model": name})})
     own = {"base_model": named.base_model, "blend": False, "report_to": "none"}
-    home = bases_dir(settings.home)
-    return settings.model_copy(update={"home": home, "training": settings.training.model_copy(update=own)})
+    return settings.model_copy(update={"training": settings.training.model_copy(update=own)})
 
 
 @dataclass(frozen=True)
@@ -170,14 +168,26 @@ class _Shared:
         return choose_training_set(self.data, self.left_out, self.settings.training.min_tag_count)
 
     def trained(self, name: str, trial: Settings, on_event: OnEvent) -> _Record:
-        """The record of a base model: that of an earlier run, or of a training now."""
-        path = trial.home / f"{self._digest(trial)}.json"
+        """The record of a base model: that of an earlier run, or of a training now.
+
+        It is trained in a home of its own, which goes once the record is written: what a kill leaves there is found.
+        """
+        home = bases_dir(trial.home) / self._digest(trial)
+        path = home.with_suffix(".json")
         with suppress(OSError, ValueError, TypeError):  # none yet, or a damaged one
             record = _Record(**read_json(path))
             on_event(Notice(_("{base_model} has been trained on these documents before.", base_model=name)))
             return replace(record, base_model=name)
         on_event(Notice(_("Base model {base_model}:", base_model=name)))
-        folder = train(
+        made = [models_dir(home) / model for model in model_names(home)]
+        folder = made[0] if made else self._train(trial.model_copy(update={"home": home}), on_event)
+        record = self._scored(name, folder)
+        write_json(path, asdict(record))
+        remove_folder(home)
+        return record
+
+    def _train(self, trial: Settings, on_event: OnEvent) -> Path:
+        return train(
             trial,
             self.data,
             self.left_out,
@@ -186,10 +196,6 @@ class _Shared:
             on_event=on_event,
             validation=self.validation if self.validation.any() else None,
         )
-        record = self._scored(name, folder)
-        write_json(path, asdict(record))
-        remove_folder(folder)
-        return record
 
     def _digest(self, trial: Settings) -> str:
         """What tells this training and its examples from any other."""
@@ -225,13 +231,8 @@ class _Shared:
     def linear(self, on_event: OnEvent) -> _Record:
         """The record of the linear model, which reads whole texts."""
         started = perf_counter()
-        reader: LinearReader = fit_linear(
-            text_batches(self.data, self.training_set, self.training_set.rows),
-            text_batches(self.data, self.training_set, np.flatnonzero(self.validation)),
-            len(self.training_set.tags),
-            seed=self.settings.training.seed,
-            on_event=on_event,
-        ).linear
+        seed = self.settings.training.seed
+        reader = fit_linear_baseline(self.data, self.training_set, self.validation, seed=seed, on_event=on_event)
         thresholds = dict(zip(self.training_set.tags, reader.thresholds.tolist(), strict=True))
         scores = reader.scores(self.examples.texts)
         predictions = Predictions.of(self.examples, self.training_set.tags, scores, thresholds)

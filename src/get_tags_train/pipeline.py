@@ -272,22 +272,15 @@ def _evaluate(settings: Settings, inputs: _Inputs, split: _Split, model_dir: Pat
 
 def _linear_baseline(training: TrainingSettings, split: _Split, model_dir: Path, on_event: OnEvent) -> "LinearReader":
     """The linear reader of the model where it has one, else one trained on the model's documents."""
-    import numpy as np
-
-    from get_tags_train.model.linear_fit import fit_linear
     from get_tags_train.model.second_reader import linear_reader_of
-    from get_tags_train.splits.training_set import choose_training_set, text_batches
+    from get_tags_train.splits.training_set import choose_training_set
+    from get_tags_train.training.linear_baseline import fit_linear_baseline
 
     if (reader := linear_reader_of(model_dir)) is not None:
         return reader
     training_set = choose_training_set(split.data, split.untrained, training.min_tag_count)
-    return fit_linear(
-        text_batches(split.data, training_set, training_set.rows),
-        text_batches(split.data, training_set, np.flatnonzero(split.held_out.validation)),
-        len(training_set.tags),
-        seed=training.seed,
-        on_event=on_event,
-    ).linear
+    validation = split.held_out.validation
+    return fit_linear_baseline(split.data, training_set, validation, seed=training.seed, on_event=on_event)
 
 
 def _eval_sets(inputs: _Inputs, split: _Split) -> "tuple[EvalSet, dict[str, EvalSet]]":

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -55,7 +56,20 @@ def test_what_was_trained_is_not_trained_again_and_nothing_is_left_but_figures(g
     first, again = get_tags(*command), get_tags(*command)
     assert again.json["tried"][:2] == first.json["tried"][:2]
     assert again.err.count("has been trained on these documents before") == 2
-    assert model_names(home) == model_names(bases_dir(home)) == []
+    assert model_names(home) == []
+    assert {path.suffix for path in bases_dir(home).iterdir()} == {".json"}
+
+
+def test_a_model_that_a_kill_left_unscored_is_scored_and_not_trained_again(get_tags, home, monkeypatch):
+    command = ["bases", "demo_bert", "--share", 1, "--epochs", 1, "--home", home]
+    for record in bases_dir(home).glob("*.json"):
+        record.unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr("get_tags_train.bases.own_metadata", lambda folder: sys.exit(9))
+        assert get_tags(*command).code == 9
+    again = get_tags(*command)
+    assert (again.code, "epoch 1 of 1" in again.err) == (0, False)
+    assert {path.suffix for path in bases_dir(home).iterdir()} == {".json"}
 
 
 def test_a_damaged_record_is_made_anew(get_tags, home):
@@ -72,7 +86,7 @@ def test_a_base_model_that_cannot_be_trained_is_told_before_the_first_is(get_tag
     (tmp_path / "config.json").write_text("{}")
     result = get_tags("bases", "demo_bert", tmp_path, "--epochs", 3, "--home", home)
     assert (result.code, str(tmp_path) in result.err.replace("\n", "")) == (1, True)
-    assert not list(bases_dir(home).glob("_models/*"))
+    assert not list(bases_dir(home).glob("*/_models/*"))
 
 
 def test_too_few_documents_are_refused(get_tags, home):

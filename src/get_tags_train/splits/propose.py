@@ -117,7 +117,7 @@ def add(samples: Samples, proposals: Sequence[Proposal]) -> Path | None:
 
 
 def _candidates(home: Path, data: PreparedData, samples: Samples, encoding: str) -> Iterator[_Candidate]:
-    """Held-out documents that do not select and are no samples yet, in an order by chance."""
+    """Held-out documents that do not select and are no samples yet, in random order."""
     parts = held_out_in(home, data)
     wanted = np.zeros(data.manifest.documents_kept, bool)
     wanted[[place for place, part in parts.items() if part != "select"]] = True
