@@ -37,13 +37,11 @@ class Unchanged(NamedTuple):
     tags: TagLists
 
     def merge(self, start: int, stop: int, read: pa.RecordBatch) -> pa.RecordBatch:
-        """The documents of these ids in order: those that were read, and those that are as they were.
+        """The documents of these ids in order: those that were read, in any order, and those that are as they were.
 
         read, and what comes of it: with the columns of shard_schema.
         """
         within = np.flatnonzero(self.rows[start:stop] >= 0)
-        if not len(within):
-            return read
         ids = self.listed.ids.slice(start, stop - start)
         order = np.argsort(np.concatenate([within, pc.index_in(read.column("id"), value_set=ids).to_numpy()]))
         both = pa.concat_tables([self._taken(start + within, read.schema), pa.Table.from_batches([read])])
