@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import chain, repeat
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from get_tags_train.data.ids import DocumentId, folded
 Label = tuple[str, str | None]
 """A tag, and its own id where the database gives one."""
 _AT_ONCE = 100_000
-_UNREADABLE, _NEW = -1, -2
+_UNREADABLE = -1
 
 
 class TagLists:
@@ -62,9 +62,9 @@ class TagPairs:
         """read_cells: the labels in the cells of a row, None where they cannot be read; equal cells are read once."""
         self._ids, self._read_cells = ids, read_cells
         self._labels: dict[Label, int] = {}
-        self._number_of: dict[tuple[Any, ...], int] = {}
-        self._waiting_ids: list[DocumentId] = []
-        self._waiting_numbers = [np.zeros(0, np.int32)]
+        self._numbers_of: dict[tuple[Any, ...], list[int]] = {}
+        self._waiting: list[DocumentId] = []
+        self._found: list[list[int]] = []
         self._rows, self._numbers = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
         # Hashes of ids that are no document's, as servers compare that ignore case and blanks.
         self._strangers = np.zeros(0, np.int64)
@@ -72,16 +72,12 @@ class TagPairs:
     def add(self, ids: Sequence[DocumentId], cells: Sequence[tuple[Any, ...]]) -> None:
         """Add rows."""
         try:
-            numbers = np.fromiter(map(self._number_of.get, cells, repeat(_NEW)), np.int32, len(cells))
+            self._found += [self._numbers_of.get(own) or self._read(own) for own in cells]
         except TypeError:  # a cell that has no hash
-            numbers = np.full(len(cells), _NEW, np.int32)
-        if _NEW in numbers:
-            found = [[n] if n != _NEW else self._read(own) for n, own in zip(numbers.tolist(), cells, strict=True)]
-            ids = list(chain.from_iterable(repeat(i, len(own)) for i, own in zip(ids, found, strict=True)))
-            numbers = np.fromiter(chain.from_iterable(found), np.int32, len(ids))
-        self._waiting_ids += ids
-        self._waiting_numbers.append(numbers)
-        if len(self._waiting_ids) >= _AT_ONCE:
+            del self._found[len(self._waiting) :]
+            self._found += [self._read(own) for own in cells]
+        self._waiting += ids
+        if len(self._waiting) >= _AT_ONCE:
             self._place()
 
     def collect(self) -> TagLists:
@@ -103,17 +99,19 @@ class TagPairs:
         numbers = [self._labels.setdefault(label, len(self._labels)) for label in labels]
         if len(numbers) == 1:  # one cell for one tag: there are as many as tags
             with suppress(TypeError):
-                self._number_of[cells] = numbers[0]
+                self._numbers_of[cells] = numbers
         return numbers
 
     def _place(self) -> None:
         """Find the documents of what waits."""
-        ids, numbers = self._waiting_ids, np.concatenate(self._waiting_numbers)
+        ids, counts = self._waiting, np.fromiter(map(len, self._found), np.int64, len(self._found))
+        numbers = np.fromiter(chain.from_iterable(self._found), np.int32, counts.sum())
         places = pc.index_in(pa.array(ids, self._ids.type), value_set=self._ids)
         is_known = pc.is_valid(places).to_numpy(zero_copy_only=False)
-        self._rows.append(pc.fill_null(places, 0).to_numpy()[is_known])
-        self._numbers.append(numbers[is_known])
+        of_known = np.repeat(is_known, counts)
+        self._rows.append(np.repeat(pc.fill_null(places, 0).to_numpy(), counts)[of_known])
+        self._numbers.append(numbers[of_known])
         if pa.types.is_string(self._ids.type):
             strange = [hash(folded(ids[n])) for n in np.flatnonzero(~is_known).tolist()]
             self._strangers = np.union1d(self._strangers, np.array(strange, np.int64))
-        self._waiting_ids, self._waiting_numbers = [], [np.zeros(0, np.int32)]
+        self._waiting, self._found = [], []
