@@ -164,7 +164,7 @@ def measure(name: str, kind: str, limit: int, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         evidence, _near = collect(corpus, Path(folder), seed=seed, on_event=ignored)
     odds = belongs(evidence, corpus, seed=seed)
-    probabilities, logits = expit(odds), is_error(odds, evidence.is_given, evidence.weight)
+    probabilities, logits = expit(odds), is_error(odds, evidence)
     seconds = time.perf_counter() - started
     is_planted = planted[evidence.document, evidence.tag]
     shape = (corpus.tags.shape[0], corpus.tags.shape[1])
@@ -222,7 +222,7 @@ def synthetic(documents: int, tags: int, words: int = 290, vocabulary: int = 400
             corpus, Path(folder), seed=0, on_event=lambda event: print(event, _peak(), flush=True)
         )
     print(f"evidence: {time.perf_counter() - started:.0f} s, {len(evidence)} pairs, {_peak()}", flush=True)
-    is_error(belongs(evidence, corpus, seed=0), evidence.is_given, evidence.weight)
+    is_error(belongs(evidence, corpus, seed=0), evidence)
     print(f"all: {time.perf_counter() - started:.0f} s, {_peak()}")
 
 

@@ -142,7 +142,7 @@ def _decide(
 ) -> Audit:
     """What the evidence comes to."""
     evidence, nearest = found
-    estimates = is_error(belongs(evidence, corpus, seed=seed), evidence.is_given, evidence.weight)
+    estimates = is_error(belongs(evidence, corpus, seed=seed), evidence)
     missing, wrong = (fit_shift(decisions, suspicion) for suspicion in ("missing", "wrong"))
     shifted = estimates + np.where(evidence.is_given, wrong.mean, missing.mean)
     probabilities = np.clip(expit(shifted), 1e-6, 1 - 1e-6)

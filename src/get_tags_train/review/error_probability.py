@@ -24,6 +24,8 @@ _MOST_LOGIT = 14.0
 _LOSS_BESIDE_PENALTY = 3.0
 # So many tags are assumed to be wrong, and as many to be missing, as a share of those that are given.
 _ERRORS = 0.01
+# What a tag's clearness counts beside the evidence, and how many documents of other tags its mean has.
+_CLEAR, _MEAN_COUNTS = 0.5, 3
 
 
 def belongs(evidence: Evidence, corpus: Corpus, *, seed: int) -> Floats:
@@ -105,20 +107,31 @@ def _bent(features: Features, scores: int) -> Features:
     return np.stack(columns, axis=1)
 
 
-def is_error(belongs: Floats, is_given: NDArray[np.bool_], weight: NDArray[np.floating]) -> Floats:
+def is_error(belongs: Floats, evidence: Evidence) -> Floats:
     """The logit of the probability that a label is an error, given what it says and the evidence: (pairs,).
 
     Were errors strewn evenly, a tag that is not given would be missing with a rate times the odds that it belongs, and
     one that is given would be wrong with a rate times the odds that it does not (Bayes' rule). The labels cannot tell
     these rates from how hard their documents are. So both are what makes as many errors as are assumed of each kind;
-    decisions correct them (yield_estimate.py).
+    decisions correct them (yield_estimate.py). Doubts about a given tag count more where the tag is a clear one.
     """
-    found: Floats = np.where(is_given, -belongs, belongs)
+    is_given, weight = evidence.is_given, evidence.weight.astype(float)
+    found: Floats = np.where(is_given, _CLEAR * _clearness(belongs, evidence) - belongs, belongs)
     errors = _ERRORS * float(weight[is_given].sum())
     for own in (np.flatnonzero(is_given), np.flatnonzero(~is_given)):
         if weight[own].sum() > errors:
-            found[own] += _shift(found[own], weight[own].astype(float), errors)
+            found[own] += _shift(found[own], weight[own], errors)
     return found
+
+
+def _clearness(belongs: Floats, evidence: Evidence) -> Floats:
+    """How clear each pair's tag is: the mean logit where it is given, with a few of all tags' where it is rare."""
+    own = evidence.tag[evidence.is_given]
+    counts = np.bincount(own, minlength=int(evidence.tag.max(initial=0)) + 1)
+    total = np.bincount(own, belongs[evidence.is_given], minlength=len(counts))
+    of_all = total.sum() / max(counts.sum(), 1)
+    means: Floats = (total + _MEAN_COUNTS * of_all) / (counts + _MEAN_COUNTS)
+    return means[evidence.tag]
 
 
 def _shift(logits: Floats, weight: Floats, errors: float) -> float:
