@@ -44,10 +44,10 @@ def test_a_pair_that_stands_for_many_counts_as_many() -> None:
 
 def test_a_doubt_counts_more_where_the_tag_is_clear() -> None:
     # Tag 0 has logits of 4 where it is given, tag 1 of 0; both have one of -2. Means: (99 x 4 - 2 + 3 x 1.96) / 103
-    # = 3.88 and (99 x 0 - 2 + 3 x 1.96) / 103 = .04, of which half counts.
+    # = 3.88 and (99 x 0 - 2 + 3 x 1.96) / 103 = .04, of which a tenth counts.
     logits = np.array([4.0] * 99 + [-2.0] + [0.0] * 99 + [-2.0])
     found = is_error(logits, pairs(np.ones(200, bool), tag=np.repeat([0, 1], 100).astype(np.int32)))
-    assert found[99] - found[199] == pytest.approx((3.88 - 0.04) / 2, abs=0.01)
+    assert found[99] - found[199] == pytest.approx((3.88 - 0.04) / 10, abs=0.002)
 
 
 def test_a_kind_without_pairs_is_no_matter() -> None:

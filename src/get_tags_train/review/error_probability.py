@@ -25,7 +25,7 @@ _LOSS_BESIDE_PENALTY = 3.0
 # So many tags are assumed to be wrong, and as many to be missing, as a share of those that are given.
 _ERRORS = 0.01
 # What a tag's clearness counts beside the evidence, and how many documents of other tags its mean has.
-_CLEAR, _MEAN_COUNTS = 0.5, 3
+_CLEAR, _MEAN_COUNTS = 0.1, 3
 
 
 def belongs(evidence: Evidence, corpus: Corpus, *, seed: int) -> Floats:
