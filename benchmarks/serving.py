@@ -42,6 +42,7 @@ class Question(BaseModel):
 def get_tags(question: Question):
     return name_tags([question.text], truncation=True, top_k=question.TOP_N)[0]
 listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as on the sockets that uvicorn opens itself
 print('{"url": "http://127.0.0.1:%d"}' % listening.getsockname()[1], flush=True)
 uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run(sockets=[listening])
 """

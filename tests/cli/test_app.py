@@ -10,7 +10,7 @@ import pytest
 
 from get_tags_train.core.home import model_names
 
-DASHED = ["- articolul 5", "-5", "-articolul", "-- articolul", "--articolul 5=3 din", "--jsn", "-hotărârea"]
+DASHED = ["- articolul 5", "-5", "-articolul", "-- articolul", "--articolul 5=3 din", "-hotărârea"]
 UNKNOWN = "The specified module could not be found."
 TORCH = r'Error loading "C:\\.venv\\Lib\\site-packages\\torch\\lib\\c10.dll" or one of its dependencies.'
 
@@ -22,6 +22,11 @@ def test_a_text_that_begins_with_a_dash_is_told_where_to_stand(get_tags, tmp_pat
     assert result.json["error"]["message"].startswith(f"There is no option {text}")
     typed = shlex.split(result.json["error"]["hint"].splitlines()[-1])
     assert typed[-8:] == ["predict", "--top-n", "3", "--json", "--home", str(tmp_path), "--", text]
+
+
+def test_a_mistyped_option_is_not_taken_for_a_text(get_tags, tmp_path):
+    result = get_tags("predict", "articolul 5", "--jsn", "--home", tmp_path)
+    assert (result.code, "--json" in result.err, "dashes" in result.err) == (2, True, False)
 
 
 @pytest.mark.parametrize("text", [*DASHED, "-", "--json", "--top-n", "--home", "--", "--help"])

@@ -231,7 +231,7 @@ def test_a_base_model_that_is_not_there(settings: Settings) -> None:
     found = checks(changed(settings, "training", base_model="no/such-model"))["base model"]
     assert found.status == "error"
     assert "no/such-model cannot be loaded" in found.message
-    assert "set base_model under [training]" in found.hint
+    assert "base_model under [training]" in found.hint
 
 
 def test_a_gpu_that_cannot_compute(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

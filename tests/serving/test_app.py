@@ -26,7 +26,7 @@ from get_tags_train.core.settings import ServeSettings
 from get_tags_train.deployment.deploy import deploy, rollback
 from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.model.tagger import TagModel
-from get_tags_train.serving.app import make_app, serve
+from get_tags_train.serving.app import listen, make_app, serve
 from get_tags_train.serving.hot_reload import LiveModel
 
 TEXT = "Angajatorul a desfăcut contractul de muncă fără preaviz."
@@ -172,6 +172,13 @@ def test_only_who_knows_the_token_may_ask(live: Path) -> None:
         assert client.post("/get_tags", json={"text": TEXT}, headers=right).status_code == 200  # type: ignore[arg-type]
         assert [client.get(address).status_code for address in ("/model", "/metrics")] == [401, 401]
         assert client.get("/health").status_code == 200
+
+
+def test_answers_are_not_held_back_for_the_acknowledgement_of_their_headers() -> None:
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_deploy_and_a_rollback_are_followed(small_model: Path, another_model: Path, tmp_path: Path) -> None:

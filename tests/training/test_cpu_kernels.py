@@ -1,9 +1,11 @@
 """Attention as plain products gives what torch's own kernel does; dropout drops what it should, as the seed says."""
 
+import copy
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from get_tags_train.training.cpu_kernels import drop_out, has_plain_attention, seed_dropout, use_cpu_kernels
@@ -103,3 +105,15 @@ def test_layers_drop_only_while_training(attention: bool) -> None:
 
 def test_nothing_is_dropped_at_zero() -> None:
     assert drop_out(STATES, 0.0) is STATES
+
+
+def test_gradients_of_an_embedding_add_up_over_micro_batches_and_leave_padding_out() -> None:
+    layers = nn.Sequential(nn.Embedding(5, 2, padding_idx=0))
+    own = copy.deepcopy(layers)
+    use_cpu_kernels(own, attention=False)  # type: ignore[arg-type]
+    for rows in ([[1, 3], [3, 0]], [[4, 3]]):
+        for some in (layers, own):
+            (some(torch.tensor(rows)) * torch.tensor([1.0, 2.0])).sum().backward()
+    assert own[0].weight.grad is not None
+    assert own[0].weight.grad.tolist() == [[0, 0], [1, 2], [0, 0], [3, 6], [1, 2]]
+    assert torch.equal(own[0].weight.grad, layers[0].weight.grad)

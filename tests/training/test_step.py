@@ -150,7 +150,7 @@ def test_another_failure_is_not_taken_for_a_lack_of_memory(
 def test_a_gradient_that_is_no_number_changes_nothing(make_training_step: MakeTrainingStep) -> None:
     training_step = make_training_step()
     before = {name: weight.clone() for name, weight in training_step.weights().items()}
-    training_step._parameters[0].register_hook(lambda gradient: gradient * torch.nan)
+    training_step._parameters[-1].register_hook(lambda gradient: gradient * torch.nan)
     result = training_step.step(0, ROWS, 1.0)
     assert np.isfinite(result.loss)
     assert not result.is_finite
@@ -244,7 +244,7 @@ def test_an_fp16_gradient_that_overflows_skips_the_step(make_training_step: Make
 
 def test_an_fp16_gradient_that_never_fits_has_diverged(make_training_step: MakeTrainingStep) -> None:
     training_step = make_training_step(precision="fp16")
-    training_step._parameters[0].register_hook(lambda gradient: gradient * torch.nan)
+    training_step._parameters[-1].register_hook(lambda gradient: gradient * torch.nan)
     results = [training_step.step(0, ROWS, 1.0) for _ in range(18)]
     assert [result.is_skipped for result in results] == [True] * 16 + [False] * 2
 

@@ -39,6 +39,9 @@ _COMPLAINTS = [
 ]
 
 
+_LONG_OPTION = re.compile(r"--[a-z][a-z-]*(=.*)?", re.DOTALL)  # which no text or name is
+
+
 def translate(command: Any) -> None:
     """Put a command's help, and that of all below it, into the reader's language."""
     for name, text in _FRAME.items():
@@ -66,7 +69,8 @@ def usage_error(error: TyperException, argv: Sequence[str]) -> tuple[str, str]:
     if not option:
         return _usage_error_message(error), hint
     word = next((word for word in argv if _is_meant(word, option)), option)
-    if ctx and any(parameter.param_type_name == "argument" for parameter in ctx.command.params):
+    may_be_name = not _LONG_OPTION.fullmatch(word)
+    if ctx and may_be_name and any(parameter.param_type_name == "argument" for parameter in ctx.command.params):
         example = command_line(_with_names_last(argv, argv.index(word) if word in argv else 0, ctx))
         said = _("A text or a name that begins with a dash goes last, after two dashes: {example}", example=example)
         hint = f"{hint}\n{said}"

@@ -11,20 +11,19 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from get_tags_train.core.i18n import _
 from get_tags_train.model.base_model import most_tokens
 
+# Beyond that a processor's caches, not its arithmetic, set the speed.
+_BATCH_TOKENS = {"cpu": 1_280, "cuda": 8_192}
 _SHAPE_STEP = 8
 
 
 class TorchClassifier:
     """Computes logits; several threads may use one at the same time."""
 
-    # Beyond that a processor's caches, not its arithmetic, set the speed.
-    batch_tokens = 8_192
-
     def __init__(self, folder: Path, device: str, precision: str) -> None:
         """Load the weights. Raises ValueError naming those that are missing."""
         model = _load(folder)
         self._model = (_in_bf16(model) if precision == "bf16" else model).eval().to(device)
-        self._device = device
+        self._device, self.batch_tokens = device, _BATCH_TOKENS[device]
         self.most_tokens: int | None = most_tokens(model)
 
     def __call__(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:

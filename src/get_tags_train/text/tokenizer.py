@@ -122,7 +122,7 @@ def base_model_error(base_model: str, error: Exception) -> GetTagsError:
         _(
             "It is neither a model folder nor to be had from the Hugging Face hub. On a machine with "
             "a network run 'hf download {base_model} --local-dir FOLDER', copy the folder here, and "
-            "set base_model under [training] in get-tags.toml to it.",
+            "name it instead (for trainings: base_model under [training] in get-tags.toml).",
             base_model=base_model,
         ),
     )

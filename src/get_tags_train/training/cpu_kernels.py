@@ -1,4 +1,4 @@
-"""Attention and dropout that are faster on a CPU than torch's own (docs/experiments.md has the figures)."""
+"""Attention, dropout and embeddings that train faster on a CPU than torch's own (docs/experiments.md: the figures)."""
 
 import threading
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def has_plain_attention(model: PreTrainedModel) -> bool:
 
 
 def use_cpu_kernels(model: PreTrainedModel, *, attention: bool) -> None:
-    """Let a model with plain attention compute dropout here, and attention if wanted; without dropout, to the same end.
+    """Let a model with plain attention compute dropout and embeddings here, and attention if wanted; to the same end.
 
     attention: it pays in bf16; in fp32 torch's fused kernel is faster.
     """
@@ -34,6 +34,8 @@ def use_cpu_kernels(model: PreTrainedModel, *, attention: bool) -> None:
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Dropout):
                 setattr(module, name, _Dropout(child.p).train(child.training))
+            elif type(child) is nn.Embedding:
+                child.__class__ = _Embedding
 
 
 def seed_dropout(seed: Sequence[int]) -> None:
@@ -59,6 +61,35 @@ class _Dropout(nn.Dropout):
         return drop_out(input, self.p) if self.training else input
 
 
+class _Embedding(nn.Embedding):
+    """An embedding whose gradient costs as much as there are tokens: torch's is one of all rows, each micro-batch."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        found: Tensor = _LookUp.apply(self.weight, input, self.padding_idx)  # type: ignore[no-untyped-call]
+        return found
+
+
+class _LookUp(torch.autograd.Function):
+    """Rows of weights, whose gradient is added to `weight.grad` in place; that of the row `padding` is left out."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, rows: Tensor, padding: int | None) -> Tensor:
+        ctx.weight, ctx.padding = weight, padding
+        ctx.save_for_backward(rows)
+        return nn.functional.embedding(rows, weight)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, None]:
+        weight, rows = ctx.weight, ctx.saved_tensors[0].reshape(-1)
+        if weight.grad is None:
+            weight.grad = torch.zeros_like(weight)
+        own = gradients[0].reshape(-1, weight.shape[1])
+        if ctx.padding is not None:
+            own = own * (rows != ctx.padding)[:, None]
+        weight.grad.index_add_(0, rows, own)
+        return None, None, None
+
+
 def _attend(
     module: nn.Module,
     query: Tensor,
@@ -70,16 +101,14 @@ def _attend(
     **_: Any,
 ) -> tuple[Tensor, None]:
     """Softmax of scaled products; (documents, heads, tokens, width) each -> (documents, tokens, heads, width)."""
-    documents, heads, tokens, width = query.shape
-    q, k, v = (part.reshape(documents * heads, tokens, width) for part in (query, key, value))
-    weights = torch.bmm(q * (width**-0.5 if scaling is None else scaling), k.transpose(1, 2))
+    weights = query * (query.shape[-1] ** -0.5 if scaling is None else scaling) @ key.transpose(2, 3)
     if attention_mask is not None:
         # In place and in the products' own type: the scores are by far the largest tensors of all.
-        weights.view(documents, heads, tokens, tokens).add_(attention_mask.to(weights.dtype))
+        weights += attention_mask.to(weights.dtype)
     weights = torch.softmax(weights, -1)
     if module.training:
         weights = drop_out(weights, dropout)
-    return torch.bmm(weights, v).view(documents, heads, tokens, width).transpose(1, 2).contiguous(), None
+    return (weights @ value).transpose(1, 2).contiguous(), None
 
 
 AttentionInterface.register(_ATTENTION, _attend)

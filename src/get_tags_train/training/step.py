@@ -30,7 +30,7 @@ from get_tags_train.training.optimizer import (
 
 # Tokens of a micro-batch, padding included, for each CPU thread or the GPU: enough to keep a GPU busy, few enough for
 # a processor's caches.
-_MICRO_BATCH_TOKENS = {"cpu": 2_048, "cuda": 65_536}
+_MICRO_BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}
 # Batches are as wide as a multiple of this: a processor keeps memory for each shape, and is faster where one returns.
 _WIDTH_STEP = {"cpu": 32, "cuda": 1}
 # torch starts with 65,536 and halves it each time a gradient overflows: below this, the training itself has diverged.
