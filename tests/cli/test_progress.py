@@ -10,6 +10,7 @@ from get_tags_train.cli import progress
 from get_tags_train.cli.console import Console, nearest
 from get_tags_train.cli.progress import Progress
 from get_tags_train.core.events import EpochFinished, StageFinished, StageProgress, StageStarted
+from get_tags_train.core.i18n import set_language
 
 NOTE = "epoch 1/4, loss 0.0412, lr 9.0e-05, 8.1 docs/s"
 
@@ -29,6 +30,16 @@ def test_lines_without_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatc
         "epoch 2 of 4 loss 0.0411 "
         "done Training, 41 min 20 s"
     )
+
+
+@pytest.mark.parametrize(("unit", "said"), [("documents", "80 de documente"), ("steps", "80 de pași")])
+def test_counts_are_said_as_romanian_counts(capsys: pytest.CaptureFixture[str], unit: str, said: str) -> None:
+    set_language("ro")
+    try:
+        Console(as_json=False).on_event(StageStarted("extract", 80, unit))
+    finally:
+        set_language("en")
+    assert capsys.readouterr().err.strip() == f"Citirea și pregătirea documentelor: {said} ..."
 
 
 def test_plain_lines_come_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:

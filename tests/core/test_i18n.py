@@ -21,6 +21,7 @@ from get_tags_train.core.i18n import (
     display_name,
     documents,
     english,
+    first_of,
     format_bytes,
     format_duration,
     format_minutes,
@@ -245,3 +246,10 @@ def said(node: ast.expr) -> list[str]:
     """The words of a text that are in it as such."""
     parts = node.values if isinstance(node, ast.JoinedStr) else [node]
     return [part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+
+
+def test_of_a_long_list_the_first_are_named_and_the_rest_counted() -> None:
+    assert first_of([1, 2, 3], shown=3, joined=", ") == "1, 2, 3"
+    assert first_of([1, 2, 3, 4], shown=3, joined=", ") == "1, 2, 3 and 1 more"
+    assert first_of(["a"], 1_200) == "a and 1,199 more"
+    assert first_of([]) == ""

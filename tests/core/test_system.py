@@ -1,5 +1,6 @@
 """What must not disturb a long job."""
 
+import gc
 import os
 import signal
 import stat
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from get_tags_train.core.system import StopRequest, disable_quick_edit, keep_awake
+from get_tags_train.core.system import StopRequest, collect_rarely, disable_quick_edit, keep_awake
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="signals and a shell script")
 
@@ -112,3 +113,11 @@ def test_the_first_request_waits_and_the_second_does_not() -> None:
             os.kill(os.getpid(), signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_garbage_is_collected_as_before_after_work_on_many_objects() -> None:
+    before = gc.get_threshold()
+    with pytest.raises(KeyboardInterrupt), collect_rarely():
+        assert gc.get_threshold()[0] > before[0]
+        raise KeyboardInterrupt
+    assert gc.get_threshold() == before

@@ -210,6 +210,11 @@ def test_none_of_the_ids_exist(home: Home, ids: list[object]) -> None:
     assert names_in(data_dir(home.folder)) == []
 
 
+def test_of_many_ids_that_do_not_exist_the_first_are_named(home: Home) -> None:
+    with pytest.raises(InputError, match=r"database: 404, 405, 406 and 9 more\.$"):
+        home.extract_ids(range(404, 416))
+
+
 # --- interrupted and continued ---
 
 

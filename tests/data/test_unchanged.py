@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import date
 from itertools import count
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from get_tags_train.core.errors import GetTagsError
-from get_tags_train.core.events import Event, Notice
+from get_tags_train.core.events import Event as StageEvent
+from get_tags_train.core.events import Notice
 from get_tags_train.core.home import data_dir
 from get_tags_train.core.settings import Settings, Source
 from get_tags_train.data import read, unchanged
@@ -41,7 +43,7 @@ class Site:
         self.folder, self.base_model = folder, base_model
         self.asked: list[int] = []
         self.versions = count(2)
-        self.events: list[Event] = []
+        self.events: list[StageEvent] = []
         self.run_sql(
             "CREATE TABLE documents (id INTEGER, title TEXT, text TEXT, version BLOB, dated TEXT)",
             "CREATE TABLE tags (document_id INTEGER, name TEXT)",
@@ -260,6 +262,38 @@ def test_a_tag_that_cannot_be_decoded(site: Site) -> None:
     assert sorted(set(site.asked)) == [1, 2, 3, 4, 5, 6]
     assert second.dropped["undecodable"] == 1
     assert "A tag cannot be decoded" in site.said()
+
+
+def test_many_documents_whose_tags_only_a_query_by_id_can_tell(site: Site) -> None:
+    """They are read page by page after all, and put among those that changed."""
+    for document_id in range(10, 40):
+        site.put(document_id, f"Textul {document_id}", [f"t{document_id % 3}"])
+    site.extract()
+    for document_id in range(10, 40, 7):
+        site.put(document_id, f"Alt text {document_id}", ["t1"], version=2)
+    site.run_sql("INSERT INTO tags VALUES (39, CAST(x'e3' AS TEXT))")
+    second = site.extract_again(page_size=4)
+    assert sorted(set(site.asked)) == [*range(1, 7), *range(10, 40)]
+    assert (reused(second), second.dropped["undecodable"]) == (0, 1)
+
+
+def test_what_changed_is_read_while_tags_are(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.extract()
+    site.put(5, "Contractul de vânzare", ["vânzări"], version=2)
+    page, read_tags, is_read = DocumentSource.page, DocumentSource.read_tags, Event()
+
+    def noted(self: DocumentSource, ids: Any) -> Any:
+        found = page(self, ids)
+        is_read.set()
+        return found
+
+    def waiting(self: DocumentSource, *args: Any) -> Any:
+        assert is_read.wait(60), "the texts wait for the tags"
+        return read_tags(self, *args)
+
+    monkeypatch.setattr(DocumentSource, "page", noted)
+    monkeypatch.setattr(DocumentSource, "read_tags", waiting)
+    assert reused(site.extract()) == 5
 
 
 # --- what nothing is reused from ---

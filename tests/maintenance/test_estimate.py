@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from databases import settings_for
 from rich.console import Console
+from vocabularies import SMALL, vocabulary
 
 from get_tags_train.cli.tables import summary
 from get_tags_train.core.files import write_json
 from get_tags_train.core.home import data_dir
-from get_tags_train.core.settings import Source
+from get_tags_train.core.settings import Settings, Source
+from get_tags_train.data.extract import extract
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.maintenance.estimate import estimate_run
 from get_tags_train.model.metadata import METADATA_FILE
@@ -67,6 +69,48 @@ def test_data_that_were_mostly_reused_tell_how_many_and_not_how_long(home: Path)
     write_json(manifest, stored | {"taken_from_earlier": stored["documents_read"]})
     found = estimate_run(settings_for(home))
     assert (found.documents, found.data_seconds) == (stored["documents_read"], None)
+
+
+@pytest.fixture
+def versioned(tmp_path: Path, demo_home: Path) -> Settings:
+    """Settings of a home whose documents come with versions, all of them extracted once."""
+    shutil.copy(demo_home / "demo.db", tmp_path / "test.db")
+    documents_query = "SELECT id, title, text, 1 AS version FROM documents"
+    settings = settings_for(
+        tmp_path, database={"documents_query": documents_query}, training={"base_model": base_model(demo_home)}
+    )
+    extract(settings, lambda event: None)
+    return settings
+
+
+def shown(settings: Settings) -> str:
+    with (console := Console(file=io.StringIO(), width=200)).capture() as captured:
+        console.print(summary(settings, estimate_run(settings), None))
+    return captured.get()
+
+
+def test_a_second_extraction_is_not_judged_by_the_first(versioned: Settings) -> None:
+    found = estimate_run(versioned)
+    assert (found.data_seconds, found.data_like, found.changed_since) == (None, "", "tags_v1")
+    assert "data: only documents that changed since tags_v1 are read" in shown(versioned)
+    full = versioned.model_copy(update={"source": Source(reads_all=True)})
+    assert (estimate_run(full).data_like, estimate_run(full).changed_since) == ("tags_v1", "")
+
+
+def test_a_third_extraction_is_judged_by_the_second(versioned: Settings) -> None:
+    extract(versioned, lambda event: None)
+    found = estimate_run(versioned)
+    assert (found.data_like, found.changed_since) == ("tags_v2", "tags_v2")
+    seconds = PreparedData(found.data_path.with_name("tags_v2")).manifest.seconds
+    assert found.data_seconds is not None and found.data_seconds <= sum(seconds.values())
+    assert "(as tags_v2 took)" in shown(versioned)
+
+
+def test_another_base_model_has_all_texts_read(versioned: Settings, tmp_path: Path) -> None:
+    vocabulary(tmp_path, SMALL)
+    training = versioned.training.model_copy(update={"base_model": str(tmp_path)})
+    found = estimate_run(versioned.model_copy(update={"training": training}))
+    assert (found.data_like, found.changed_since) == ("tags_v1", "")
 
 
 def test_damaged_runs_tell_nothing(home: Path) -> None:

@@ -14,7 +14,6 @@ from get_tags_train.data.prepared import PreparedData
 from get_tags_train.evaluation.predictions import Predictions
 from get_tags_train.metrics.ranking import precision_at_k
 from get_tags_train.model import linear_fit as stage
-from get_tags_train.model import squared_hinge
 from get_tags_train.model.linear_fit import FittedReader, fit_linear
 from get_tags_train.model.linear_reader import LinearReader
 from get_tags_train.splits.eval_set import EvalSet
@@ -71,15 +70,19 @@ def test_it_learns_which_words_tell_which_tags(
     assert precision_at_1(linear, demo_home, training_set.tags) > 0.8
 
 
-def test_in_the_fewest_passes_and_the_least_memory_it_still_learns(
-    data: PreparedData, demo_home: Path, training_set: TrainingSet, monkeypatch: pytest.MonkeyPatch
+def test_with_working_sets_and_the_least_memory_it_learns_as_well(
+    data: PreparedData,
+    demo_home: Path,
+    training_set: TrainingSet,
+    linear: LinearReader,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(squared_hinge, "_WORK", 0)
-    monkeypatch.setattr(squared_hinge, "_MOST_DENSE", 0)
+    monkeypatch.setattr(stage, "_MOST_WORK", 0)
+    monkeypatch.setattr(stage, "MOST_DENSE", 0)
     monkeypatch.setattr(stage, "_BLOCK_WEIGHTS", 1)  # a tag at a time
     found = fitted(data, training_set).linear
-    assert found.as_json()["documents_seen"] == 10 * len(training_set.rows)
-    assert precision_at_1(found, demo_home, training_set.tags) > 0.8
+    whole, few = (precision_at_1(each, demo_home, training_set.tags) for each in (linear, found))
+    assert few > max(0.8, whole - 0.02)
 
 
 def test_its_margins_are_those_of_tfidf_and_linear_svc(

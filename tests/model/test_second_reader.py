@@ -38,7 +38,6 @@ def reader() -> SecondReader:
         calibration=Calibration.unchanged(2),
         thresholds=np.array([0.4, 0.6]),
         documents=4,
-        passes=2,
         seconds=0.0,
     )
     nearest = NearestDocuments(
@@ -96,7 +95,7 @@ def test_the_file_gives_the_same_reader(reader: SecondReader, tmp_path: Path) ->
     bert = np.zeros((len(TEXTS), 2), np.float32)
     assert again.logits(bert, again.read(TEXTS)) == pytest.approx(reader.logits(bert, reader.read(TEXTS)), abs=5e-3)
     assert again.blend == reader.blend
-    assert again.linear.as_json() == reader.linear.as_json()
+    assert np.array_equal(again.linear.biases, reader.linear.biases)
     assert again.nearest is not None and again.nearest.name(0) == DocumentName(1, "Codul penal")
 
 

@@ -1,6 +1,9 @@
 """One tokenizer: the same input_ids from extraction, from prediction and from plain transformers."""
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +18,7 @@ from get_tags_train.core.arrow import list_rows
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.text.clean import clean_text
 from get_tags_train.text.encoder import CleanTextEncoder
-from get_tags_train.text.tokenizer import _text_rules, cut, fingerprint, load_tokenizer, save_tokenizer
+from get_tags_train.text.tokenizer import _text_rules, cut, fingerprint, load_tokenizer, own_normalizer, save_tokenizer
 
 CORPUS = [
     "Instanța a respins cererea și a obligat părțile la plata cheltuielilor de judecată.",
@@ -101,6 +104,37 @@ def backend_json(tokenizer: PreTrainedTokenizerFast) -> dict[str, object]:
 def encode(folder: Path, text: str) -> list[int]:
     ids: list[int] = AutoTokenizer.from_pretrained(folder)(text)["input_ids"]
     return ids
+
+
+@pytest.fixture(scope="session", params=["BertTokenizer", "BertTokenizerFast", "PreTrainedTokenizerFast", "none"])
+def of_class(request: pytest.FixtureRequest, bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT whose tokenizer_config.json names this class, in capitals although its tokenizer.json is not."""
+    folder = tmp_path_factory.mktemp("named")
+    shutil.copytree(bases["bert"], folder, dirs_exist_ok=True)
+    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    config |= {"tokenizer_class": request.param, "do_lower_case": False}
+    if request.param == "none":
+        del config["tokenizer_class"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+def test_a_tokenizer_is_what_autotokenizer_gives(of_class: Path) -> None:
+    ours, theirs = load_tokenizer(str(of_class)), AutoTokenizer.from_pretrained(of_class)
+    own, normalizer = own_normalizer(ours.backend_tokenizer), theirs.backend_tokenizer.normalizer
+    assert own is not None and json.loads(own.__getstate__())["normalizers"] == [json.loads(normalizer.__getstate__())]
+    assert ours.special_tokens_map == theirs.special_tokens_map
+    assert ours.model_input_names == theirs.model_input_names
+    for text in CORPUS:
+        assert ours(text)["input_ids"] == theirs(text, truncation=False, padding=False)["input_ids"]
+
+
+def test_the_tokenizer_of_a_bert_is_loaded_without_torch(bases: dict[str, Path]) -> None:
+    code = (
+        "import sys; from get_tags_train.text.tokenizer import load_tokenizer; load_tokenizer(sys.argv[1]); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(bases["bert"])], check=True)
 
 
 def test_truncation_and_padding_of_the_base_models_own_are_taken_off(bases: dict[str, Path]) -> None:

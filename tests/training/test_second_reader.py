@@ -1,5 +1,6 @@
 """The second reader in a training: beside the BERT, no larger than it, the same after a kill, and refused if half."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from get_tags_train.model.tagger import TagModel
 from get_tags_train.splits.held_out import texts_and_labels
 from get_tags_train.text.tokenizer import load_tokenizer
 from get_tags_train.training import train as stage
+from get_tags_train.training.second_reader import stored_name
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +138,12 @@ def test_killed_after_the_bert_was_trained_it_comes_out_the_same(
     again = trained(prepared, tmp_path, demo_home, blend=True)
     for name in (FILE, "model.safetensors"):
         assert own_metadata(again).files[name] == own_metadata(folder).files[name]
+
+
+def test_a_name_in_memory_takes_at_most_88_bytes_and_keeps_the_id() -> None:
+    assert stored_name(7, "Codul penal") == b'[7,"Codul penal"]'
+    cut = stored_name("L-286/2009", "Î" * 100)
+    assert len(cut) <= 88
+    own, title = json.loads(cut)
+    assert own == "L-286/2009" and title == "Î" * (len(title) - 1) + "…"
+    assert json.loads(stored_name("x" * 90, "Codul penal")) == ["x" * 90, ""]

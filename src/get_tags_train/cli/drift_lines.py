@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from get_tags_train.cli.tables import Line, Listing, facts, first_of
-from get_tags_train.core.i18n import N_, _, _n, display_name, documents, format_minutes, interval_text, number
+from get_tags_train.cli.tables import Line, Listing, facts
+from get_tags_train.core.i18n import N_, _, _n, display_name, documents, first_of, format_minutes, interval_text, number
 
 _SHOWN_TAGS = 10
 # Of a document, on average; and how it is written.

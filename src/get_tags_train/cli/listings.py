@@ -6,13 +6,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from get_tags_train.cli.tables import Line, Listing, data_entries, facts, first_of
+from get_tags_train.cli.tables import Line, Listing, data_entries, facts
 from get_tags_train.core.i18n import (
     Command,
     _,
     _n,
     display_name,
     documents,
+    first_of,
     format_bytes,
     ignored_ids,
     interval_text,

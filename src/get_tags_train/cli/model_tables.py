@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from get_tags_train.cli.results import evaluation_lines
-from get_tags_train.cli.tables import Line, Listing, facts, first_of
+from get_tags_train.cli.tables import Line, Listing, facts
 from get_tags_train.core.i18n import (
     Command,
     _,
     _n,
     display_name,
     documents,
+    first_of,
     format_duration,
     interval_text,
     number,

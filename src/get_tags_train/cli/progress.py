@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.text import Text
 
 from get_tags_train.core.events import StageProgress, StageStarted
-from get_tags_train.core.i18n import N_, _, display_name, format_duration, number
+from get_tags_train.core.i18n import N_, _, counted, display_name, format_duration, number
 
 STAGES = {
     "ids": N_("Listing the documents"),
@@ -51,7 +51,7 @@ class Progress:
         elif self.total is None:
             console.print(f"{self.stage} ...", markup=False)
         else:
-            console.print(f"{self.stage}: {number(self.total)} {display_name(self.unit)} ...", markup=False)
+            console.print(f"{self.stage}: {counted(self.total, self.unit)} ...", markup=False)
 
     def advance(self, event: StageProgress) -> None:
         """Take in how far the work is."""
@@ -90,7 +90,7 @@ class Progress:
 
     def _how_much(self) -> str:
         if self.total is None:
-            return f"{number(self.done)} {display_name(self.unit)}"
+            return counted(self.done, self.unit)
         return _("{done:,} of {total:,} {unit}", done=self.done, total=self.total, unit=display_name(self.unit))
 
     def _left(self) -> str:

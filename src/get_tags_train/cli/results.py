@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from get_tags_train.cli.tables import Line, Listing, data_entries, facts, first_of
+from get_tags_train.cli.tables import Line, Listing, data_entries, facts
 from get_tags_train.core.i18n import (
     N_,
     _,
@@ -12,6 +12,7 @@ from get_tags_train.core.i18n import (
     display_name,
     documents,
     english,
+    first_of,
     format_duration,
     interval_text,
     number,

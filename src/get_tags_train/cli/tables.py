@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from get_tags_train.maintenance.estimate import RunEstimate
 
 
-_SHOWN = 5
 _STATUSES = {"ok": ("green", N_("ok")), "warning": ("yellow", N_("warning")), "error": ("bold red", N_("error"))}
 
 
@@ -156,6 +155,8 @@ def _expected_time(outlook: "RunEstimate") -> str:
         parts.append(
             _("data {duration} (as {name} took)", duration=format_minutes(outlook.data_seconds), name=outlook.data_like)
         )
+    elif outlook.changed_since:
+        parts.append(_("data: only documents that changed since {name} are read", name=outlook.changed_since))
     if outlook.training_seconds:
         parts.append(
             _(
@@ -181,10 +182,3 @@ def data_entries(data: Mapping[str, Any]) -> dict[str, object]:
     )
     left_out = " " + _("(left out: {dropped})", dropped=dropped) if dropped else ""
     return {_("Data"): said + left_out, _("Data folder"): data["path"]}
-
-
-def first_of(listed: Sequence[object], count: int | None = None, *, shown: int = _SHOWN, joined: str = "; ") -> str:
-    """The first few, and how many more there are; `count` in all."""
-    more = (len(listed) if count is None else count) - len(listed[:shown])
-    said = joined.join(map(str, listed[:shown]))
-    return _("{listed} and {more:,} more", listed=said, more=more) if listed and more else said

@@ -19,12 +19,11 @@ from get_tags_train.cli.prompts import (
     type_path,
     type_value,
 )
-from get_tags_train.cli.tables import first_of
 from get_tags_train.core.bootstrap import SITE_FILE
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.files import folder_bytes, read_json, write_json
 from get_tags_train.core.home import data_names, find_data, last_source_path
-from get_tags_train.core.i18n import N_, _, _n, documents, format_bytes, tags_of
+from get_tags_train.core.i18n import N_, _, _n, documents, first_of, format_bytes, tags_of
 from get_tags_train.core.settings import FROM_DATABASE, Settings, Source, SourceKind, problem
 from get_tags_train.data.input_files import read_ids
 from get_tags_train.data.prepared import PreparedData

@@ -24,8 +24,9 @@ def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
         yield from stream
 
 
-def with_first_row(batches: Iterable[pa.RecordBatch], first: int = 0) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Each batch with the number of its first row, where the rows of all batches are counted from `first`."""
+def with_first_row(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Each batch with the number of its first row, where the rows of all batches are counted."""
+    first = 0
     for batch in batches:
         yield first, batch
         first += len(batch)

@@ -7,7 +7,7 @@ import gettext
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from string import Formatter
@@ -196,6 +196,17 @@ def tags_of(count: int) -> str:
     return _n("{count:,} tag", "{count:,} tags", count)
 
 
+def counted(count: int, unit: str) -> str:
+    """So many of what a stage counts: documents, tags, steps or folds."""
+    forms: dict[str, Callable[[int], str]] = {
+        "documents": documents,
+        "tags": tags_of,
+        "steps": lambda steps: _n("{count:,} step", "{count:,} steps", steps),
+        "folds": lambda folds: _n("{count:,} fold", "{count:,} folds", folds),
+    }
+    return forms[unit](count)
+
+
 def ignored_ids(*, repeated: int, nulls: int, missing: int = 0) -> str:
     """How many ids led to no document of their own, and why; nothing is said of what there is none of."""
     counted = [
@@ -204,6 +215,13 @@ def ignored_ids(*, repeated: int, nulls: int, missing: int = 0) -> str:
         (nulls, _("{count:,} NULL", count=nulls)),
     ]
     return ", ".join(said for count, said in counted if count) or _("none")
+
+
+def first_of(listed: Sequence[object], count: int | None = None, *, shown: int = 5, joined: str = "; ") -> str:
+    """The first few, and how many more there are; `count` in all."""
+    said = joined.join(map(str, listed[:shown]))
+    more = (len(listed) if count is None else count) - len(listed[:shown])
+    return _("{listed} and {more:,} more", listed=said, more=more) if listed and more else said
 
 
 def interval_text(low: float, high: float) -> str:

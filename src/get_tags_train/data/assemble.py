@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -18,11 +18,12 @@ from get_tags_train.core.arrow import hashes_as_integers, with_first_row, write_
 from get_tags_train.core.csv import write_csv
 from get_tags_train.core.errors import NothingToTrainOn
 from get_tags_train.core.files import files_sha256
-from get_tags_train.core.i18n import _, display_name
+from get_tags_train.core.i18n import _, display_name, first_of
 from get_tags_train.core.workspace import Workspace, read_plan
 from get_tags_train.data.digests import DocumentDigests, TagSums
 from get_tags_train.data.duplicates import Merged, merge_duplicates
 from get_tags_train.data.ids import DocumentId
+from get_tags_train.data.prefetch import prefetch
 from get_tags_train.data.prepared import (
     DATASET_INFO,
     DATASET_STATE,
@@ -55,6 +56,9 @@ _BESIDE_DOCUMENTS = {
     LEFT_OUT,
 }
 _SHOWN_CHARACTERS = 100
+_SHOWN_IDS = 3
+# Pages that may wait to be written.
+_AHEAD = 2
 _NO_TEXT = pa.scalar(text_hash(""), pa.binary())
 
 
@@ -97,19 +101,22 @@ def assemble(workspace: Workspace, reusable: ReusableDocuments | None = None) ->
     by_name = sorted(np.flatnonzero(counts).tolist(), key=scan.names.__getitem__)
     tags = [scan.names[number] for number in by_name]
     merged = merged._replace(tags=merged.tags[:, by_name])
-    documents = partial(_documents, reusable if listed.versions is not None else None)
+    restore = _as_it_is if reusable is None or listed.versions is None else reusable.restore
     if listed.versions is None:
-        checksum = _write_documents(shards, documents, ids.type, tags, merged)
+        checksum = _write_documents(shards, restore, ids.type, tags, merged)
     else:
         with record_versions(folder, ids.type) as record:
-            checksum = _write_documents(shards, documents, ids.type, tags, merged, record)
-            _write_left_out(folder, documents(shards), merged.kept, record)
+            checksum = _write_documents(shards, restore, ids.type, tags, merged, record)
+            _write_left_out(folder, map(restore, _chosen(shards, ~merged.kept)), record)
     write_tags(folder, tags, counts[by_name].tolist(), [scan.tag_ids.get(tag, []) for tag in tags])
     write_dataset_state(folder, checksum)
     missing = _missing(shards, ids) + unusable
-    _write_lists(folder, documents(shards), missing, scan.problems, merged.boilerplate)
+    _write_lists(folder, missing, scan.problems)
+    if merged.boilerplate.any():
+        beginnings = _beginnings(map(restore, _chosen(shards, merged.boilerplate)))
+        write_csv(folder / _BOILERPLATE, chain([("id", "text")], beginnings))
     if (lost_much := scan.removed.lost_much()).any():
-        rows = _columns(shards, lost_much, ("id", "characters", "removed"))
+        rows = _columns(_chosen(shards, lost_much), ("id", "characters", "removed"))
         write_csv(folder / _REMOVED, chain([("id", "characters", "removed")], rows))
     manifest = Manifest(
         name=workspace.name,
@@ -134,9 +141,14 @@ def assemble(workspace: Workspace, reusable: ReusableDocuments | None = None) ->
     write_manifest(folder, manifest)
 
 
-def _documents(reusable: ReusableDocuments | None, shards: Sequence[Path]) -> Iterator[pa.RecordBatch]:
-    """All documents of these shards with their texts, a page at a time."""
-    return shard_batches(shards) if reusable is None else map(reusable.restore, shard_batches(shards))
+def _as_it_is(documents: pa.RecordBatch) -> pa.RecordBatch:
+    return documents
+
+
+def _chosen(shards: Sequence[Path], chosen: NDArray[np.bool_]) -> Iterator[pa.RecordBatch]:
+    """Those of all documents that are chosen, a page at a time; chosen: (documents,)."""
+    for first, batch in with_first_row(shard_batches(shards)):
+        yield batch.filter(pa.array(chosen[first : first + len(batch)]))
 
 
 def _scan(shards: Sequence[Path], tags_map: Mapping[str, str]) -> _Scan:
@@ -190,82 +202,75 @@ def _count_dropped(scan: _Scan, merged: Merged) -> dict[str, int]:
 
 def _write_documents(
     shards: Sequence[Path],
-    documents_of: Callable[[Sequence[Path]], Iterator[pa.RecordBatch]],
+    restore: Callable[[pa.RecordBatch], pa.RecordBatch],
     id_type: pa.DataType,
     tags: Sequence[str],
     merged: Merged,
     record: Record | None = None,
 ) -> str:
-    """Write the kept documents of each shard to a file of its own, and record them; returns the checksum of all."""
+    """Write the kept documents of each shard to a file of its own, and record them; returns the checksum of all.
+
+    restore: gives documents the texts that the shards leave in earlier data.
+    """
     digests, tags_sums, schema = DocumentDigests(tags), TagSums(tags), document_schema(id_type)
     merged.tags.sort_indices()
     kept_before = np.concatenate([[0], np.cumsum(merged.kept)])
 
-    def final(batches: Iterable[pa.RecordBatch], first: int) -> Iterator[pa.RecordBatch]:
-        for row, batch in with_first_row(batches, first):
-            stop = row + len(batch)
-            kept = merged.kept[row:stop]
-            documents = batch if kept.all() else batch.filter(pa.array(kept))
-            own_tags = merged.tags[kept_before[row] : kept_before[stop]]
-            columns = {name: documents.column(name) for name in schema.names if name != "tags"}
-            columns["tags"] = pa.ListArray.from_arrays(
-                own_tags.indptr.astype(np.int32), own_tags.indices.astype(np.int32)
-            )
-            written = pa.record_batch([columns[name] for name in schema.names], schema=schema)
-            if record is None:
-                digests.add(written)
-            else:
-                sums = pa.array(tags_sums(columns["tags"]))
-                known = pc.if_else(pc.equal(sums, documents["tags_sum"]), documents["digest"], None)
-                record(documents, digest=digests.add(written, known.to_pylist()), tags_sum=sums)
-            yield written
+    def finished(batch: pa.RecordBatch, row: int) -> pa.RecordBatch:
+        stop = row + len(batch)
+        documents = restore(batch.filter(pa.array(merged.kept[row:stop])))
+        own_tags = merged.tags[kept_before[row] : kept_before[stop]]
+        columns = {name: documents.column(name) for name in schema.names if name != "tags"}
+        columns["tags"] = pa.ListArray.from_arrays(own_tags.indptr.astype(np.int32), own_tags.indices.astype(np.int32))
+        written = pa.record_batch([columns[name] for name in schema.names], schema=schema)
+        if record is None:
+            digests.add(written)
+        else:
+            sums = pa.array(tags_sums(columns["tags"]))
+            known = pc.if_else(pc.equal(sums, documents["tags_sum"]), documents["digest"], None)
+            record(documents, digest=digests.add(written, known.to_pylist()), tags_sum=sums)
+        return written
 
-    first = 0
-    for number, shard in enumerate(shards):
-        path = shard.with_name(f"documents-{number:05d}.arrow")
-        write_batches(path, schema, final(documents_of([shard]), first))
-        first += sum(map(len, shard_batches([shard])))
+    def all_finished() -> Iterator[tuple[Path, pa.RecordBatch]]:
+        row = 0
+        for number, shard in enumerate(shards):
+            for batch in shard_batches([shard]):
+                yield shard.with_name(f"documents-{number:05d}.arrow"), finished(batch, row)
+                row += len(batch)
+
+    with prefetch(all_finished(), ahead=_AHEAD) as batches:
+        for path, own in groupby(batches, key=itemgetter(0)):
+            write_batches(path, schema, (batch for _, batch in own))
     return digests.hexdigest()
 
 
-def _write_left_out(folder: Path, documents: Iterator[pa.RecordBatch], kept: NDArray[np.bool_], record: Record) -> None:
-    """Record the documents that have a version and are not kept; kept: (documents,)."""
+def _write_left_out(folder: Path, documents: Iterable[pa.RecordBatch], record: Record) -> None:
+    """Record the documents that have a version and are not kept."""
     with record_left_out(folder, record) as record:
-        for first, batch in with_first_row(documents):
-            is_left_out = pc.and_(pa.array(~kept[first : first + len(batch)]), pc.is_valid(batch.column("version")))
-            record(batch.filter(is_left_out))
+        for batch in documents:
+            record(batch.filter(pc.is_valid(batch.column("version"))))
 
 
-def _write_lists(
-    folder: Path,
-    documents: Iterator[pa.RecordBatch],
-    missing: Sequence[object],
-    problems: Mapping[str, Sequence[DocumentId]],
-    boilerplate: NDArray[np.bool_],
-) -> None:
+def _write_lists(folder: Path, missing: Sequence[object], problems: Mapping[str, Sequence[DocumentId]]) -> None:
     """List what is not in the data: a file for each reason that there is."""
     if missing:
         write_csv(folder / _MISSING_IDS, [("id",), *((document_id,) for document_id in missing)])
     if problems:
         unread = [(document_id, problem) for problem, found in problems.items() for document_id in found]
         write_csv(folder / _UNREADABLE, [("id", "problem"), *unread])
-    if boilerplate.any():
-        write_csv(folder / _BOILERPLATE, chain([("id", "text")], _beginnings(documents, boilerplate)))
 
 
-def _beginnings(documents: Iterator[pa.RecordBatch], chosen: NDArray[np.bool_]) -> Iterator[tuple[DocumentId, str]]:
-    """The id and the beginning of the text of the chosen documents; chosen: (documents,)."""
-    for first, batch in with_first_row(documents):
-        found = batch.filter(pa.array(chosen[first : first + len(batch)]))
-        beginnings = pc.utf8_slice_codeunits(found.column("text"), 0, _SHOWN_CHARACTERS)
-        yield from zip(found.column("id").to_pylist(), beginnings.to_pylist(), strict=True)
+def _beginnings(documents: Iterable[pa.RecordBatch]) -> Iterator[tuple[DocumentId, str]]:
+    """The id and the beginning of the text of each document."""
+    for batch in documents:
+        beginnings = pc.utf8_slice_codeunits(batch.column("text"), 0, _SHOWN_CHARACTERS)
+        yield from zip(batch.column("id").to_pylist(), beginnings.to_pylist(), strict=True)
 
 
-def _columns(shards: Sequence[Path], chosen: NDArray[np.bool_], names: Sequence[str]) -> Iterator[tuple[object, ...]]:
-    """These columns of the chosen documents; chosen: (documents,)."""
-    for first, batch in with_first_row(shard_batches(shards)):
-        found = batch.filter(pa.array(chosen[first : first + len(batch)]))
-        yield from zip(*(found.column(name).to_pylist() for name in names), strict=True)
+def _columns(documents: Iterable[pa.RecordBatch], names: Sequence[str]) -> Iterator[tuple[object, ...]]:
+    """These columns of each document."""
+    for batch in documents:
+        yield from zip(*(batch.column(name).to_pylist() for name in names), strict=True)
 
 
 def _missing(shards: Sequence[Path], ids: pa.Array) -> list[DocumentId]:
@@ -297,9 +302,14 @@ def _what_shards_took(shards: Sequence[Path], started: float) -> dict[str, Any]:
 
 
 def _none_found(ids: pa.Array, unusable: Sequence[str]) -> NothingToTrainOn:
-    shown = ", ".join([*map(str, ids[:3].to_pylist()), *unusable[:3]])
+    some = [*ids[:_SHOWN_IDS].to_pylist(), *unusable]
+    count = len(ids) + len(unusable)
     return NothingToTrainOn(
-        _("None of the {count} ids is in the database: {shown}, ...", count=len(ids) + len(unusable), shown=shown),
+        _(
+            "None of the {count} ids is in the database: {shown}.",
+            count=count,
+            shown=first_of(some, count, shown=_SHOWN_IDS, joined=", "),
+        ),
         _("Check that they are ids of documents_query under [database]."),
     )
 

@@ -11,7 +11,7 @@ from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.home import data_dir, next_data_name
 from get_tags_train.core.i18n import _, _n, ignored_ids
 from get_tags_train.core.settings import Settings
-from get_tags_train.core.system import keep_awake
+from get_tags_train.core.system import collect_rarely, keep_awake
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -38,6 +38,7 @@ class DataResult:
 
 
 @keep_awake("documents are being read")
+@collect_rarely()
 def extract(settings: Settings, on_event: OnEvent) -> DataResult:
     """Database or ids.csv -> a new tags_vX, or the unfinished one of the same plan continued."""
     from get_tags_train.core.workspace import open_workspace

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from get_tags_train.data.ids import DocumentId, IdList
+from get_tags_train.data.ids import DocumentId, IdList, pages
 from get_tags_train.data.shards import shard_schema
 from get_tags_train.data.source import DocumentSource, RawDocument
 from get_tags_train.data.unchanged import Audit, Unchanged
@@ -48,7 +48,8 @@ class FinishedPage(NamedTuple):
 class PageSteps:
     """The steps of reading that run side by side, and the seconds spent on each.
 
-    unchanged: the documents that need not be read; audit: what all are compared with, where all are read.
+    page_size: how many texts are read at a time; is_read: (ids,) False where a document is thought to be unchanged;
+    audit: what all are compared with, where all are read.
     """
 
     def __init__(
@@ -57,40 +58,53 @@ class PageSteps:
         encoder: CleanTextEncoder,
         listed: IdList,
         *,
-        unchanged: Unchanged | None = None,
+        page_size: int,
+        is_read: NDArray[np.bool_],
         audit: Audit | None = None,
     ) -> None:
         self._source, self._encoder, self._listed = source, encoder, listed
-        self._unchanged, self._audit = unchanged, audit
+        self._page_size, self._is_read, self._audit = page_size, is_read, audit
         self._has_versions = listed.versions is not None
         self.schema = shard_schema(listed.ids.type, has_versions=self._has_versions)
         self._seconds: dict[str, float] = {}
 
-    def read(self, first: int, page_size: int) -> Iterator[_Page]:
+    def read(self, first: int) -> Iterator[_Page]:
         """Read the documents from the first id on, page_size at a time, and clean them."""
-        is_read = np.ones(len(self._listed.ids), bool) if self._unchanged is None else self._unchanged.rows < 0
-        for start, stop in _bounds(is_read, first, page_size):
-            ids = self._listed.ids.slice(start, stop - start).filter(pa.array(is_read[start:stop])).to_pylist()
+        for start, stop in _bounds(self._is_read, first, self._page_size):
+            is_read = pa.array(self._is_read[start:stop])
+            ids = self._listed.ids.slice(start, stop - start).filter(is_read).to_pylist()
             with self.timed("read"):
                 documents = self._source.page(ids) if ids else []
             lied = list[DocumentId]()
             if self._audit is not None:
                 lied = self._audit.changed_unnoticed(self._listed.ids, np.arange(start, stop), documents)
             with self.timed("clean"):
-                texts = clean_documents([(document.title, document.text) for document in documents])
+                texts = _clean(documents)
             yield _Page(start, stop, documents, texts, lied)
 
-    def tokenised(self, pages: Iterator[_Page]) -> Iterator[FinishedPage]:
+    def tokenised(self, pages: Iterator[_Page], unchanged: Unchanged | None) -> Iterator[FinishedPage]:
         """Tokenise what was read, and put what is unchanged in its place."""
         for page in pages:
+            if unchanged is not None:
+                page = self._with_unsure(page, unchanged)
             with self.timed("tokenise"):
                 input_ids = self._encoder(page.texts)
             documents = self._columns(page, input_ids)
-            if self._unchanged is not None:
+            if unchanged is not None:
                 with self.timed("take"):
-                    documents = self._unchanged.merge(page.start, page.stop, documents)
+                    documents = unchanged.merge(page.start, page.stop, documents)
             reused = len(documents) - len(page.documents)
             yield FinishedPage(page.stop - page.start, documents, reused, page.lied)
+
+    def _with_unsure(self, page: _Page, unchanged: Unchanged) -> _Page:
+        """The page, and those of its documents that are read after all: only `source.page` can tell their tags."""
+        within = slice(page.start, page.stop)
+        unsure = self._listed.ids[within].filter(pa.array(~self._is_read[within] & (unchanged.rows[within] < 0)))
+        if not len(unsure):
+            return page
+        with self.timed("take"):
+            read = [document for ids in pages(unsure, self._page_size) for document in self._source.page(ids)]
+        return page._replace(documents=page.documents + read, texts=pa.concat_arrays([page.texts, _clean(read)]))
 
     def _columns(self, page: _Page, input_ids: pa.ListArray) -> pa.RecordBatch:
         documents = page.documents
@@ -136,6 +150,10 @@ class PageSteps:
         """What was spent on each part since the last time."""
         seconds, self._seconds = self._seconds, {}
         return {part: round(spent, 4) for part, spent in seconds.items()}
+
+
+def _clean(documents: list[RawDocument]) -> pa.StringArray:
+    return clean_documents([(document.title, document.text) for document in documents])
 
 
 def _bounds(is_read: NDArray[np.bool_], start: int, page_size: int) -> Iterator[tuple[int, int]]:

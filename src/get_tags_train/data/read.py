@@ -1,21 +1,22 @@
 """Documents -> clean text, tags, input_ids -> tags_vX, in shards that an interrupted run continues from."""
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from time import monotonic, perf_counter
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from get_tags_train.core.errors import NothingToTrainOn
 from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageProgress, StageStarted
 from get_tags_train.core.files import atomic_write, write_json
-from get_tags_train.core.i18n import _, _n
+from get_tags_train.core.i18n import _, _n, first_of
 from get_tags_train.core.workspace import Workspace
 from get_tags_train.data.assemble import assemble
 from get_tags_train.data.ids import DocumentId, IdList
-from get_tags_train.data.pages import PageSteps
+from get_tags_train.data.pages import FinishedPage, PageSteps
 from get_tags_train.data.prefetch import prefetch
 from get_tags_train.data.prepared import MANIFEST
 from get_tags_train.data.reuse import ReusableDocuments
@@ -30,7 +31,7 @@ from get_tags_train.data.shards import (
     write_ids,
 )
 from get_tags_train.data.source import DocumentSource
-from get_tags_train.data.unchanged import Audit, UnreliableVersions, find_unchanged, shown_ids
+from get_tags_train.data.unchanged import SHOWN_IDS, Audit, UnreliableVersions, check_unchanged
 from get_tags_train.text.encoder import CleanTextEncoder
 
 # A kill loses at most one shard: this many documents, or on a slow database this many seconds.
@@ -97,20 +98,15 @@ def read_shards(folder: Path, reading: Reading, reusable: ReusableDocuments | No
     ids, base = listed.ids, reusable.base if reusable else None
     existing = usable_shards(folder, base)
     done = shard_metadata(existing[-1])["stop"] if existing else 0
-    steps = _steps(reading, reusable, listed, done, on_event)
-    number, started, before, tags_seen = len(existing), perf_counter(), done, False
-    on_event(StageStarted("extract", total=len(ids), unit="documents"))
-    on_event(StageProgress("extract", done))
-    with (
-        prefetch(steps.read(done, min(reading.page_size, SHARD_DOCUMENTS)), ahead=_AHEAD) as cleaned,
-        prefetch(steps.tokenised(cleaned), ahead=_AHEAD) as tokenised,
-        closing(reading.source),  # first, so that a reader waiting for a lost server stops waiting
-    ):
+    with _finished_pages(reading, listed, reusable, done, on_event) as (steps, pages):
+        number, started, before, tags_seen = len(existing), perf_counter(), done, False
+        on_event(StageStarted("extract", total=len(ids), unit="documents"))
+        on_event(StageProgress("extract", done))
         while done < len(ids):
             path = shard_path(folder, number)
             start, began, reused, lied = done, monotonic(), 0, list[DocumentId]()
             with atomic_write(path) as sink, pa.ipc.new_stream(sink, steps.schema) as stream:
-                for page in tokenised:
+                for page in pages:
                     with steps.timed("write"):
                         stream.write_batch(page.documents)
                     done, reused, lied = done + page.asked, reused + page.reused, lied + page.lied
@@ -129,20 +125,31 @@ def read_shards(folder: Path, reading: Reading, reusable: ReusableDocuments | No
     on_event(StageFinished("extract", perf_counter() - started))
 
 
-def _steps(
-    reading: Reading, reusable: ReusableDocuments | None, listed: IdList, done: int, on_event: OnEvent
-) -> PageSteps:
-    """What reads the listed documents from `done` on, without those that are unchanged."""
-    source = reading.source
-    if reusable is None or listed.versions is None or reading.reads_all:
-        audit = None if reusable is None else Audit(reusable, reusable.find(listed))
-        return PageSteps(source, reading.encoder, listed, audit=audit)
-    on_event(StageStarted("compare"))
-    started = perf_counter()
-    tags_page_size = None if reading.scans_tags else reading.page_size
-    unchanged = find_unchanged(source, listed, reusable, done, tags_page_size=tags_page_size, on_event=on_event)
-    on_event(StageFinished("compare", perf_counter() - started))
-    return PageSteps(source, reading.encoder, listed, unchanged=unchanged)
+@contextmanager
+def _finished_pages(
+    reading: Reading, listed: IdList, reusable: ReusableDocuments | None, done: int, on_event: OnEvent
+) -> Iterator[tuple[PageSteps, Iterator[FinishedPage]]]:
+    """The listed documents from `done` on; what changed is read while the tags of what did not are looked up."""
+    source, rows, audit = reading.source, np.full(len(listed.ids), -1, np.int32), None
+    if reusable is not None and reading.reads_all:
+        audit = Audit(reusable, reusable.find(listed))
+    elif reusable is not None:
+        rows[done:] = reusable.find(listed)[done:]
+    page_size = min(reading.page_size, SHARD_DOCUMENTS)
+    steps = PageSteps(source, reading.encoder, listed, page_size=page_size, is_read=rows < 0, audit=audit)
+    # The source is closed first, so that a reader waiting for a lost server stops waiting.
+    with prefetch(steps.read(done), ahead=_AHEAD) as cleaned, closing(source):
+        unchanged = None
+        if reusable is not None and (rows >= 0).any():
+            started = perf_counter()
+            on_event(StageStarted("compare"))
+            tags_page_size = None if reading.scans_tags else reading.page_size
+            unchanged = check_unchanged(
+                source, listed, rows, reusable, tags_page_size=tags_page_size, on_event=on_event
+            )
+            on_event(StageFinished("compare", perf_counter() - started))
+        with prefetch(steps.tokenised(cleaned, unchanged), ahead=_AHEAD) as tokenised, closing(source):
+            yield steps, tokenised
 
 
 def _report_lies(folder: Path, on_event: OnEvent) -> None:
@@ -153,7 +160,7 @@ def _report_lies(folder: Path, on_event: OnEvent) -> None:
             "{count:,} document has another text than before under the same version: {ids}.",
             "{count:,} documents have another text than before under the same version: {ids}.",
             len(lied),
-            ids=shown_ids(lied),
+            ids=first_of(lied, shown=SHOWN_IDS, joined=", "),
         )
         advice = _("The column version of documents_query cannot be relied on: correct it, or leave it out.")
         on_event(Notice(f"{said} {advice}", "warning"))

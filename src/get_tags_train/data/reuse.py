@@ -16,7 +16,7 @@ from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.home import data_dir, data_names
 from get_tags_train.core.i18n import _
 from get_tags_train.data.ids import IdList
-from get_tags_train.data.prepared import PreparedData
+from get_tags_train.data.prepared import Manifest, PreparedData
 from get_tags_train.data.version_record import VERSIONS, read_left_out
 
 REUSED_COLUMNS = ("text", "source_hash", "input_ids")
@@ -78,7 +78,7 @@ class ReusableDocuments:
         numbers = np.where(is_reused, pc.fill_null(rows, 0).to_numpy(), len(self) + np.cumsum(~is_reused) - 1)
         texts = self.take(numbers, read)
         columns = [
-            texts[name].combine_chunks() if name in REUSED_COLUMNS else documents.column(name)
+            texts[name].chunk(0) if name in REUSED_COLUMNS else documents.column(name)
             for name in documents.schema.names
         ]
         return pa.record_batch(columns, schema=documents.schema)
@@ -98,6 +98,16 @@ def find_reusable(home: Path, plan: Mapping[str, Any], on_event: OnEvent) -> Reu
 
     Those from the same kind of source come first: the ids of a file may be few.
     """
+    for data in made_alike(home, plan, on_event):
+        try:
+            return ReusableDocuments(data)
+        except GetTagsError as error:
+            on_event(Notice(_not_reused(data.name, error), "warning"))
+    return None
+
+
+def made_alike(home: Path, plan: Mapping[str, Any], on_event: OnEvent) -> list[PreparedData]:
+    """The prepared data that find_reusable chooses from, the first choice first; the documents are not looked at."""
     found: list[PreparedData] = []
     for name in data_names(home):
         try:
@@ -105,14 +115,14 @@ def find_reusable(home: Path, plan: Mapping[str, Any], on_event: OnEvent) -> Reu
         except GetTagsError as error:
             on_event(Notice(_not_reused(name, error), "warning"))
             continue
-        if VERSIONS in data.manifest.files and all(data.manifest.source.get(key) == plan[key] for key in _SAME):
+        if has_versions(data.manifest) and all(data.manifest.source.get(key) == plan[key] for key in _SAME):
             found.append(data)
-    for data in sorted(found, key=lambda data: data.manifest.source["kind"] != plan["kind"]):
-        try:
-            return ReusableDocuments(data)
-        except GetTagsError as error:
-            on_event(Notice(_not_reused(data.name, error), "warning"))
-    return None
+    return sorted(found, key=lambda data: data.manifest.source["kind"] != plan["kind"])
+
+
+def has_versions(manifest: Manifest) -> bool:
+    """Whether the documents came with versions."""
+    return VERSIONS in manifest.files
 
 
 def _not_reused(name: str, error: GetTagsError) -> str:

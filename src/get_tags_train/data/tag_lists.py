@@ -36,6 +36,12 @@ class TagLists:
         self._tag_ids = pa.array([tag_id for _, tag_id in labels], pa.string())
         self.unsure = unsure
 
+    @classmethod
+    def unknown(cls, documents: int) -> "TagLists":
+        """Of so many documents, where only a query by id can tell the tags of each."""
+        none = np.zeros(0, np.int32)
+        return cls(none, none, [], np.ones(documents, bool))
+
     def take(self, rows: NDArray[np.int64]) -> tuple[pa.ListArray, pa.ListArray]:
         """The tags, and as many tag_ids, of the documents in these places; no tag_ids where the database has none."""
         counts = self._offsets[rows + 1] - self._offsets[rows]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Notice, OnEvent
-from get_tags_train.core.i18n import Command, _, _n
+from get_tags_train.core.i18n import Command, _, _n, first_of
 from get_tags_train.data.ids import DocumentId, IdList
 from get_tags_train.data.reuse import ReusableDocuments
 from get_tags_train.data.source import DocumentSource, RawDocument
@@ -18,7 +18,7 @@ from get_tags_train.data.tag_lists import TagLists
 from get_tags_train.text.clean_columns import source_hashes
 
 SAMPLE = 200
-_SHOWN = 10
+SHOWN_IDS = 10
 
 
 class UnreliableVersions(GetTagsError):
@@ -37,13 +37,11 @@ class Unchanged(NamedTuple):
     tags: TagLists
 
     def merge(self, start: int, stop: int, read: pa.RecordBatch) -> pa.RecordBatch:
-        """The documents of these ids in order: those that were read, and those that are as they were.
+        """The documents of these ids in order: those that were read, in any order, and those that are as they were.
 
         read, and what comes of it: with the columns of shard_schema.
         """
         within = np.flatnonzero(self.rows[start:stop] >= 0)
-        if not len(within):
-            return read
         ids = self.listed.ids.slice(start, stop - start)
         order = np.argsort(np.concatenate([within, pc.index_in(read.column("id"), value_set=ids).to_numpy()]))
         both = pa.concat_tables([self._taken(start + within, read.schema), pa.Table.from_batches([read])])
@@ -89,37 +87,32 @@ class Audit(NamedTuple):
         ]
 
 
-def find_unchanged(
+def check_unchanged(
     source: DocumentSource,
     listed: IdList,
+    rows: NDArray[np.int32],
     reusable: ReusableDocuments,
-    done: int,
     *,
     tags_page_size: int | None,
     on_event: OnEvent,
-) -> Unchanged | None:
-    """The documents, from place `done` on, whose versions are those of the reusable data; None where there are none.
+) -> Unchanged:
+    """The documents with the versions of the reusable data; rows: (ids,) where each stands there, or -1.
 
-    Tags are read in one scan where tags_page_size is None, else so many ids at a time. A document whose tags only
-    `page` can tell is read anew. Some of the texts are read and compared: raises UnreliableVersions where one changed
-    under the same version.
+    Some of their texts are read and compared: raises UnreliableVersions where one changed under the same version. Tags
+    are read in one scan where tags_page_size is None, else so many ids at a time; a document whose tags only `page` can
+    tell is to be read after all.
     """
-    rows = reusable.find(listed)
-    rows[:done] = -1
-    if not (rows >= 0).any():
-        return None
+    _check_sample(source, listed, rows, reusable)
     tags = source.read_tags(listed.ids, tags_page_size)
     if tags is None:
         said = _("A tag cannot be decoded, so all texts are read to find the documents that have it.")
         on_event(Notice(said, "warning"))
-        return None
-    rows[tags.unsure] = -1
-    unchanged = Unchanged(listed, rows, reusable, tags)
-    _check_sample(source, unchanged)
+        tags = TagLists.unknown(len(listed.ids))
+    unchanged = Unchanged(listed, np.where(tags.unsure, -1, rows), reusable, tags)
     said = _n(
         "{count:,} of {all:,} documents has the version that it has in {name}: its text is not read again.",
         "{count:,} of {all:,} documents have the version that they have in {name}: their texts are not read again.",
-        int((rows >= 0).sum()),
+        int((unchanged.rows >= 0).sum()),
         all=len(rows),
         name=reusable.name,
     )
@@ -127,23 +120,18 @@ def find_unchanged(
     return unchanged
 
 
-def shown_ids(ids: Sequence[DocumentId]) -> str:
-    """The first of these ids, for a message."""
-    return ", ".join(map(str, ids[:_SHOWN])) + (", ..." if len(ids) > _SHOWN else "")
-
-
-def _check_sample(source: DocumentSource, unchanged: Unchanged) -> None:
-    ids, reused = unchanged.listed.ids, np.flatnonzero(unchanged.rows >= 0)
+def _check_sample(source: DocumentSource, listed: IdList, rows: NDArray[np.int32], reusable: ReusableDocuments) -> None:
+    reused = np.flatnonzero(rows >= 0)
     chosen = np.sort(np.random.default_rng().choice(reused, min(SAMPLE, len(reused)), replace=False))
-    documents = source.page(ids.take(pa.array(chosen)).to_pylist()) if len(chosen) else []
-    if lied := Audit(unchanged.reusable, unchanged.rows).changed_unnoticed(ids, chosen, documents):
+    documents = source.page(listed.ids.take(pa.array(chosen)).to_pylist())
+    if lied := Audit(reusable, rows).changed_unnoticed(listed.ids, chosen, documents):
         raise UnreliableVersions(
             _n(
                 "Of {sample:,} documents with an unchanged version, {count:,} has another text: {ids}.",
                 "Of {sample:,} documents with an unchanged version, {count:,} have another text: {ids}.",
                 len(lied),
                 sample=len(chosen),
-                ids=shown_ids(lied),
+                ids=first_of(lied, shown=SHOWN_IDS, joined=", "),
             ),
             _(
                 "To read all texts: {full}. Then have the column version of documents_query change whenever a title or "

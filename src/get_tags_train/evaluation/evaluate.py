@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.events import Notice, OnEvent, StageFinished, StageStarted
-from get_tags_train.core.i18n import _, _n
+from get_tags_train.core.i18n import _
 from get_tags_train.core.settings import Settings
 from get_tags_train.evaluation.compare import Comparison, Reference, compare
 from get_tags_train.evaluation.flips import TagFlips, flips
@@ -237,12 +237,7 @@ def _on_set(
 
 
 def _title(baseline: LinearReader) -> str:
-    return _n(
-        "the linear baseline (one pass over {documents:,} documents)",
-        "the linear baseline ({count} passes over {documents:,} documents)",
-        baseline.passes,
-        documents=baseline.documents,
-    )
+    return _("the linear baseline (trained on {documents:,} documents)", documents=baseline.documents)
 
 
 def _always_the_most_frequent(

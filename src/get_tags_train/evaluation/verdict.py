@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from get_tags_train.core.i18n import _, _n, display_name
+from get_tags_train.core.i18n import _, _n, display_name, first_of
 from get_tags_train.model.judgement_record import JudgementRecord
 
 Advice = Literal["is live", "do not go live", "look first", "may go live", "go live"]
@@ -150,14 +150,11 @@ def _live_concerns(evaluation: Mapping[str, Any]) -> Iterator[str]:
         yield _("{on_set} it is worse than {live}, the live model", on_set=_on_set(worse), live=worse["rival_name"])
     gone = (evaluation.get("tag_changes") or {}).get("gone") or []
     if gone:
-        named = ", ".join(gone[:_LISTED])
-        if len(gone) > _LISTED:
-            named = _("{named} and {count} more", named=named, count=len(gone) - _LISTED)
         yield _n(
             "it no longer knows a tag of the live model ({named})",
             "it no longer knows {count} tags of the live model ({named})",
             len(gone),
-            named=named,
+            named=first_of(gone, shown=_LISTED, joined=", "),
         )
 
 

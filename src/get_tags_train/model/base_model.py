@@ -8,7 +8,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
 
 from get_tags_train.core.errors import GetTagsError, InputError
-from get_tags_train.core.i18n import _
+from get_tags_train.core.i18n import _, first_of
 from get_tags_train.text.hub import ask_briefly
 from get_tags_train.text.tokenizer import base_model_error, cut
 
@@ -182,6 +182,4 @@ def _no_encoder(base_model: str, reason: str) -> GetTagsError:
 
 
 def _few(names: list[str]) -> str:
-    more = len(names) - _SHOWN
-    shown = ", ".join(names[:_SHOWN])
-    return _("{listed} and {more:,} more", listed=shown, more=more) if more > 0 else shown
+    return first_of(names, shown=_SHOWN, joined=", ")

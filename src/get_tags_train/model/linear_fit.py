@@ -3,7 +3,7 @@
 docs/adr/0017 says what is minimised and why not one tag after the other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
@@ -18,7 +18,8 @@ from get_tags_train.core.events import OnEvent, StageFinished, StageProgress, St
 from get_tags_train.metrics.calibration import THRESHOLD, Calibration, fit_calibration, tune_thresholds
 from get_tags_train.metrics.ranking import average_precision
 from get_tags_train.model.linear_reader import LinearReader, strongest
-from get_tags_train.model.squared_hinge import Solver
+from get_tags_train.model.squared_hinge import MOST_DENSE, MOST_PASSES, similarities_of, solve
+from get_tags_train.model.working_sets import WorkingSets
 from get_tags_train.text.tfidf import HASHES, TfIdf, count_words
 
 TextBatches = Iterable[tuple[Sequence[str], Sequence[NDArray[np.int64]]]]
@@ -37,6 +38,8 @@ _MOST_FEATURES = 1 << 20
 _BLOCK_WEIGHTS = 1 << 26
 _MOST_BLOCK_TAGS = 64
 _MOST_THREADS = 4
+# Numbers that all documents may take for all tags, about a minute; more tags or documents have working sets.
+_MOST_WORK = 2e11
 # C is chosen by what ranks best on validation documents, or on this share of the others where there are none.
 _C_TRIED = (0.3, 1.0, 3.0, 10.0)
 _C_TAGS = 64
@@ -71,7 +74,7 @@ def fit_linear(
     tfidf, examples = read_examples(training, tags, _MOST_COUNTS)
     validation = _read(held_out, tfidf, tags)
     c = _best_c(examples, validation, seed)
-    weights, biases, passes = _solve(examples, c, on_event)
+    weights, biases = _solve(examples, c, on_event)
     calibration, thresholds = _calibrated(validation, weights, biases)
     seconds = perf_counter() - started
     linear = LinearReader(
@@ -81,7 +84,6 @@ def fit_linear(
         calibration=calibration,
         thresholds=thresholds,
         documents=examples.features.shape[0],
-        passes=passes,
         seconds=round(seconds, 3),
     )
     on_event(StageFinished("baseline", seconds))
@@ -138,26 +140,42 @@ def _without(counts: csr_matrix, is_rare: Bools) -> csr_matrix:
     return counts
 
 
-def _solve(training: Examples, c: float, on_event: OnEvent) -> tuple[csr_matrix, Floats, int]:
-    """Weights (features, tags), of each tag the strongest that there is room for, biases (tags,), and the passes."""
-    tags, features = training.labels.shape[1], training.features
-    solver = Solver.of(features, tags)
-    blocks = _blocks(features.shape[1], tags)
+def _solve(training: Examples, c: float, on_event: OnEvent) -> tuple[csr_matrix, Floats]:
+    """Weights (features, tags), of each tag the strongest that there is room for, and biases (tags,)."""
+    tags = training.labels.shape[1]
+    blocks = _blocks(training.features.shape[1], tags)
+    solve_block = _solver(training, c)
 
-    def solve(block: slice) -> tuple[csr_matrix, Floats]:
-        dual, biases = solver.solve(training.labels[:, block].toarray(), c)
-        return strongest(csr_matrix((features.T @ dual).T), _MOST_WEIGHTS // tags), biases
+    def pruned(block: slice) -> tuple[csr_matrix, Floats]:
+        weights, biases = solve_block(training.labels[:, block])
+        return strongest(weights, _MOST_WEIGHTS // tags), biases
 
     found = list[tuple[csr_matrix, Floats]]()
-    pool = ThreadPoolExecutor(1 if solver.is_dense else min(cpu_count() or 1, _MOST_THREADS))
+    pool = ThreadPoolExecutor(min(cpu_count() or 1, _MOST_THREADS))
     try:
-        for block, part in zip(blocks, pool.map(solve, blocks), strict=True):
+        for block, part in zip(blocks, pool.map(pruned, blocks), strict=True):
             found.append(part)
             on_event(StageProgress("baseline", block.stop))
     finally:
         pool.shutdown(cancel_futures=True)
     weights, biases = zip(*found, strict=True)
-    return vstack(weights, format="csr").T.tocsr(), np.concatenate(biases), solver.passes
+    return vstack(weights, format="csr").T.tocsr(), np.concatenate(biases)
+
+
+def _solver(training: Examples, c: float) -> Callable[[csc_matrix], tuple[csr_matrix, Floats]]:
+    """What gives weights (tags, features) and biases (tags,) for labels (documents, tags)."""
+    features = training.features
+    documents, tags = training.labels.shape
+    if documents > MOST_DENSE and 2 * MOST_PASSES * features.nnz * tags > _MOST_WORK:
+        working_sets = WorkingSets.of(features)
+        return lambda labels: working_sets.solve(labels, c)
+    similarities = similarities_of(features)
+
+    def on_all(labels: csc_matrix) -> tuple[csr_matrix, Floats]:
+        dual, biases = solve(similarities, labels.toarray(), c)
+        return csr_matrix((features.T @ dual).T), biases
+
+    return on_all
 
 
 def _blocks(features: int, tags: int) -> list[slice]:
@@ -185,7 +203,7 @@ def _best_c(training: Examples, held_out: Examples, seed: int) -> float:
         return 1.0
     best, highest = 1.0, -1.0
     for c in _C_TRIED:
-        weights, biases, _ = _solve(training, c, ignored)
+        weights, biases = _solve(training, c, ignored)
         y_score = (held_out.features[tagged] @ weights).toarray() + biases
         score = float(average_precision(y_true[tagged], y_score, y_true[tagged].sum(axis=1)).mean())
         if score > highest:

@@ -20,7 +20,7 @@ class LinearReader:
     """A trained linear model.
 
     weights: (features, labels), sparse; biases, thresholds: (labels,); `calibration` makes probabilities of margins,
-    and thresholds are those from which each tag is predicted. `passes` over its `documents` were made.
+    and thresholds are those from which each tag is predicted. `documents` is how many it was fitted on.
     """
 
     tfidf: TfIdf
@@ -29,14 +29,12 @@ class LinearReader:
     calibration: Calibration
     thresholds: NDArray[np.float64]
     documents: int
-    passes: int
     seconds: float
 
     def as_json(self) -> dict[str, Any]:
-        """What is to be said of it; `documents_seen` counts a document once for each pass over it."""
+        """What is to be said of it."""
         return {
             "documents": self.documents,
-            "documents_seen": self.documents * self.passes,
             "tags": len(self.biases),
             "features": len(self.tfidf.hashes),
             "seconds": self.seconds,

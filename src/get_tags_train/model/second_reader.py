@@ -128,7 +128,6 @@ class SecondReader:
             "linear.scale": linear.calibration.scale,
             "linear.shift": linear.calibration.shift,
             "linear.thresholds": linear.thresholds,
-            "linear.documents_passes": np.array([linear.documents, linear.passes]),
             "blend": np.array(self.blend),
             "bert.scale": self.bert_calibration.scale,
             "bert.shift": self.bert_calibration.shift,
@@ -165,16 +164,14 @@ class SecondReader:
         lengths = dict.fromkeys(_OF_TAGS, tags) | {"idf": features, "blend": len(Blend._fields)}
         for name, length in lengths.items():
             _require(tensors[name].shape == (length,) and bool(np.isfinite(tensors[name]).all()), name)
-        documents_seen, passes = tensors["linear.documents_passes"].tolist()
         linear = LinearReader(
             tfidf=TfIdf(tensors["hashes"], tensors["idf"]),
             weights=_matrix(tensors, "linear.weights", (features, tags)),
             biases=tensors["linear.biases"],
             calibration=Calibration(tensors["linear.scale"], tensors["linear.shift"]),
             thresholds=tensors["linear.thresholds"],
-            documents=documents_seen,
-            passes=passes,
-            seconds=0.0,  # not in the file, which is the same where the model is
+            documents=0,  # neither is in the file, which is the same where the model is
+            seconds=0.0,
         )
         return cls(
             linear=linear,
@@ -192,7 +189,8 @@ def linear_reader_of(folder: Path) -> LinearReader | None:
         return None
     metadata = own_metadata(folder)
     seconds = metadata.second_reader.linear_seconds if metadata.second_reader else 0.0
-    return replace(SecondReader.load(folder, len(metadata.tags)).linear, seconds=seconds)
+    linear = SecondReader.load(folder, len(metadata.tags)).linear
+    return replace(linear, documents=metadata.examples, seconds=seconds)
 
 
 def _stored(name: str, matrix: csr_matrix) -> Tensors:

@@ -42,9 +42,16 @@ def ask_briefly(base_model: str) -> None:
 
 def is_on_this_machine(base_model: str) -> bool:
     """Whether a base model is a folder, or was downloaded from the hub earlier."""
-    if Path(base_model).is_dir():
-        return True
+    return Path(base_model).is_dir() or stored_file(base_model, "config.json").is_file()
+
+
+def stored_file(base_model: str, name: str) -> Path:
+    """A file of a base model on this machine, in its folder or as it was downloaded; perhaps it is not there."""
+    folder = Path(base_model)
+    if folder.is_dir():
+        return folder / name
     try:
-        return isinstance(try_to_load_from_cache(base_model, "config.json"), str)
+        found = try_to_load_from_cache(base_model, name)
     except HFValidationError:
-        return False
+        found = None
+    return Path(found) if isinstance(found, str) else folder / name

@@ -6,19 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import transformers
 from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, normalizers
 from tokenizers.models import WordLevel
-from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import BertTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from get_tags_train.core.errors import GetTagsError
-from get_tags_train.core.files import write_json
+from get_tags_train.core.files import read_json, write_json
 from get_tags_train.core.i18n import _
 from get_tags_train.text.clean import CEDILLA_TO_COMMA, INVISIBLE
-from get_tags_train.text.hub import ask_briefly, is_on_this_machine, why_not_given, why_unreachable
+from get_tags_train.text.hub import ask_briefly, is_on_this_machine, stored_file, why_not_given, why_unreachable
 
 MAX_CONTEXT_LENGTH = 512
+_CLASSES_OF_BERT = {
+    "BertTokenizer": BertTokenizer,
+    "BertTokenizerFast": BertTokenizer,
+    "PreTrainedTokenizerFast": PreTrainedTokenizerFast,
+    "TokenizersBackend": PreTrainedTokenizerFast,
+}
 
 # What these libraries would print is ours to say, as events and errors.
 transformers_logging.set_verbosity_error()
@@ -32,7 +39,7 @@ def load_tokenizer(base_model: str) -> PreTrainedTokenizerFast:
     """
     ask_briefly(base_model)
     try:
-        loaded = AutoTokenizer.from_pretrained(base_model, trust_remote_code=False)
+        loaded = _loader(base_model).from_pretrained(base_model, trust_remote_code=False)
     except Exception as error:  # a damaged folder fails in many ways inside the library
         raise base_model_error(base_model, error) from error
     if not knows_words(loaded):
@@ -54,6 +61,17 @@ def load_tokenizer(base_model: str) -> PreTrainedTokenizerFast:
         model_max_length=MAX_CONTEXT_LENGTH,
         **special,
     )
+
+
+def _loader(base_model: str) -> Any:
+    """AutoTokenizer, or the class that it would find for a BERT: it imports torch to find it, which takes seconds."""
+    try:
+        config, own = (read_json(stored_file(base_model, name)) for name in ("config.json", "tokenizer_config.json"))
+        if config["model_type"] == "bert" and "auto_map" not in own:
+            return _CLASSES_OF_BERT[own["tokenizer_class"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # AutoTokenizer knows other ways, or says what is wrong
+    return transformers.AutoTokenizer
 
 
 def knows_words(tokenizer: PreTrainedTokenizerBase) -> bool:

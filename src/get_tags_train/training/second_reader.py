@@ -1,6 +1,7 @@
 """Fit the second reader once the BERT is trained: how much each reader counts, and whether that helps."""
 
 import json
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -30,7 +31,13 @@ _LEAST_FEATURES = 16
 # Bytes in the file, at most: of a feature (hash, idf and two ends), a weight, a document's feature.
 _FEATURE, _WEIGHT, _POSTING = 16, 6, 6
 _FEATURES_SHARE = 0.25
-_MOST_TITLE_CHARACTERS = 100
+# A longer first line is text. With the place where it ends a name takes at most 96 bytes of memory.
+_MOST_TITLE_CHARACTERS, _MOST_NAME_BYTES = 100, 88
+_CUT = "…"
+
+
+Names = tuple[NDArray[np.uint8], NDArray[np.int64]]
+"""The names of documents one after the other, and the place where each ends, as NearestDocuments has them."""
 
 
 @dataclass(frozen=True)
@@ -73,21 +80,22 @@ class Readers:
     held_out: Examples
 
     @classmethod
-    def within(cls, most_bytes: int, fitted: FittedReader, names: list[bytes]) -> "Readers":
+    def within(cls, most_bytes: int, fitted: FittedReader, names: Names) -> "Readers":
         """In at most so many bytes; the strongest weights and the strongest features of each document stay.
 
-        names: of each training document, as NearestDocuments has them.
+        names: of each training document.
         """
         features = fitted.training.features
         kept = fitted.linear.tfidf.most_frequent(int(most_bytes * _FEATURES_SHARE) // _FEATURE)
         room = most_bytes - len(kept) * _FEATURE
-        of_documents = 16 * len(names) + sum(map(len, names)) + 6 * fitted.training.labels.nnz
-        each = (room - of_documents) // 2 // (_POSTING * len(names))
+        documents, joined = features.shape[0], names[0]
+        of_documents = 16 * documents + len(joined) + 6 * fitted.training.labels.nnz
+        each = (room - of_documents) // 2 // (_POSTING * documents)
         nearest = None
         if each >= _LEAST_FEATURES:
             postings = strongest(_on(features, kept), each).T.tocsr()
             tags = fitted.training.labels.tocsr().astype(np.float32)
-            nearest = NearestDocuments(postings, tags, *_joined(names))
+            nearest = NearestDocuments(postings, tags, *names)
             room = (room - of_documents) // 2
         linear = fitted.linear.pruned(kept, most_weights=max(room, 0) // _WEIGHT)
         return cls(linear, nearest, fitted.held_out._replace(features=_on(fitted.held_out.features, kept)))
@@ -105,28 +113,34 @@ def _on(features: csr_matrix, kept: NDArray[np.intp]) -> csr_matrix:
     return features if len(kept) == features.shape[1] else normalize(features[:, kept])
 
 
-def _joined(names: list[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    return np.frombuffer(b"".join(names), np.uint8), np.cumsum([len(name) for name in names], dtype=np.int64)
-
-
-def _names(data: PreparedData, rows: NDArray[np.int64]) -> list[bytes]:
+def _names(data: PreparedData, rows: NDArray[np.int64]) -> Names:
     """How people know these documents: a short first line before other lines is taken for the title."""
     is_row = np.zeros(data.manifest.documents_kept, bool)
     is_row[rows] = True
-    return [
-        json.dumps(_name(own, text), ensure_ascii=False).encode()
-        for first, batch in data.numbered_batches()
-        for own, text in _ids_and_texts(batch.filter(pa.array(is_row[first : first + len(batch)])))
-    ]
+    names, ends = bytearray(), array("q")
+    for first, batch in data.numbered_batches():
+        for own, text in _ids_and_texts(batch.filter(pa.array(is_row[first : first + len(batch)]))):
+            title, _line, rest = text.partition("\n")
+            names += stored_name(own, title if rest and len(title) <= _MOST_TITLE_CHARACTERS else "")
+            ends.append(len(names))
+    return np.frombuffer(names, np.uint8), np.frombuffer(ends, np.int64)
 
 
 def _ids_and_texts(batch: pa.RecordBatch) -> Iterator[tuple[int | str, str]]:
     return zip(batch.column("id").to_pylist(), batch.column("text").to_pylist(), strict=True)
 
 
-def _name(own: int | str, text: str) -> DocumentName:
-    title, _line, rest = text.partition("\n")
-    return DocumentName(own, title if rest and len(title) <= _MOST_TITLE_CHARACTERS else "")
+def stored_name(own: int | str, title: str) -> bytes:
+    """A document's name as NearestDocuments has it; a title that takes too many bytes loses its end."""
+    name = _as_json(own, title)
+    if (over := len(name) - _MOST_NAME_BYTES) <= 0:
+        return name
+    kept = title.encode()[: max(len(title.encode()) - over - len(_CUT.encode()), 0)].decode(errors="ignore")
+    return _as_json(own, kept + _CUT if kept else "")
+
+
+def _as_json(own: int | str, title: str) -> bytes:
+    return json.dumps(DocumentName(own, title), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def blend(
