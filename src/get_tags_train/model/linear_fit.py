@@ -101,7 +101,7 @@ def read_examples(batches: TextBatches, tags: int, most_counts: int) -> tuple[Tf
         kept_of += found
         labels += numbers
         if kept_of.sum() > most_counts:  # a word may lose its first documents, no more
-            least = _least_for(documents_of, kept_of, round(_ROOM * most_counts))
+            least = max(least, _least_for(documents_of, kept_of, round(_ROOM * most_counts)))
             kept_of[documents_of < least] = 0
             counts = [_without(part, documents_of < least) for part in counts]
     while np.count_nonzero(documents_of >= least) > _MOST_FEATURES:
