@@ -27,8 +27,8 @@ from get_tags_train.metrics.calibration import fit_calibration, tune_thresholds
 from get_tags_train.model.linear_fit import TextBatches, fit_linear
 from get_tags_train.training.second_reader import Readers
 
-_FIGURES = ("P@1", "P@3", "P@5", "R-precision", "micro F1 tuned", "macro F1 tuned", "ECE", "rare found")
-_NAMES = ("P@1", "P@3", "P@5", "R-precision", "micro F1", "macro F1", "ECE", "tags on ≤ 5 documents, in first 10")
+FIGURES = ("P@1", "P@3", "P@5", "R-precision", "micro F1 tuned", "macro F1 tuned", "ECE", "rare found")
+NAMES = ("P@1", "P@3", "P@5", "R-precision", "micro F1", "macro F1", "ECE", "tags on ≤ 5 documents, in first 10")
 _DRAWS = 1000
 _BINS = 15
 _RARE = 5
@@ -120,9 +120,9 @@ def main() -> None:
             found.setdefault(name, []).append(figures_of(truth, data, select, test, weights))
     size = f"{len(data.train)} to train on, {len(data.selecting)} to select by, {len(data.test)} to test"
     print(f"**{data.name}**, context {plan.context_length}: {size}, {len(data.tags)} tags.\n")
-    print(f"| | {' | '.join(_NAMES)} | seeds |\n{'| --- ' * (len(_NAMES) + 2)}|")
+    print(f"| | {' | '.join(NAMES)} | seeds |\n{'| --- ' * (len(NAMES) + 2)}|")
     for name, runs in found.items():
-        cells = [f"{interval(over_seeds([run[own] for run in runs]))[0]:.3f}" for own in _FIGURES]
+        cells = [f"{interval(over_seeds([run[own] for run in runs]))[0]:.3f}" for own in FIGURES]
         print(f"| {name} | {' | '.join(cells)} | {len(runs)} |")
     print()
     for one, other in (
@@ -136,7 +136,7 @@ def main() -> None:
 
 
 def _differences(ours: list[dict[str, Floats]], theirs: list[dict[str, Floats]]) -> Iterator[str]:
-    for name in _FIGURES:
+    for name in FIGURES:
         value, low, high = interval(over_seeds([a[name] - b[name] for a, b in zip(ours, theirs, strict=False)]))
         bold = "**" if low > 0 or high < 0 else ""
         yield f"{bold}{value:+.3f}{bold} ({low:+.3f} to {high:+.3f})"

@@ -31,6 +31,8 @@ from get_tags_train.training.step import TrainingStep
 
 LINEAR, LINEAR_CUT, TRAINER = "linear", "linear, same tokens", "trainer"
 _SCORED_TOKENS = 8_192
+_MOST_WINDOWS = 4
+_OVERLAP = 8  # a window begins so great a part of its width before the end of the one before
 _NEVER = -20.0  # the logit of a tag that was not trained on
 
 
@@ -150,7 +152,8 @@ class _Read(Documents):
 
     def window(self, rows: NDArray[np.int64], number: int) -> Batch:
         """The window of that number of each."""
-        self.starts = np.full(len(rows), number * (self.context_length - 2))
+        lengths = self._input_ids.lengths[rows]
+        self.starts = np.array([window_starts(int(own), self.context_length)[number] for own in lengths])
         return self._from(rows)
 
     def _from(self, rows: NDArray[np.int64]) -> Batch:
@@ -172,6 +175,18 @@ def read_from(input_ids: NDArray[np.int32], start: int, context_length: int) -> 
     """As many word pieces from `start` on as the context holds, between the opening and the closing token."""
     body = input_ids[1:-1][start : start + context_length - 2]
     return np.concatenate([input_ids[:1], body, input_ids[-1:]])
+
+
+def window_starts(tokens: int, context_length: int) -> NDArray[np.int64]:
+    """Where the windows of a document begin, at most four: as wide as the context, each a little over the one before.
+
+    Beyond what four can hold nothing is read.
+    """
+    width = context_length - 2
+    step = width - width // _OVERLAP
+    spare = max(tokens - 2 - width, 0)
+    count = min(-(-spare // step) + 1, _MOST_WINDOWS)
+    return np.linspace(0, min(spare, (count - 1) * step), count).astype(np.int64)
 
 
 class _VariantStep(TrainingStep):
@@ -215,15 +230,15 @@ class _VariantStep(TrainingStep):
         """A copy of the weights, averaged ones where there are any."""
         return {name: weight.clone() for name, weight in (self.weights() | self._averages).items()}
 
-    def score_whole(self, rows: NDArray[np.int64], weights: dict[str, torch.Tensor]) -> NDArray[np.float32]:
-        """Logits of documents, the mean of all their windows."""
-        body, width = self._documents._input_ids.lengths[rows] - 2, self._documents.context_length - 2
-        windows = np.maximum(-(-body // width), 1)
-        total = np.zeros((len(rows), self._model.num_labels), np.float32)
-        for number in range(int(windows.max())):
-            own = np.flatnonzero(windows > number)
-            total[own] += self.score(rows[own], weights, number)
-        return total / windows[:, None]
+    def score_windows(self, rows: NDArray[np.int64], weights: dict[str, torch.Tensor]) -> NDArray[np.float32]:
+        """Logits of each window of documents: (documents, windows, tags), NaN where a document has fewer."""
+        lengths, context = self._documents._input_ids.lengths, self._documents.context_length
+        counts = np.array([len(window_starts(int(own), context)) for own in lengths[rows]])
+        logits = np.full((len(rows), _MOST_WINDOWS, self._model.num_labels), np.nan, np.float32)
+        for number in range(counts.max()):
+            own = np.flatnonzero(counts > number)
+            logits[own, number] = self.score(rows[own], weights, number)
+        return logits
 
     def score(
         self, rows: NDArray[np.int64], weights: dict[str, torch.Tensor], number: int | None = None
@@ -261,7 +276,7 @@ def _ours(plan: Plan, data: RealSet, name: str, seed: int) -> tuple[NDArray[np.f
     if variant.teacher:
         documents.__class__ = _Taught
         documents.teacher, documents.share = _teacher(data, seed), variant.teacher
-    if variant.windows or variant.masked or variant.pooled:
+    if variant.windows or variant.masked or variant.windows_scored:
         documents.__class__ = _Read
         documents.context_length, documents.chance = plan.context_length, None
         documents.windows, documents.masked = variant.windows, variant.masked
@@ -289,10 +304,9 @@ def _ours(plan: Plan, data: RealSet, name: str, seed: int) -> tuple[NDArray[np.f
     logits = np.zeros((len(data.texts), len(data.tags)), np.float32)
     other = np.concatenate([data.selecting, data.test])
     logits[other] = training_step.score(other, best[1])
-    if variant.pooled:
-        whole = np.zeros_like(logits)
-        whole[other] = training_step.score_whole(other, best[1])
-        _write(plan, data, f"{name}, pooled", seed, whole, {"seconds": 0})
+    if variant.windows_scored:
+        windows = training_step.score_windows(other, best[1])
+        np.savez_compressed(path_of(plan, data.name, f"{name}, windows", seed), rows=other, logits=windows)
     return logits, {"epochs": epochs, "ended": ended, "tokens": schedule.tokens}
 
 

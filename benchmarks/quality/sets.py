@@ -23,6 +23,8 @@ DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 _WORD = re.compile(r"[^\W\d_]+")
 # Where a set has no validation split, this share of its training documents selects.
 _SELECTING = 0.1
+# What is kept of a document: four windows of 512 and more.
+_TOKENS = 2_048
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class RealSet:
         tokenizer = load_tokenizer(base_model)
         examples = TrainingSet(self.train, self.tags, self.counts.tolist(), np.arange(len(self.tags)))
         numbers = pa.array([np.flatnonzero(row).astype(np.int32) for row in self.labels], pa.list_(pa.int32()))
-        input_ids = CleanTextEncoder(tokenizer)(pa.array(self.texts))
+        input_ids = CleanTextEncoder(tokenizer, _TOKENS)(pa.array(self.texts))
         lists = (_Lists([numbers]), _Lists([input_ids]))
         pad, length = tokenizer.pad_token_id, context_length
         return Documents(*lists, examples, pad_token_id=pad, context_length=length), examples

@@ -50,6 +50,21 @@ def keep_layers(count: int) -> Callable[[Any], None]:
     return shorten
 
 
+def start_anew(count: int) -> Callable[[Any], None]:
+    """The last layers as before pretraining; Zhang et al., Revisiting Few-sample BERT Fine-tuning (ICLR 2021)."""
+
+    def draw(model: Any) -> None:
+        for layer in model.bert.encoder.layer[-count:]:
+            for module in layer.modules():
+                if isinstance(module, torch.nn.Linear):
+                    torch.nn.init.normal_(module.weight, std=model.config.initializer_range)
+                    torch.nn.init.zeros_(module.bias)
+                elif isinstance(module, torch.nn.LayerNorm):
+                    module.reset_parameters()
+
+    return draw
+
+
 def append_mean_layer(model: Any) -> None:
     """One more layer, in which the first token begins as the mean of all tokens; the pooler lets it pass."""
     encoder, width = model.bert.encoder, model.config.hidden_size

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from starts import append_mean_layer, attend_evenly, attend_evenly_by_half, keep_layers, pass_through_pooler
+from starts import append_mean_layer, attend_evenly, attend_evenly_by_half, keep_layers, pass_through_pooler, start_anew
 from torch.nn.functional import log_softmax, logsigmoid
 
 from get_tags_train.training.losses import LOSSES, Loss, bce, zlpr
@@ -28,7 +28,7 @@ class Variant:
     windows: float = 0.0  # share of the times that a long document is read from a place drawn by chance
     reduced: float = 0.0  # words on this share of the training documents are left out, and all that is no word
     least_documents: int = 1  # of a tag that is trained on
-    pooled: bool = False  # score other documents by the mean of all their windows' logits as well
+    windows_scored: bool = False  # score each window of other documents as well; windows.py reads them
     head_penalty: float = 0.0  # of the regression that the last layer starts from; 0: it starts by chance
 
 
@@ -86,7 +86,7 @@ VARIANTS = {
     "layer decay .9": Variant(BEFORE, layer_decay=0.9),
     "reduced .2": Variant(BEFORE, reduced=0.2),
     "reduced .4": Variant(BEFORE, reduced=0.4),
-    "reduced .4, windows .25": Variant(BEFORE, reduced=0.4, windows=0.25, pooled=True),
+    "reduced .4, windows .25": Variant(BEFORE, reduced=0.4, windows=0.25, windows_scored=True),
     "no marks": Variant(BEFORE, reduced=1.1),
     "2 layers": Variant(BEFORE, start=keep_layers(2)),
     "4 layers": Variant(BEFORE, start=keep_layers(4)),
@@ -99,10 +99,10 @@ VARIANTS = {
     "betas .98": Variant(BEFORE, betas=(0.9, 0.98)),
     "masked .1": Variant(BEFORE, masked=0.1),
     "masked .2": Variant(BEFORE, masked=0.2),
-    "whole": Variant(BEFORE, pooled=True),
-    "windows .25": Variant(BEFORE, windows=0.25, pooled=True),
-    "windows .5": Variant(BEFORE, windows=0.5, pooled=True),
-    "windows 1": Variant(BEFORE, windows=1.0, pooled=True),
+    "whole": Variant(BEFORE, windows_scored=True),
+    "windows .25": Variant(BEFORE, windows=0.25, windows_scored=True),
+    "windows .5": Variant(BEFORE, windows=0.5, windows_scored=True),
+    "windows 1": Variant(BEFORE, windows=1.0, windows_scored=True),
     "pooler identity": Variant(BEFORE, start=pass_through_pooler),
     "half query": Variant(BEFORE, start=attend_evenly_by_half),
     "average .98": Variant(BEFORE, average=0.98),
@@ -124,4 +124,8 @@ VARIANTS = {
     "no query, fitted, head 1e-3": Variant(BEFORE | _SLOW_HEAD, start=attend_evenly, head_penalty=3),
     "linear teacher .3": Variant(BEFORE, teacher=0.3),
     "linear teacher .5, pooler 1e-3": Variant(BEFORE, teacher=0.5, **_FINER),
+    "10 epochs": Variant(BEFORE | {"epochs": 10}),
+    "15 epochs": Variant(BEFORE | {"epochs": 15}),
+    "top layer anew": Variant(BEFORE, start=start_anew(1)),
+    "2 top layers anew": Variant(BEFORE, start=start_anew(2)),
 }

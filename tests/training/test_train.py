@@ -175,6 +175,17 @@ def test_progress_is_told(trained: tuple[Path, Home], prepared: PreparedData) ->
     assert isinstance(events[-1], StageFinished)
 
 
+def test_few_steps_are_told_where_batches_could_be_smaller(
+    trained: tuple[Path, Home], prepared: PreparedData, home: Home
+) -> None:
+    def advised(told: Home) -> bool:
+        return any("Few training steps" in event.message for event in told.events if isinstance(event, Notice))
+
+    assert advised(trained[1])
+    home.train(prepared, batch_size=8, epochs=1)
+    assert not advised(home)
+
+
 def test_memory_that_is_short_from_the_third_step_on(
     prepared: PreparedData, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

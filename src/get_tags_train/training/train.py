@@ -41,6 +41,10 @@ from get_tags_train.training.step import TrainingStep
 from get_tags_train.training.throughput import fastest_batch_size, longest_documents, seconds_per_token
 from get_tags_train.training.tracking import tracked
 
+# Measured: half the batch gains on 135 and 145 steps, and loses on 375.
+_FEW_STEPS = 200
+_SMALL_BATCH = 8
+
 
 def train(
     settings: Settings,
@@ -229,6 +233,8 @@ def _fit(setup: _Setup, on_event: OnEvent) -> Progress:
         _report_duration(
             schedule, seconds_per_token(setup.training_step, longest, schedule.lengths), loop.progress, report
         )
+        if not opened.checkpoint:
+            _advise_smaller_batches(schedule, report)
         report(StageStarted("train", total=schedule.steps, unit="steps"))
         report(StageProgress("train", done))
         loop.run(stop)
@@ -252,6 +258,19 @@ def _report_duration(schedule: Schedule, seconds_per_token: float, progress: Pro
         epochs=_n("{count} epoch", "{count} epochs", schedule.training.epochs),
         duration=_duration(seconds),
         throughput=1 / seconds_per_token,
+    )
+    on_event(Notice(message))
+
+
+def _advise_smaller_batches(schedule: Schedule, on_event: OnEvent) -> None:
+    """Say where documents are so few that smaller batches, and so more steps, are likely to give better tags."""
+    if schedule.steps >= _FEW_STEPS or schedule.batch_size <= _SMALL_BATCH:
+        return
+    message = _(
+        "Few training steps ({steps}): on so few documents batch_size = {batch_size} under [training] often gives "
+        "better tags, in up to a quarter more time.",
+        steps=schedule.steps,
+        batch_size=_SMALL_BATCH,
     )
     on_event(Notice(message))
 
