@@ -32,7 +32,7 @@ from get_tags_train.core.events import ignored
 from get_tags_train.data.near_duplicates import group_texts
 from get_tags_train.demo import corpus as demo_corpus
 from get_tags_train.model.linear_fit import read_examples
-from get_tags_train.review.error_probability import belongs, estimate_rates, is_error
+from get_tags_train.review.error_probability import belongs, is_error
 from get_tags_train.review.out_of_fold import Corpus, Evidence, collect, folds_of
 from get_tags_train.review.yield_estimate import Shift, foresee
 from get_tags_train.text.clean import clean_text
@@ -163,9 +163,8 @@ def measure(name: str, kind: str, limit: int, seed: int) -> None:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         evidence, _near = collect(corpus, Path(folder), seed=seed, on_event=ignored)
-    probabilities = belongs(evidence, corpus, seed=seed)
-    rates = estimate_rates(probabilities, evidence.is_given, evidence.weight)
-    logits = is_error(probabilities, evidence.is_given, rates)
+    odds = belongs(evidence, corpus, seed=seed)
+    probabilities, logits = expit(odds), is_error(odds, evidence)
     seconds = time.perf_counter() - started
     is_planted = planted[evidence.document, evidence.tag]
     shape = (corpus.tags.shape[0], corpus.tags.shape[1])
@@ -223,8 +222,7 @@ def synthetic(documents: int, tags: int, words: int = 290, vocabulary: int = 400
             corpus, Path(folder), seed=0, on_event=lambda event: print(event, _peak(), flush=True)
         )
     print(f"evidence: {time.perf_counter() - started:.0f} s, {len(evidence)} pairs, {_peak()}", flush=True)
-    probabilities = belongs(evidence, corpus, seed=0)
-    estimate_rates(probabilities, evidence.is_given, evidence.weight)
+    is_error(belongs(evidence, corpus, seed=0), evidence)
     print(f"all: {time.perf_counter() - started:.0f} s, {_peak()}")
 
 

@@ -110,8 +110,10 @@ def compared(world: World) -> Compared:
     return found
 
 
-def review(world: World, pool: Pool, wanted: float, error: float, rng: np.random.Generator) -> dict[str, float]:
-    """One review from the plan to the verdict."""
+def review(
+    world: World, pool: Pool, wanted: float, error: float, rng: np.random.Generator, judges: int
+) -> dict[str, float]:
+    """One review from the plan to the verdict; each of the judges errs by chance of their own."""
     try:
         plan = plan_for_difference(pool, wanted)
     except InputError:  # as an operator who then judges all there is
@@ -123,13 +125,14 @@ def review(world: World, pool: Pool, wanted: float, error: float, rng: np.random
         documents=pool.documents, known=[*known[drawn].tolist(), *np.delete(known, drawn).tolist()],
         judged=[JudgedDocument(**pool.differing[place].document._asdict()) for place in drawn], rows=rows,
     )  # fmt: skip
-    flips = rng.random(len(rows)) < error
-    is_right = [_is_right(world, int(key.judged[row.document].id), row) for row in rows]
-    marks = ["right" if right != flip else "wrong" for right, flip in zip(is_right, flips, strict=True)]
-    record = judgement_of(key, [MarkedSheet(marks, [""] * len(rows))])  # type: ignore[arg-type]
+    is_right = np.array([_is_right(world, int(key.judged[row.document].id), row) for row in rows])
+    flips = rng.random((judges, len(rows))) < error
+    marks = np.where(is_right != flips, "right", "wrong").tolist()
+    record = judgement_of(key, [MarkedSheet(own, [""] * len(rows)) for own in marks])
     low, high = record.interval
     return {"low": low, "high": high, "better": record.verdict == "better", "worse": record.verdict == "worse",
-            "rows": len(rows), "none": record.verdict == "no verdict", "judged": record.judged}  # fmt: skip
+            "rows": len(rows), "none": record.verdict == "no verdict", "judged": record.judged,
+            "kappa": record.kappa if record.kappa is not None else np.nan}  # fmt: skip
 
 
 def _is_right(world: World, document: int, row: SheetRow) -> bool:
@@ -149,7 +152,7 @@ def reviews(
         swapped = rng.integers(2 if swap else 1, size=args.documents)
         drawn = [documents[row][way] for row, way in zip(rows.tolist(), swapped.tolist(), strict=True)]
         pool = Pool(args.k, args.documents, [one for one in drawn if one.differs], TAGS)
-        yield review(world, pool, args.wanted, error, rng)
+        yield review(world, pool, args.wanted, error, rng, args.judges)
 
 
 def tell(world: World, documents: Compared, args: argparse.Namespace, *, swap: bool) -> None:
@@ -170,7 +173,7 @@ def tell(world: World, documents: Compared, args: argparse.Namespace, *, swap: b
         whole = f"{needed * (k + count.mean()):.0f}" if not error else ""
         print(f"| {error:.0%} | {held[0]:.1%} | {held[1]:.1%} | {frame['better'].mean():.1%} | "
               f"{frame['worse'].mean():.1%} | {frame['none'].mean():.1%} | {frame['judged'].mean():.0f} | "
-              f"{frame['rows'].mean():.0f} | {whole} |", flush=True)  # fmt: skip
+              f"{frame['rows'].mean():.0f} | {whole} | {frame['kappa'].mean():.2f} |", flush=True)  # fmt: skip
 
 
 def main() -> None:
@@ -181,15 +184,17 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=300)
     parser.add_argument("--wanted", type=float, default=0.05)
     parser.add_argument("--k", type=int, default=5)
+    parser.add_argument("--judges", type=int, choices=(1, 2), default=1)
+    parser.add_argument("--only", choices=("difference", "none"), help="with a difference alone, or without")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     rng = np.random.default_rng(args.seed)
     world = synthetic(args.wanted, rng, k=args.k) if args.world == "synthetic" else of_set(args.world, args.k, rng)
     columns = ("judge errs", "holds what the judge would say", "holds the truth", "better", "worse", "no verdict")
-    columns += ("documents judged", "rows", "rows, all first tags")
+    columns += ("documents judged", "rows", "rows, all first tags", "kappa of two")
     print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
     documents = compared(world)
-    for swap in (False, True):
+    for swap in {"difference": [False], "none": [True], None: [False, True]}[args.only]:
         tell(world, documents, args, swap=swap)
 
 

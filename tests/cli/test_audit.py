@@ -44,6 +44,16 @@ def test_people_read_what_to_do_next(get_tags: Any, home: Path) -> None:
     assert "audit import" in said.out
 
 
+def test_an_interrupted_audit_says_what_continues_it(get_tags: Any, home: Path, monkeypatch: Any) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("get_tags_train.review.audit.collect", interrupt)
+    said = get_tags("audit", "tags_v1", "--count", 7, "--only", "wrong", "--tags", "vămi;pescuit", "--home", home)
+    assert said.code == 130
+    assert f"audit tags_v1 --count 7 --only wrong --tags 'vămi;pescuit' --home {home}" in said.err
+
+
 def test_a_csv_list_goes_where_it_is_wanted(get_tags: Any, home: Path) -> None:
     path = home / "mine.csv"
     found = get_tags("audit", "--tags", "pescuit; vămi", "--output", path, "--home", home, "--json").json

@@ -153,6 +153,13 @@ def test_of_more_counts_than_it_may_hold_the_frequent_words_stay(
     assert max(documents_of[n] for n in left_out) <= min(documents_of[n] for n in found.linear.tfidf.hashes)
 
 
+def test_as_few_documents_as_leave_room_for_the_counts() -> None:
+    # Five words on 1, 1, 2, 3 and 9 documents, of which 1, 1, 2, 3 and 4 counts are kept.
+    documents_of, kept_of = np.array([1, 1, 2, 3, 9], np.int32), np.array([1, 1, 2, 3, 4], np.int32)
+    least = [stage._least_for(documents_of, kept_of, most) for most in (11, 10, 9, 8, 7, 6, 4, 3)]
+    assert least == [1, 2, 2, 3, 3, 4, 4, 10]
+
+
 def test_words_are_told_apart_without_case_and_punctuation(linear: LinearReader) -> None:
     one, other = margins(linear, ["Legea, legea!", "legea  LEGEA"])
     assert np.array_equal(one, other)

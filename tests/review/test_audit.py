@@ -86,4 +86,4 @@ def test_a_changed_text_is_asked_again(tmp_path: Path, found: Audit) -> None:
     append_decisions(tmp_path, [decision(one._replace(text_hash="00" * 16), "no error")])
     again = run(tmp_path)
     assert again.decided_before == 0
-    assert (again.suspects[0].document_id, again.suspects[0].tag) == (one.document_id, one.tag)
+    assert (one.document_id, one.tag) in {(suspect.document_id, suspect.tag) for suspect in again.suspects[:2]}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from get_tags_train.core.csv import write_csv
 from get_tags_train.core.errors import InputError
-from get_tags_train.core.home import decisions_path
+from get_tags_train.core.home import decisions_path, reviews_dir
 from get_tags_train.data.decisions import read_decisions
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.review.audit_import import Change, Imported, _sql, import_marks
@@ -57,6 +57,8 @@ def test_the_same_list_twice_adds_nothing(tmp_path: Path, stored: PreparedData) 
     found = marked(tmp_path, rows, stored)
     assert (found.decided, found.known) == (0, 1)
     assert len(read_decisions(tmp_path)) == 1
+    assert len(list(reviews_dir(tmp_path).glob("changes-*.sql"))) == 1
+    assert all(path.is_file() for path in found.written)
 
 
 def test_a_list_that_cannot_be_read_changes_nothing(tmp_path: Path, stored: PreparedData) -> None:

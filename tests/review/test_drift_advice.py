@@ -99,7 +99,8 @@ def test_the_sentence_says_why_to_retrain() -> None:
 
 def test_the_sentence_says_how_many_would_do() -> None:
     assert said(Decision("not enough", needed=2027)) == (
-        "Not enough newer documents to say: 1,200 with tags; about 2,100 would do."
+        "Not enough newer documents to say. With tags, and no near-duplicates of the model's data: 1,200; about 2,100 "
+        "would do."
     )
 
 

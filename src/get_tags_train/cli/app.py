@@ -166,8 +166,16 @@ class CommandGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, EOFError):
-            hint = _("What was done is kept.") if ctx.obj.log_path else _("Nothing was started.")
-            raise InterruptedByUser(_("Interrupted."), hint) from None
+            raise InterruptedByUser(_("Interrupted."), _after_interrupt(ctx.obj)) from None
+
+
+def _after_interrupt(session: Session) -> str:
+    """What is left of an interrupted command."""
+    if session.log_path is None:
+        return _("Nothing was started.")
+    if session.resumed_by is None:
+        return _("What was done is kept.")
+    return _("What was done is kept. To continue:\n{command}", command=session.resumed_by)
 
 
 def _guarded(session: Session, argv: Sequence[str], command: Callable[[], object]) -> int:

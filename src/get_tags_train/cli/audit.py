@@ -66,6 +66,10 @@ def audit_run(
     prepared = PreparedData(find_data(settings.home, data))
     chosen = None if not tags else [normalise_tag(tag) for listed in tags for tag in listed.split(";") if tag.strip()]
     wanted = Wanted(count, (only,) if only else SUSPICIONS, chosen)
+    flags = {"--count": count, "--only": only, "--output": output, "--device": device}
+    flags |= {"--tags": ";".join(chosen) if chosen else None, "--with-bert": "" if with_bert else None}
+    given = [word for flag, value in flags.items() if value is not None for word in (flag, str(value)) if word]
+    session.resumed_by = Command("audit", *([data] if data else []), *given)
     on_event = session.start_log("audit", is_announced=with_bert)
     bert = _bert(settings, on_event) if with_bert else None
     found = audit(settings.home, prepared, wanted, seed=settings.training.seed, on_event=on_event, bert=bert)

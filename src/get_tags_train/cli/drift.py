@@ -22,8 +22,10 @@ CountOption = Annotated[int, typer.Option("--count", min=50, help="How many newe
 def drift(session: Session, count: CountOption = COUNT, top_k: TopKOption = None, device: DeviceOption = None) -> None:
     """Say whether retraining is worth it, by newer documents; exit code 0 yes, 4 no, 5 not enough documents to say."""
     from get_tags_train.cli.drift_lines import drift_lines
+    from get_tags_train.core.i18n import Command
 
     settings = session.load_settings(flag_overrides(evaluation={"top_k": top_k}, training={"device": device}))
+    session.resumed_by = Command("drift", "--count", str(count))
     found = check_drift(session, settings, count)
     session.console.result(found, drift_lines(found))
     session.announce("done", found["sentence"], advice=found["advice"])

@@ -35,6 +35,8 @@ class Session:
     is_home_given: bool = False
     running: str = ""
     """The command that is running, where [notify] is to hear of its end."""
+    resumed_by: Command | None = None
+    """What goes on where the running command is interrupted."""
 
     @classmethod
     def of_command_line(cls, argv: Sequence[str]) -> "Session":

@@ -186,7 +186,7 @@ def _old_files(home: Path, live_dir: Path) -> Check:
             "{count} of them were never finished: the command that began them continues them.",
             left,
         )
-    hint = _("To remove one: {command}. How many are kept by themselves: [keep].", command=found[0].command)
+    hint = _("How many are kept by themselves: [keep]. To remove one:\n{command}", command=found[0].command)
     return Check("old files", "ok", message, hint)
 
 

@@ -29,6 +29,8 @@ Bools = NDArray[np.bool_]
 
 # Numbers that stay in memory, eight bytes each (a value and its column), whatever the number of documents or tags.
 _MOST_COUNTS = 1 << 26
+# Where they become too many, so much of that stays. To leave out a few after each batch would take hours.
+_ROOM = 7 / 8
 _MOST_WEIGHTS = 1 << 25
 _MOST_FEATURES = 1 << 20
 # Features x tags that are computed at the same time, four bytes each, in each thread: many tags, as each number of the
@@ -91,13 +93,16 @@ def fit_linear(
 def read_examples(batches: TextBatches, tags: int, most_counts: int) -> tuple[TfIdf, Examples]:
     """Features and labels; where there are too many counts or features, hashes on few documents are left out."""
     counts, labels, least = list[csr_matrix](), list[NDArray[np.int64]](), 1
-    documents_of = np.zeros(HASHES, np.int32)
+    documents_of, kept_of = np.zeros(HASHES, np.int32), np.zeros(HASHES, np.int32)
     for texts, numbers in batches:
         counts.append(count_words(texts))
-        documents_of += np.bincount(counts[-1].indices, minlength=HASHES).astype(np.int32)
+        found = np.bincount(counts[-1].indices, minlength=HASHES).astype(np.int32)
+        documents_of += found
+        kept_of += found
         labels += numbers
-        while sum(part.nnz for part in counts) > most_counts:  # a word may lose its first documents, no more
-            least += 1
+        if kept_of.sum() > most_counts:  # a word may lose its first documents, no more
+            least = max(least, _least_for(documents_of, kept_of, round(_ROOM * most_counts)))
+            kept_of[documents_of < least] = 0
             counts = [_without(part, documents_of < least) for part in counts]
     while np.count_nonzero(documents_of >= least) > _MOST_FEATURES:
         least += 1
@@ -105,6 +110,12 @@ def read_examples(batches: TextBatches, tags: int, most_counts: int) -> tuple[Tf
     matrix = vstack([part[:, hashes] for part in counts], format="csr")
     tfidf = TfIdf.of(matrix, hashes)
     return tfidf, Examples(tfidf.weighted(matrix), _matrix(labels, tags))
+
+
+def _least_for(documents_of: NDArray[np.int32], kept_of: NDArray[np.int32], most_counts: int) -> int:
+    """On how many documents a hash must be, so that at most so many counts are kept."""
+    counts = np.bincount(documents_of, kept_of)  # of the hashes on so many documents
+    return int(np.flatnonzero(counts.sum() - np.cumsum(counts) <= most_counts)[0]) + 1
 
 
 def _read(batches: TextBatches, tfidf: TfIdf, tags: int) -> Examples:

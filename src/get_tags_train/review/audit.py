@@ -20,7 +20,7 @@ from get_tags_train.core.i18n import Command, _
 from get_tags_train.core.system import keep_awake
 from get_tags_train.data.decisions import Decision, Key, Suspicion, latest, read_decisions
 from get_tags_train.data.prepared import PreparedData
-from get_tags_train.review.error_probability import belongs, estimate_rates, is_error
+from get_tags_train.review.error_probability import belongs, is_error
 from get_tags_train.review.out_of_fold import BertLogits, Corpus, Evidence, collect
 from get_tags_train.review.passages import Passages
 from get_tags_train.review.tag_pairs import TagPair, find_pairs
@@ -142,8 +142,7 @@ def _decide(
 ) -> Audit:
     """What the evidence comes to."""
     evidence, nearest = found
-    chances = belongs(evidence, corpus, seed=seed)
-    estimates = is_error(chances, evidence.is_given, estimate_rates(chances, evidence.is_given, evidence.weight))
+    estimates = is_error(belongs(evidence, corpus, seed=seed), evidence)
     missing, wrong = (fit_shift(decisions, suspicion) for suspicion in ("missing", "wrong"))
     shifted = estimates + np.where(evidence.is_given, wrong.mean, missing.mean)
     probabilities = np.clip(expit(shifted), 1e-6, 1 - 1e-6)

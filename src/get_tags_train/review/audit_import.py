@@ -110,12 +110,16 @@ def pending(data: PreparedData, decisions: Iterable[Decision]) -> Iterator[Chang
 
 
 def _write(stem: Path, changes: Sequence[Change], dialect: str) -> list[Path]:
-    """The changes as a table and as SQL."""
+    """The changes as a table and as SQL; where the last ones are the same, those."""
+    text = "\n".join(_sql(changes, dialect)) + "\n"
+    last = max(stem.parent.glob("changes-*.sql"), default=None)
+    if last and last.with_suffix(".csv").exists() and last.read_bytes() == text.encode():
+        return [last.with_suffix(".csv"), last]
     table, script = stem.with_suffix(".csv"), stem.with_suffix(".sql")
     header = ["id", "tag", "tag_id", "change", "decided"]
     rows = [[c.document_id, c.tag, ";".join(c.tag_ids), "add" if c.is_added else "remove", c.decided] for c in changes]
     write_csv(table, [header, *rows])
-    write_text(script, "\n".join(_sql(changes, dialect)) + "\n")
+    write_text(script, text)
     return [table, script]
 
 

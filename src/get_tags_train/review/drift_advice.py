@@ -96,7 +96,8 @@ def sentence(
             )
     if decision.needed is not None:
         return _(
-            "Not enough newer documents to say: {count:,} with tags; about {needed} would do.",
+            "Not enough newer documents to say. With tags, and no near-duplicates of the model's data: {count:,}; "
+            "about {needed} would do.",
             count=documents,
             needed=_rounded(decision.needed),
         )

@@ -1,80 +1,92 @@
 """How likely a tag is wrong or missing: the evidence as a probability that it belongs, and what labels are worth."""
 
-from typing import NamedTuple
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from get_tags_train.review.out_of_fold import FOLDS, Corpus, Evidence
 
 Floats = NDArray[np.float64]
+Features = NDArray[np.float32]
 
-_MOST_PAIRS = 1_000_000
-_LEAST, _MOST = 1e-6, 1 - 1e-6
-# Where the evidence is strongest, tags that lack are taken for missing ones; where it is weakest, tags that are given
-# for wrong ones. These shares of all given, and of all absent, are looked at.
-_SUREST, _LEAST_SURE = 0.1, 0.5
-_LEAST_PAIRS = 100
-# What people get wrong at the least, as shares of the tags that are given: without it a sample may show nothing.
-_LEAST_RATE = 0.002
-# How far errors are where a tag is plausible: 0 would be anywhere, 1 wherever the evidence speaks against the label.
-_PLAUSIBLE = 0.35
-
-
-class Rates(NamedTuple):
-    """How often a tag that belongs is missing, and how often one that does not is given."""
-
-    missing: float
-    wrong: float
+_MOST_PAIRS = 500_000
+_PAIRS_AT_ONCE = 1 << 18
+_MOST_LOGIT = 14.0
+# The penalty of the logistic regression, beside the log loss of so many tags that are given: without one it believes
+# what one error in its own training says.
+_LOSS_BESIDE_PENALTY = 3.0
+# So many tags are assumed to be wrong, and as many to be missing, as a share of those that are given.
+_ERRORS = 0.01
+# What a tag's clearness counts beside the evidence, and how many documents of other tags its mean has.
+_CLEAR, _MEAN_COUNTS = 0.1, 3
 
 
 def belongs(evidence: Evidence, corpus: Corpus, *, seed: int) -> Floats:
-    """The probability that each pair is given by the database, by models fitted on other folds: (pairs,).
+    """The logit of the probability that each pair is given by the database, by models fitted on other folds: (pairs,).
 
-    Gradient boosted trees over the scores, how frequent the tag is and how many others the document has. None of them
-    may go down where a score goes up.
+    The mean of two models of the scores, how frequent the tag is and how many others the document has: trees, which may
+    not go down where a score goes up, and a logistic regression, which tells apart what ends in the same leaf.
     """
-    features, rises = _features(evidence, corpus)
+    features, scores = _features(evidence, corpus)
     fold = corpus.folds[evidence.document]
     found = np.zeros(len(evidence))
     generator = np.random.default_rng(seed)
     for own in np.unique(fold):
-        rows = np.flatnonzero(fold != own)
+        rows, asked = np.flatnonzero(fold != own), np.flatnonzero(fold == own)
         if len(rows) > _MOST_PAIRS:
             rows = np.sort(generator.choice(rows, _MOST_PAIRS, replace=False))
-        model = HistGradientBoostingClassifier(
-            learning_rate=0.08,
-            max_iter=150,
-            max_leaf_nodes=15,
-            min_samples_leaf=40,
-            l2_regularization=5.0,
-            monotonic_cst=rises,
-            early_stopping=False,
-            random_state=seed,
-        )
-        model.fit(features[rows], evidence.is_given[rows], sample_weight=evidence.weight[rows])
-        found[fold == own] = model.predict_proba(features[fold == own])[:, 1]
-    return np.clip(found, _LEAST, _MOST)
+        given, weight = evidence.is_given[rows], evidence.weight[rows]
+        trees = _fit_trees(features[rows], scores, given, weight, seed)
+        curves = _fit_curves(_bent(features[rows], scores), given, weight)
+        for first in range(0, len(asked), _PAIRS_AT_ONCE):
+            some = asked[first : first + _PAIRS_AT_ONCE]
+            by_trees = trees.decision_function(features[some])
+            found[some] = (by_trees + curves.decision_function(_bent(features[some], scores))) / 2
+    return np.clip(found, -_MOST_LOGIT, _MOST_LOGIT)
 
 
-def _features(evidence: Evidence, corpus: Corpus) -> tuple[NDArray[np.float32], list[int]]:
-    """(pairs, features), and which of them may only raise the probability."""
+def _fit_trees(
+    features: Features, scores: int, is_given: NDArray[np.bool_], weight: Features, seed: int
+) -> HistGradientBoostingClassifier:
+    rises = [1] * scores + [0] * (features.shape[1] - scores)
+    model = HistGradientBoostingClassifier(
+        learning_rate=0.08,
+        max_iter=150,
+        max_leaf_nodes=15,
+        min_samples_leaf=40,
+        l2_regularization=5.0,
+        monotonic_cst=rises,
+        early_stopping=False,
+        random_state=seed,
+    )
+    return model.fit(features, is_given, sample_weight=weight)
+
+
+def _fit_curves(bent: Features, is_given: NDArray[np.bool_], weight: Features) -> Pipeline:
+    strength = _LOSS_BESIDE_PENALTY / max(is_given.sum(), 1)
+    model = make_pipeline(StandardScaler(copy=False), LogisticRegression(C=strength, solver="newton-cholesky"))
+    return model.fit(bent, is_given, logisticregression__sample_weight=weight)
+
+
+def _features(evidence: Evidence, corpus: Corpus) -> tuple[Features, int]:
+    """(pairs, features), and how many of them, the first, are scores: about 1 where a tag belongs, 0 where not."""
     given_of = np.bincount(evidence.document, evidence.is_given, minlength=int(evidence.document.max(initial=0)) + 1)
-    columns = {
-        "linear": evidence.linear,
-        "nearest": evidence.nearest,
-        "others": evidence.others,
-        "bert": evidence.bert,
-        # In other folds: a count with the pair itself would give its label away.
-        "frequency": np.log1p(_counts_elsewhere(corpus)[corpus.folds[evidence.document], evidence.tag]),
-        # Every document has a tag: with 0 others the only one could not be judged.
-        "tags": np.maximum(given_of[evidence.document] - evidence.is_given, 1),
-    }
-    if np.isnan(evidence.bert).all():
-        del columns["bert"]
-    rises = [int(name not in ("frequency", "tags")) for name in columns]
-    return np.stack([column.astype(np.float32) for column in columns.values()], axis=1), rises
+    scores = [evidence.linear, evidence.nearest, evidence.others]
+    if not np.isnan(evidence.bert).all():
+        scores.append(expit(evidence.bert))
+    # In other folds: a count with the pair itself would give its label away.
+    frequency = np.log1p(_counts_elsewhere(corpus)[corpus.folds[evidence.document], evidence.tag])
+    # Every document has a tag: with 0 others the only one could not be judged.
+    tags = np.log(np.maximum(given_of[evidence.document] - evidence.is_given, 1))
+    columns = [*scores, frequency, tags]
+    return np.stack([column.astype(np.float32) for column in columns], axis=1), len(scores)
 
 
 def _counts_elsewhere(corpus: Corpus) -> NDArray[np.float64]:
@@ -83,33 +95,46 @@ def _counts_elsewhere(corpus: Corpus) -> NDArray[np.float64]:
     return np.stack(counts)
 
 
-def estimate_rates(belongs: Floats, is_given: NDArray[np.bool_], weight: NDArray[np.floating]) -> Rates:
-    """How often labels are wrong, by the pairs that the evidence leaves no doubt about.
-
-    The idea of confident learning (Northcutt, Jiang and Chuang, Confident Learning: Estimating Uncertainty in Dataset
-    Labels, 2021), with shares of the surest pairs instead of a threshold for each class.
-    """
-    order = np.argsort(-belongs, kind="stable")
-    given, absent = weight[order] * is_given[order], weight[order] * ~is_given[order]
-    surest = max(_SUREST * given.sum(), min(_LEAST_PAIRS, given.sum()))
-    last = int(np.searchsorted(np.cumsum(given), surest)) + 1
-    missing = (absent[:last].sum() + 0.5) / (given[:last].sum() + absent[:last].sum() + 1)
-    from_below = np.cumsum(absent[::-1])
-    first = int(np.searchsorted(from_below, _LEAST_SURE * from_below[-1])) + 1
-    wrong = (given[::-1][:first].sum() + 0.5) / (from_below[first - 1] + 1)
-    least = _LEAST_RATE * given.sum() / max(absent.sum(), 1)
-    return Rates(float(np.clip(missing, _LEAST_RATE, 0.5)), float(np.clip(wrong, min(least, 0.1), 0.1)))
+def _bent(features: Features, scores: int) -> Features:
+    """What a linear model needs to follow curves: roots and products of the scores: (pairs, columns)."""
+    frequency, tags = features.T[scores:]
+    columns, own = [frequency, frequency**2, tags], [np.clip(score, 0, 1) for score in features.T[:scores]]
+    for score in own:
+        root = np.sqrt(score)
+        columns += [score, root, score * frequency, root * frequency, score * tags]
+    for one, other in combinations(own, 2):
+        columns += [one * other, np.sqrt(one * other)]
+    return np.stack(columns, axis=1)
 
 
-def is_error(belongs: Floats, is_given: NDArray[np.bool_], rates: Rates) -> Floats:
+def is_error(belongs: Floats, evidence: Evidence) -> Floats:
     """The logit of the probability that a label is an error, given what it says and the evidence: (pairs,).
 
-    Were errors strewn evenly, a tag that is not given would be missing with odds of `rates.missing` to 1 times those
-    that it belongs, and one that is given would be wrong with odds of `rates.wrong` times those that it does not
-    (Bayes' rule). People err where a tag is plausible, and the evidence is no more than their labels say: the rates
-    count less than that, by an exponent that was chosen on planted errors (docs/experiments.md).
+    Were errors strewn evenly, a tag that is not given would be missing with a rate times the odds that it belongs, and
+    one that is given would be wrong with a rate times the odds that it does not (Bayes' rule). The labels cannot tell
+    these rates from how hard their documents are. So both are what makes as many errors as are assumed of each kind;
+    decisions correct them (yield_estimate.py). Doubts about a given tag count more where the tag is a clear one.
     """
-    odds = np.log(belongs) - np.log1p(-belongs)
-    rate = np.log(np.array(rates))[is_given.astype(np.intp)]
-    found: Floats = np.where(is_given, -odds, odds) + (1 - _PLAUSIBLE) * rate
+    is_given, weight = evidence.is_given, evidence.weight.astype(float)
+    found: Floats = np.where(is_given, _CLEAR * _clearness(belongs, evidence) - belongs, belongs)
+    errors = _ERRORS * float(weight[is_given].sum())
+    for own in (np.flatnonzero(is_given), np.flatnonzero(~is_given)):
+        if weight[own].sum() > errors:
+            found[own] += _shift(found[own], weight[own], errors)
     return found
+
+
+def _clearness(belongs: Floats, evidence: Evidence) -> Floats:
+    """How clear each pair's tag is: the mean logit where it is given, with a few of all tags' where it is rare."""
+    own = evidence.tag[evidence.is_given]
+    counts = np.bincount(own, minlength=int(evidence.tag.max(initial=0)) + 1)
+    total = np.bincount(own, belongs[evidence.is_given], minlength=len(counts))
+    of_all = total.sum() / max(counts.sum(), 1)
+    means: Floats = (total + _MEAN_COUNTS * of_all) / (counts + _MEAN_COUNTS)
+    return means[evidence.tag]
+
+
+def _shift(logits: Floats, weight: Floats, errors: float) -> float:
+    """What is added to all logits so that their probabilities come to so many errors."""
+    shift: float = brentq(lambda added: weight @ expit(logits + added) - errors, -50, 50, xtol=1e-6)
+    return shift

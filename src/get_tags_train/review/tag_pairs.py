@@ -50,6 +50,7 @@ def find_pairs(tags: Sequence[str], corpus: Corpus, evidence: Evidence) -> list[
     texts = _typical_texts(corpus, known)
     together = (corpus.tags[:, known].T @ corpus.tags[:, known]).tocsr()
     confused = _confused(evidence, counts)
+    mutual = _mutual(confused, len(tags))[known][:, known]
     found = list[tuple[float, TagPair]]()
     for first in range(0, len(known), _ROWS_AT_ONCE):
         some = slice(first, first + _ROWS_AT_ONCE)
@@ -58,12 +59,15 @@ def find_pairs(tags: Sequence[str], corpus: Corpus, evidence: Evidence) -> list[
         least = np.minimum(counts[known][some, None], counts[known][None])
         is_seldom = both <= _MOST_TOGETHER * least
         is_alike = (by_name >= _NAMES_ALIKE) | ((by_text >= _TEXTS_ALIKE) & (least >= _LEAST_DOCUMENTS))
-        for row, column in np.argwhere(is_alike & is_seldom):
-            one, other = int(known[first + row]), int(known[column])
-            if one < other:
-                measured = (by_name[row, column], by_text[row, column], both[row, column] / least[row, column])
-                pair = _pair(tags, counts, (one, other), measured, confused)
-                found.append((pair.names + pair.texts + pair.confused, pair))
+        is_first = np.arange(len(known)) > first + np.arange(len(by_name))[:, None]
+        rows, columns = np.nonzero(is_alike & is_seldom & is_first)
+        # Numbered names are all alike: of millions of pairs only those that may be among the first become objects.
+        scores = by_name[rows, columns] + by_text[rows, columns] + mutual[some].toarray()[rows, columns]
+        for place in np.argsort(-scores, kind="stable")[:_MOST_PAIRS]:
+            row, column = rows[place], columns[place]
+            measured = (by_name[row, column], by_text[row, column], both[row, column] / least[row, column])
+            pair = _pair(tags, counts, (int(known[first + row]), int(known[column])), measured, confused)
+            found.append((pair.names + pair.texts + pair.confused, pair))
     return [pair for _score, pair in sorted(found, key=lambda entry: (-entry[0], entry[1]))[:_MOST_PAIRS]]
 
 
@@ -78,6 +82,13 @@ def _pair(
     names, texts, together = map(float, measured)
     mutual = min(confused.get((rarer, other), 0.0), confused.get((other, rarer), 0.0))
     return TagPair(tags[rarer], tags[other], (int(counts[rarer]), int(counts[other])), names, texts, together, mutual)
+
+
+def _mutual(confused: dict[tuple[int, int], float], tags: int) -> csr_matrix:
+    """(tags, tags) how much two tags are confused at the least, either way."""
+    places = np.array(list(confused), np.int64).reshape(-1, 2)
+    found = csr_matrix((np.array(list(confused.values())), (places[:, 0], places[:, 1])), shape=(tags, tags))
+    return found.minimum(found.T.tocsr()).tocsr()
 
 
 def _named(names: Sequence[str]) -> csr_matrix:
