@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 from sklearn.preprocessing import normalize
 
 from get_tags_train.model.linear_reader import strongest
@@ -106,8 +106,12 @@ def _named(names: Sequence[str]) -> csr_matrix:
 
 def _typical_texts(corpus: Corpus, known: NDArray[np.int64]) -> csr_matrix:
     """(tags, features) the strongest features of each tag's documents; rows of length 1."""
-    together = normalize((corpus.tags[:, known].T @ corpus.features).tocsr())
-    return normalize(strongest(together, _STRONGEST))
+    documents = corpus.tags[:, known].T.tocsr()
+    parts = [
+        strongest(normalize(documents[first : first + _ROWS_AT_ONCE] @ corpus.features), _STRONGEST)
+        for first in range(0, len(known), _ROWS_AT_ONCE)
+    ]
+    return normalize(vstack(parts, format="csr"))
 
 
 def _confused(evidence: Evidence, counts: NDArray[np.int64]) -> dict[tuple[int, int], float]:
