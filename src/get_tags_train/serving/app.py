@@ -119,7 +119,7 @@ def serve(live: LiveModel, settings: ServeSettings, on_ready: Callable[[str], No
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that takes connections there. Raises GetTagsError where the address is not to be had."""
+    """A socket that accepts connections. Raises GetTagsError where the address cannot be listened on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=1_024)
