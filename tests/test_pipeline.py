@@ -19,6 +19,7 @@ from get_tags_train.core.files import read_json
 from get_tags_train.core.home import live_model
 from get_tags_train.core.settings import FROM_DATABASE, Settings, Source
 from get_tags_train.data.input_files import read_ids
+from get_tags_train.metrics.blending import Answers
 from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.pipeline import RunResult, _work_name, run
@@ -227,6 +228,26 @@ def test_without_test_samples_the_held_out_documents_are_scored(chain: Chain, tm
     report = (Path(result.model.path) / "report.html").read_text(encoding="utf-8")
     assert "held-out documents" in report
     assert "test samples" not in report
+
+
+def test_where_the_blend_is_left_out_the_linear_model_is_fitted_once(
+    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def useless(answers: Answers, labels: Any, *, seed: int) -> Any:
+        return -answers.linear
+
+    monkeypatch.setattr("get_tags_train.training.second_reader.cross_fitted", useless)
+    home = make_home(tmp_path / "home", chain.demo_home)
+    shutil.copytree(chain.home / "_cache" / "_data" / "tags_v1", home / "_cache" / "_data" / "tags_v1")
+    shutil.copy(chain.home / "held_out.csv", home)
+    events: list[Event] = []
+    settings = demo_settings(home, chain.demo_home, Source("cached"), training={"context_length": 8})
+    result = run(settings, events.append, lambda _: False)
+    assert not (Path(result.model.path) / "second_reader.safetensors").exists()
+    assert [event.stage for event in events if isinstance(event, StageFinished)].count("baseline") == 1
+    (comparison,) = result.evaluation["comparisons"]
+    (before,) = chain.result.evaluation["comparisons"]
+    assert comparison["rival_precision_at_k"] == pytest.approx(before["rival_precision_at_k"], abs=0.01)
 
 
 def test_the_same_training_is_refused_while_it_is_under_way(chain: Chain) -> None:

@@ -274,7 +274,7 @@ def test_a_live_model_that_knows_the_test_set_by_heart_is_refused(
     settings = settings_for(tmp_path, url=url, training=values)
     data = PreparedData(Path(extract(settings, silent).path))
     none, tokenizer = np.zeros(data.manifest.documents_kept, bool), load_tokenizer(base_model)
-    live = train(settings, data, none, tokenizer=tokenizer, device="cpu", on_event=silent)
+    live = train(settings, data, none, tokenizer=tokenizer, device="cpu", on_event=silent).folder
     known = replace(test_set, texts=test_set.texts[:60], raw_texts=texts, labels=labels, groups=test_set.groups[:60])
     found = evaluate(small_model, known, top_k=1, device="cpu", on_event=silent, references=References(live))
     (comparison,) = found.comparisons

@@ -77,7 +77,7 @@ class Home:
             device="cpu",
             on_event=on_event or self.events.append,
             validation=validation,
-        )
+        ).folder
 
     def names(self) -> list[str]:
         return sorted(path.name for path in models_dir(self.folder).iterdir())
@@ -286,7 +286,7 @@ def train_in(home, on_event):
     settings = load_settings(home, overrides={"training": training}, environ={})
     left_out = np.zeros(data.manifest.documents_kept, bool)
     tokenizer = load_tokenizer(settings.base_model)
-    return train.train(settings, data, left_out, tokenizer=tokenizer, device="cpu", on_event=on_event)
+    return train.train(settings, data, left_out, tokenizer=tokenizer, device="cpu", on_event=on_event).folder
 
 def forked(work):
     pid = os.fork()
