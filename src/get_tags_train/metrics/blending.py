@@ -78,8 +78,8 @@ def fit_blend(answers: Answers, labels: Bools, log_odds: NDArray[np.float64]) ->
         return value, slope
 
     found = minimize(loss, _MEAN, jac=True, method="L-BFGS-B", bounds=[(0, None)] * 3 + [(None, None)] * 2)
-    *weights, shift, of_log_odds = found.x.tolist()
-    return Blend(*weights, shift + of_log_odds * log_odds)
+    bert, linear, nearest, shift, of_log_odds = found.x.tolist()
+    return Blend(bert, linear, nearest, shift + of_log_odds * log_odds)
 
 
 def cross_fitted(answers: Answers, labels: Bools, log_odds: NDArray[np.float64], *, seed: int) -> NDArray[np.float32]:
