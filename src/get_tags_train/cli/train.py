@@ -133,7 +133,7 @@ def _questions(session: Session, request: _Request, home: Path, talk: "Conversat
 
     session.home = home
     if not request.is_demo:
-        answer = wizard.ask_source(session.load_settings(request.overrides), request.source, talk)
+        answer = wizard.ask_source(session.load_settings(request.overrides), request.source, request.overrides, talk)
         if answer == wizard.SET_UP:
             init.set_up(session)
             raise GoBack(to="source")  # there is a database to choose now
