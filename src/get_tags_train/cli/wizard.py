@@ -48,9 +48,7 @@ QUESTIONS = [
         "training",
         "epochs",
         N_("Epochs"),
-        N_(
-            "How many times training goes through all documents; with only a few hundred, 10 usually finds rare tags better."
-        ),
+        N_("Passes over all documents; with only a few hundred documents, 10 usually find rare tags better."),
     ),
     _Question(
         "training",
