@@ -233,7 +233,7 @@ def test_without_test_samples_the_held_out_documents_are_scored(chain: Chain, tm
 def test_where_the_blend_is_left_out_the_linear_model_is_fitted_once(
     chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def useless(answers: Answers, labels: Any, *, seed: int) -> Any:
+    def useless(answers: Answers, *_of_tags: Any, seed: int) -> Any:
         return -answers.linear
 
     monkeypatch.setattr("get_tags_train.training.second_reader.cross_fitted", useless)
