@@ -49,7 +49,7 @@ def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def demo_tokenizer_folder(demo_home: Path) -> Path:
-    """The example's small untrained BERT, with its tokenizer; only read it."""
+    """The example's small BERT, with its tokenizer; only read it."""
     return demo_home / "demo_bert"
 
 

@@ -89,10 +89,10 @@ def test_the_result_has_what_other_programs_rely_on(chain: Chain) -> None:
         "duplicate": 25,
         "boilerplate": 0,
     }
-    assert (result["data"]["documents_read"], result["data"]["documents_kept"]) == (1600, 1540)
-    assert (result["model"]["epochs"], result["model"]["context_length"], result["model"]["examples"]) == (1, 64, 1510)
-    assert result["evaluation"]["examples"] == 120
-    assert result["evaluation"]["held_out"]["examples"] == 15
+    assert (result["data"]["documents_read"], result["data"]["documents_kept"]) == (2400, 2340)
+    assert (result["model"]["epochs"], result["model"]["context_length"], result["model"]["examples"]) == (1, 64, 2294)
+    assert result["evaluation"]["examples"] == 300
+    assert result["evaluation"]["held_out"]["examples"] == 23
 
 
 def test_what_the_home_holds_afterwards(chain: Chain) -> None:
@@ -191,7 +191,7 @@ def test_documents_that_are_test_samples_are_not_trained_on(chain: Chain, tmp_pa
         home, chain.demo_home, Source("cached"), training={"context_length": 8}, evaluation=evaluation
     )
     result = run(settings, events.append, lambda _: False)
-    assert result.model.examples == 1540 - 3
+    assert result.model.examples == 2340 - 3
     assert read_json(Path(result.model.path) / METADATA_FILE)["left_out"] == 3
     assert result.evaluation["held_out"] is None
     assert "3 documents are also test samples" in "".join(e.message for e in events if isinstance(e, Notice))
@@ -205,7 +205,7 @@ def test_leaks_can_stop_a_training_or_only_be_said(chain: Chain, tmp_path: Path)
     with pytest.raises(GetTagsError, match=r"3 documents are also test samples.*leaks-tags_v1\.csv"):
         run(stopped, silent, lambda _: False)
     warned = demo_settings(home, chain.demo_home, **given, evaluation={"held_out": 0.0, "leaks": "warn"})
-    assert run(warned, silent, lambda _: False).model.examples == 1540
+    assert run(warned, silent, lambda _: False).model.examples == 2340
 
 
 def test_the_same_documents_are_held_out_the_next_time(chain: Chain, tmp_path: Path) -> None:
