@@ -29,7 +29,7 @@ from get_tags_train.review.yield_estimate import Foreseen, fit_shift, foresee
 _BEGINNING_CHARACTERS = 300
 _MOST_TITLE_CHARACTERS = 100
 _NEAREST_SHOWN = 3
-_FORMAT = 1
+_FORMAT = 2
 
 # Where the BERT's logits come from: a folder for what is unfinished, and the folds of the documents.
 BertHalves = Callable[[Path, PreparedData], BertLogits]
