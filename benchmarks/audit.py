@@ -63,7 +63,12 @@ def read(name: str, limit: int) -> Corpus:
     rows = [sorted({normalise_tag(tag) for tag in own}) for own in documents["tags"]]
     number = {tag: place for place, tag in enumerate(sorted({tag for own in rows for tag in own}))}
     labels = [np.array([number[tag] for tag in own]) for own in rows]
-    tfidf, examples = read_examples([(texts, labels)], len(number), 1 << 26)
+    return as_corpus(texts, labels, len(number))
+
+
+def as_corpus(texts: list[str], labels: list[NDArray[np.int64]], tags: int) -> Corpus:
+    """As an audit reads it."""
+    tfidf, examples = read_examples([(texts, labels)], tags, 1 << 26)
     folds = folds_of(group_texts(shingle(texts)), seed=0)
     return Corpus(tfidf, examples.features, examples.labels.tocsr().astype(np.float32), folds)
 
@@ -88,10 +93,7 @@ def draw_example(documents: int, seed: int) -> tuple[Corpus, Bools]:
     added = np.random.default_rng(seed).choice(np.flatnonzero(~is_true), round(is_given.sum() / 100), replace=False)
     is_given.flat[added] = True
     texts = [clean_text(f"{document.title or ''} {document.text}") for document in drawn]
-    tfidf, examples = read_examples([(texts, [np.flatnonzero(row) for row in is_given])], len(number), 1 << 26)
-    folds = folds_of(group_texts(shingle(texts)), seed=0)
-    labels = examples.labels.tocsr().astype(np.float32)
-    return Corpus(tfidf, examples.features, labels, folds), is_true != is_given
+    return as_corpus(texts, [np.flatnonzero(row) for row in is_given], len(number)), is_true != is_given
 
 
 def plant(corpus: Corpus, kind: str, share: float, seed: int) -> tuple[Corpus, Bools]:
@@ -278,9 +280,7 @@ def main() -> None:
             print_rows(title, [measure(*own, seed) for own, seed in zip(planted, args.seeds, strict=True)])
             if args.bert:
                 berts = [bert_logits(name, own, args.bert, args.epochs, args.context_length) for own, _ in planted]
-                rows = [
-                    measure(*own, seed, bert) for own, seed, bert in zip(planted, args.seeds, berts, strict=True)
-                ]
+                rows = [measure(*own, seed, bert) for own, seed, bert in zip(planted, args.seeds, berts, strict=True)]
                 print_rows(f"{title}, with BERT", rows)
 
 
