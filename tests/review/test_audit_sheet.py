@@ -103,24 +103,19 @@ def test_what_is_no_list_is_refused(tmp_path: Path, rows: list[list[str]], said:
     assert said in error.value.message
 
 
-def test_a_list_may_be_sorted_cut_and_widened(tmp_path: Path) -> None:
-    write_csv(tmp_path / "list.csv", [["mine", *HEADER], ["", *ROW[:3], "yes", *ROW[4:]]])
+def test_rows_may_be_deleted_and_columns_inserted(tmp_path: Path) -> None:
     write_sheet(tmp_path / "list.xlsx", FOUND)
     book = load_workbook(tmp_path / "list.xlsx")
-    second = [cell.value for cell in book.active[4]]
-    for column, value in enumerate(second, 1):
-        book.active.cell(3, column, value)
-    book.active.delete_rows(4)
+    book.active.delete_rows(3)
     book.active.delete_rows(1)
     book.active.insert_cols(2)
     book.save(tmp_path / "list.xlsx")
     assert [row.document_id for row in read_sheet(tmp_path / "list.xlsx")] == ["13"]
-    assert [row.answer for row in read_sheet(tmp_path / "list.csv")] == ["error"]
 
 
 def test_a_list_that_excel_saved_with_semicolons_is_read(tmp_path: Path) -> None:
-    # As a Romanian Excel writes numbers; its date for 1.46 would be 1 January 1946.
-    rows = [[*HEADER], [*ROW[:3], "da", "01.ian", ROW[5]]]
+    # A Romanian Excel may take a number with a point for a date.
+    rows = [HEADER, [*ROW[:3], "da", "01.ian", ROW[5]]]
     (tmp_path / "list.csv").write_bytes("\r\n".join(";".join(row) for row in rows).encode("utf-8-sig"))
     [row] = read_sheet(tmp_path / "list.csv")
     assert (row.answer, row.probability, row.estimate) == ("error", 0.5, -1.5)
