@@ -40,7 +40,7 @@ from get_tags_train.data.near_duplicates import group_texts
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.demo import corpus as demo_corpus
 from get_tags_train.model.linear_fit import read_examples
-from get_tags_train.review.error_probability import belongs, is_error
+from get_tags_train.review.error_probability import belongs, is_error, rate_deviations
 from get_tags_train.review.out_of_fold import BertLogits, Corpus, Evidence, collect, folds_of
 from get_tags_train.review.yield_estimate import Foreseen, Shift, foresee
 from get_tags_train.text.clean import clean_text
@@ -169,11 +169,12 @@ def measure(corpus: Corpus, planted: Bools, seed: int, bert: BertLogits | None =
     except ImportError:
         print("cleanlab is not installed", file=sys.stderr)
     ways["audit"] = np.argsort(-logits, kind="stable")
+    missing, wrong = (Shift(0.0, deviation) for deviation in rate_deviations(logits, evidence))
     foreseen, among = [], []
     for count in LISTED:
         own = ways["audit"][:count]
         chance = np.clip(expit(logits[own]), 1e-6, 1 - 1e-6)
-        foreseen.append(foresee(chance, evidence.is_given[own], Shift(), Shift()))
+        foreseen.append(foresee(chance, evidence.is_given[own], missing, wrong))
         among.append(int(is_planted[own].sum()))
     found = {way: [int(is_planted[order[:count]].sum()) for count in FIRST] for way, order in ways.items()}
     return Row(int(planted.sum()), found, foreseen, among)

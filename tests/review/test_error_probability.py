@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.special import expit, logit
 
-from get_tags_train.review.error_probability import _calibrated, belongs, is_error
+from get_tags_train.review.error_probability import _calibrated, belongs, is_error, rate_deviations
 from get_tags_train.review.out_of_fold import FOLDS, Corpus, Evidence
 
 
@@ -60,6 +60,15 @@ def test_probabilities_that_are_held_back_are_calibrated_in_their_order() -> Non
     for own in (held_back < -4, held_back > 3):
         before, after = (abs(logit(expit(x[own]).mean()) - logit(is_given[own].mean())) for x in (held_back, found))
         assert after < before / 2
+
+
+def test_the_clearer_the_evidence_the_further_the_odds_may_be_off() -> None:
+    generator = np.random.default_rng(0)
+    evidence = pairs(np.repeat([True, False], [1000, 5000]))
+    vague, clear = (is_error(generator.normal(0, spread, 6000), evidence) for spread in (0.5, 6))
+    assert rate_deviations(vague, evidence) < rate_deviations(clear, evidence)
+    # With the same evidence for all, seven times the errors is seven times the odds, nearly: log 7 / 1.96.
+    assert rate_deviations(is_error(np.zeros(6000), evidence), evidence) == pytest.approx((0.99, 0.99), abs=0.05)
 
 
 def test_a_kind_without_pairs_is_no_matter() -> None:
