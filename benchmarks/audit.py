@@ -1,7 +1,8 @@
 """The audit on planted errors, beside sorting by score and cleanlab; and at the size of 170,000 documents.
 
-    python benchmarks/audit.py SET [--kind random|confusion] [--limit N] [--seeds 0 1 2]
+    python benchmarks/audit.py SET... [--kind random|confusion] [--planted 0.02 ...] [--seeds 0 1 2] [--limit N]
     python benchmarks/audit.py example [--limit 3000] [--seeds 0 1 2]
+    python benchmarks/audit.py SET --bert FOLDER [--epochs 10] [--context-length 128] [--kind confusion]
     python benchmarks/audit.py synthetic [--documents 170000] [--tags 5000]
 
 SET is one of ../shared/data. 2% of its tags become errors, half of them removed, half added: at random, or by
@@ -19,22 +20,29 @@ import resource
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
+from sqlalchemy import create_engine
 
+from get_tags_train.cli.audit_bert import halves_by_bert
+from get_tags_train.core.config import load_settings
 from get_tags_train.core.events import ignored
+from get_tags_train.data.extract import extract
 from get_tags_train.data.near_duplicates import group_texts
+from get_tags_train.data.prepared import PreparedData
 from get_tags_train.demo import corpus as demo_corpus
 from get_tags_train.model.linear_fit import read_examples
-from get_tags_train.review.error_probability import belongs, is_error
-from get_tags_train.review.out_of_fold import Corpus, Evidence, collect, folds_of
-from get_tags_train.review.yield_estimate import Shift, foresee
+from get_tags_train.review.error_probability import belongs, is_error, rate_deviations
+from get_tags_train.review.out_of_fold import BertLogits, Corpus, Evidence, collect, folds_of
+from get_tags_train.review.yield_estimate import Foreseen, Shift, foresee
 from get_tags_train.text.clean import clean_text
 from get_tags_train.text.shingles import shingle
 from get_tags_train.text.tags import normalise_tag
@@ -55,7 +63,12 @@ def read(name: str, limit: int) -> Corpus:
     rows = [sorted({normalise_tag(tag) for tag in own}) for own in documents["tags"]]
     number = {tag: place for place, tag in enumerate(sorted({tag for own in rows for tag in own}))}
     labels = [np.array([number[tag] for tag in own]) for own in rows]
-    tfidf, examples = read_examples([(texts, labels)], len(number), 1 << 26)
+    return as_corpus(texts, labels, len(number))
+
+
+def as_corpus(texts: list[str], labels: list[NDArray[np.int64]], tags: int) -> Corpus:
+    """As an audit reads it."""
+    tfidf, examples = read_examples([(texts, labels)], tags, 1 << 26)
     folds = folds_of(group_texts(shingle(texts)), seed=0)
     return Corpus(tfidf, examples.features, examples.labels.tocsr().astype(np.float32), folds)
 
@@ -80,17 +93,14 @@ def draw_example(documents: int, seed: int) -> tuple[Corpus, Bools]:
     added = np.random.default_rng(seed).choice(np.flatnonzero(~is_true), round(is_given.sum() / 100), replace=False)
     is_given.flat[added] = True
     texts = [clean_text(f"{document.title or ''} {document.text}") for document in drawn]
-    tfidf, examples = read_examples([(texts, [np.flatnonzero(row) for row in is_given])], len(number), 1 << 26)
-    folds = folds_of(group_texts(shingle(texts)), seed=0)
-    labels = examples.labels.tocsr().astype(np.float32)
-    return Corpus(tfidf, examples.features, labels, folds), is_true != is_given
+    return as_corpus(texts, [np.flatnonzero(row) for row in is_given], len(number)), is_true != is_given
 
 
-def plant(corpus: Corpus, kind: str, seed: int) -> tuple[Corpus, Bools]:
+def plant(corpus: Corpus, kind: str, share: float, seed: int) -> tuple[Corpus, Bools]:
     """The same with errors, and which they are: (documents, tags)."""
     true = corpus.tags.toarray() > 0
     given, planted = true.copy(), np.zeros_like(true)
-    generator, count = np.random.default_rng(seed), round(PLANTED * true.sum() / 2)
+    generator, count = np.random.default_rng(seed), round(share * true.sum() / 2)
     pairs = generator.permutation(np.argwhere(true))
     if kind == "random":
         removed = added = 0
@@ -122,23 +132,6 @@ def nearest_tags(corpus: Corpus) -> NDArray[np.int64]:
     return np.argsort(-cosines, axis=1)[:, :-1]
 
 
-def found_among(order: NDArray[np.int64], is_planted: Bools) -> str:
-    """Planted errors among the first 100 and 500."""
-    return " | ".join(str(int(is_planted[order[:count]].sum())) for count in FIRST)
-
-
-def simple_blend(evidence: Evidence, corpus: Corpus, seed: int) -> NDArray[np.float64]:
-    """What the linear model and the nearest documents alone come to, calibrated by the other folds, as a start."""
-    x = np.stack([evidence.linear, evidence.nearest], axis=1)
-    fold, found = corpus.folds[evidence.document], np.zeros(len(evidence))
-    for own in np.unique(fold):
-        model = LogisticRegression(C=100).fit(
-            x[fold != own], evidence.is_given[fold != own], sample_weight=evidence.weight[fold != own]
-        )
-        found[fold == own] = model.predict_proba(x[fold == own])[:, 1]
-    return found
-
-
 def by_cleanlab(evidence: Evidence, probabilities: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.int64]:
     """Pairs as cleanlab sorts them: the issues of each tag, by self-confidence, then all others by it."""
     from cleanlab.multilabel_classification.filter import find_multilabel_issues_per_class
@@ -154,46 +147,51 @@ def by_cleanlab(evidence: Evidence, probabilities: NDArray[np.float64], shape: t
     return np.lexsort((confidence, ~is_issue))
 
 
-def measure(name: str, kind: str, limit: int, seed: int) -> None:
-    """Print a row for each way to sort, and what was foreseen beside what was found."""
-    if name == "example":
-        corpus, planted = draw_example(limit or 3000, seed)
-    else:
-        corpus, planted = plant(read(name, limit), kind, seed)
-    started = time.perf_counter()
+class Row(NamedTuple):
+    """What one seed gave. found: of each way, among the first 100 and 500; foreseen: of the first 100, 200 and 500."""
+
+    planted: int
+    found: dict[str, list[int]]
+    foreseen: list[Foreseen]
+    among: list[int]
+
+
+def measure(corpus: Corpus, planted: Bools, seed: int, bert: BertLogits | None = None) -> Row:
+    """Audit a corpus whose errors are known."""
     with tempfile.TemporaryDirectory() as folder:
-        evidence, _near = collect(corpus, Path(folder), seed=seed, on_event=ignored)
+        evidence, _near = collect(corpus, Path(folder), seed=seed, on_event=ignored, bert=bert)
     odds = belongs(evidence, corpus, seed=seed)
     probabilities, logits = expit(odds), is_error(odds, evidence)
-    seconds = time.perf_counter() - started
     is_planted = planted[evidence.document, evidence.tag]
-    shape = (corpus.tags.shape[0], corpus.tags.shape[1])
-    print(f"\n{name}, {kind}, seed {seed}: {shape[0]} documents, {shape[1]} tags, {planted.sum()} planted,", end=" ")
-    print(f"{is_planted.sum()} of them candidates; {seconds:.0f} s\n\n| way | first 100 | first 500 |\n|---|---|---|")
-    blend = simple_blend(evidence, corpus, seed)
-    ways = {
-        "linear + nearest, sorted": np.argsort(-np.where(evidence.is_given, 1 - blend, blend), kind="stable"),
-        "all evidence, sorted": np.argsort(
-            -np.where(evidence.is_given, 1 - probabilities, probabilities), kind="stable"
-        ),
-        "audit": np.argsort(-logits, kind="stable"),
-    }
+    ways = {"sorted": np.argsort(-np.where(evidence.is_given, 1 - probabilities, probabilities), kind="stable")}
     try:
-        ways["cleanlab, linear + nearest"] = by_cleanlab(evidence, blend, shape)
-        ways["cleanlab, all evidence"] = by_cleanlab(evidence, probabilities, shape)
+        ways["cleanlab"] = by_cleanlab(evidence, probabilities, planted.shape)
     except ImportError:
         print("cleanlab is not installed", file=sys.stderr)
-    for way, order in ways.items():
-        print(f"| {way} | {found_among(order, is_planted)} |")
+    ways["audit"] = np.argsort(-logits, kind="stable")
+    missing, wrong = (Shift(0.0, deviation) for deviation in rate_deviations(logits, evidence))
+    foreseen, among = [], []
     for count in LISTED:
         own = ways["audit"][:count]
         chance = np.clip(expit(logits[own]), 1e-6, 1 - 1e-6)
-        seen = foresee(chance, evidence.is_given[own], Shift(), Shift())
-        print(
-            f"foreseen among {count}: {seen.errors:.0f} ({seen.low:.0f} to {seen.high:.0f}), "
-            f"planted {is_planted[own].sum()}",
-            flush=True,
-        )
+        foreseen.append(foresee(chance, evidence.is_given[own], missing, wrong))
+        among.append(int(is_planted[own].sum()))
+    found = {way: [int(is_planted[order[:count]].sum()) for count in FIRST] for way, order in ways.items()}
+    return Row(int(planted.sum()), found, foreseen, among)
+
+
+def print_rows(name: str, rows: list[Row]) -> None:
+    """A line of the table: means over the seeds."""
+    found = [
+        " / ".join(f"{np.mean([row.found[way][place] for row in rows]):.0f}" for place in range(len(FIRST)))
+        for way in rows[0].found
+    ]
+    seen = [
+        "{:.0f} ({:.0f} to {:.0f})".format(*np.mean([row.foreseen[place] for row in rows], axis=0)) for place in (0, 2)
+    ]
+    held = [f.low <= own <= f.high for row in rows for f, own in zip(row.foreseen, row.among, strict=True)]
+    cells = [name, f"{np.mean([row.planted for row in rows]):.0f} ({len(rows)})", *found, *seen]
+    print("|", " | ".join([*cells, f"{sum(held)} of {len(held)}"]), "|", flush=True)
 
 
 def synthetic(documents: int, tags: int, words: int = 290, vocabulary: int = 400_000) -> None:
@@ -230,22 +228,61 @@ def _peak() -> str:
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB at most"
 
 
+def bert_logits(name: str, corpus: Corpus, base_model: str, epochs: int, context_length: int) -> BertLogits:
+    """What the command's two trainings say of a whole set with these tags."""
+    texts = pd.read_parquet(DATA / name / "documents.parquet")["text"]
+    names = [f"{number:05d}" for number in range(corpus.tags.shape[1])]
+    documents = pd.DataFrame({"id": np.arange(len(texts)), "text": texts})
+    row, tag = corpus.tags.nonzero()
+    pairs = pd.DataFrame({"id": row, "tag": [names[number] for number in tag]})
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        url = f"sqlite:///{home / 'set.db'}"
+        engine = create_engine(url)
+        documents.to_sql("documents", engine, index=False)
+        pairs.to_sql("pairs", engine, index=False)
+        engine.dispose()
+        queries = {"documents_query": "SELECT id, text FROM documents", "tags_query": "SELECT id, tag FROM pairs"}
+        training = {"base_model": base_model, "epochs": epochs, "context_length": context_length, "device": "cpu"}
+        settings = load_settings(home, overrides={"database": {"url": url, **queries}, "training": training})
+        data = PreparedData(Path(extract(settings, ignored).path))
+        if data.manifest.documents_kept != len(texts) or data.tags != names:
+            raise SystemExit(f"{name}: not all documents and tags came through the extraction")
+        return halves_by_bert(settings, home, data, ignored)
+
+
 def main() -> None:
-    """Measure one set, or the synthetic one."""
+    """Measure the sets, or the synthetic one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name")
+    parser.add_argument("names", nargs="+")
     parser.add_argument("--kind", choices=("random", "confusion"))
+    parser.add_argument("--planted", type=float, nargs="+", default=[PLANTED])
     parser.add_argument("--limit", type=int, default=0)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--bert", metavar="BASE_MODEL", help="the same with two trainings of this model, too")
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--context-length", type=int, default=128)
     parser.add_argument("--documents", type=int, default=170_000)
     parser.add_argument("--tags", type=int, default=5_000)
     args = parser.parse_args()
-    if args.name == "synthetic":
+    if args.names == ["synthetic"]:
         synthetic(args.documents, args.tags)
         return
-    for seed in args.seeds:
-        for kind in [args.kind] if args.kind else ["random", "confusion"][: 1 if args.name == "example" else 2]:
-            measure(args.name, kind, args.limit, seed)
+    ways = "sorted | cleanlab | audit" if find_spec("cleanlab") else "sorted | audit"
+    print(f"| set, errors | planted (seeds) | {ways} | foreseen, first 100 | first 500 | within the interval |")
+    print("|" + " --- |" * (ways.count("|") + 6))
+    for name in args.names:
+        if name == "example":
+            print_rows(name, [measure(*draw_example(args.limit or 3000, seed), seed) for seed in args.seeds])
+            continue
+        corpus = read(name, args.limit)
+        for share, kind in product(args.planted, [args.kind] if args.kind else ["random", "confusion"]):
+            title, planted = f"{name}, {kind}, {share:.1%}", [plant(corpus, kind, share, seed) for seed in args.seeds]
+            print_rows(title, [measure(*own, seed) for own, seed in zip(planted, args.seeds, strict=True)])
+            if args.bert:
+                berts = [bert_logits(name, own, args.bert, args.epochs, args.context_length) for own, _ in planted]
+                rows = [measure(*own, seed, bert) for own, seed, bert in zip(planted, args.seeds, berts, strict=True)]
+                print_rows(f"{title}, with BERT", rows)
 
 
 if __name__ == "__main__":

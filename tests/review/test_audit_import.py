@@ -15,9 +15,9 @@ from get_tags_train.core.home import decisions_path, reviews_dir
 from get_tags_train.data.decisions import read_decisions
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.review.audit_import import Change, Imported, _sql, import_marks
-from get_tags_train.review.audit_sheet import row_check
+from get_tags_train.review.audit_sheet import Told, row_check
 
-HEADER = ["id", "tag", "suspicion", "is it an error?", "probability", "estimate", "text hash", "check"]
+HEADER = ["id", "tag", "suspicion", "is it an error?", "check"]
 
 
 @pytest.fixture
@@ -31,8 +31,11 @@ def text_hash(stored: PreparedData, document: int) -> str:
 
 
 def marked(home: Path, rows: Sequence[Sequence[object]], stored: PreparedData | None) -> Imported:
-    whole = [[*row, row_check(str(row[0]), str(row[1]), str(row[2]), str(row[6]))] for row in rows]
-    write_csv(home / "list.csv", [HEADER, *whole])
+    sheet = []
+    for document, tag, suspicion, mark, probability, estimate, own_hash in rows:
+        told = Told(str(own_hash), float(str(probability)), float(str(estimate)))
+        sheet.append([document, tag, suspicion, mark, row_check(str(document), str(tag), str(suspicion), told)])
+    write_csv(home / "list.csv", [HEADER, *sheet])
     return import_marks(home, home / "list.csv", stored, dialect="sqlite")
 
 

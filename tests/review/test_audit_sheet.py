@@ -9,7 +9,7 @@ from get_tags_train.core.csv import write_csv
 from get_tags_train.core.errors import InputError
 from get_tags_train.core.i18n import set_language
 from get_tags_train.review.audit import Audit, Suspect
-from get_tags_train.review.audit_sheet import read_sheet, row_check, write_pairs, write_sheet
+from get_tags_train.review.audit_sheet import Told, read_sheet, row_check, write_pairs, write_sheet
 from get_tags_train.review.tag_pairs import TagPair
 from get_tags_train.review.yield_estimate import Foreseen
 
@@ -60,8 +60,8 @@ def test_a_romanian_list_is_read_in_english(tmp_path: Path) -> None:
     assert [row.answer for row in read_sheet(tmp_path / "list.csv")] == ["error", None]
 
 
-HEADER = ["id", "tag", "suspicion", "is it an error?", "probability", "estimate", "text hash", "check"]
-ROW = ["1", "a", "wrong", "", "0,5", "-1.5", "ab" * 16, row_check("1", "a", "wrong", "ab" * 16)]
+HEADER = ["id", "tag", "suspicion", "is it an error?", "probability", "check"]
+ROW = ["1", "a", "wrong", "", "50%", row_check("1", "a", "wrong", Told("ab" * 16, 0.5, -1.5))]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,8 @@ ROW = ["1", "a", "wrong", "", "0,5", "-1.5", "ab" * 16, row_check("1", "a", "wro
     [
         ("yes", "error"),
         ("NO ", "no error"),
+        (" Da", "error"),
+        ("NU", "no error"),
         ("don't know", "don't know"),
         ("don’t know", "don't know"),
         ("Nu stiu", "don't know"),
@@ -85,7 +87,8 @@ def test_answers_are_read(tmp_path: Path, mark: str, answer: str | None) -> None
     ("rows", "said"),
     [
         ([HEADER, [*ROW[:3], "maybe", *ROW[4:]]], "line 2: 'maybe' is no answer"),
-        ([HEADER, [*ROW[:6], "no hash", ROW[7]]], "line 2: the row is not as the audit wrote it"),
+        ([HEADER, [*ROW[:5], ROW[5].replace("0.5", "0.6")]], "line 2: the row is not as the audit wrote it"),
+        ([HEADER, [*ROW[:5], "no check"]], "line 2: the row is not as the audit wrote it"),
         ([HEADER, [*ROW[:2], "else", *ROW[3:]]], "line 2: the row is not as the audit wrote it"),
         ([HEADER, ["1", "another tag", *ROW[2:]]], "line 2: the row is not as the audit wrote it"),
         ([HEADER, ["2", *ROW[1:]]], "line 2: the row is not as the audit wrote it"),
@@ -98,6 +101,24 @@ def test_what_is_no_list_is_refused(tmp_path: Path, rows: list[list[str]], said:
     with pytest.raises(InputError) as error:
         read_sheet(tmp_path / "list.csv")
     assert said in error.value.message
+
+
+def test_rows_may_be_deleted_and_columns_inserted(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "list.xlsx", FOUND)
+    book = load_workbook(tmp_path / "list.xlsx")
+    book.active.delete_rows(3)
+    book.active.delete_rows(1)
+    book.active.insert_cols(2)
+    book.save(tmp_path / "list.xlsx")
+    assert [row.document_id for row in read_sheet(tmp_path / "list.xlsx")] == ["13"]
+
+
+def test_a_list_that_excel_saved_with_semicolons_is_read(tmp_path: Path) -> None:
+    # A Romanian Excel may take a number with a point for a date.
+    rows = [HEADER, [*ROW[:3], "da", "01.ian", ROW[5]]]
+    (tmp_path / "list.csv").write_bytes("\r\n".join(";".join(row) for row in rows).encode("utf-8-sig"))
+    [row] = read_sheet(tmp_path / "list.csv")
+    assert (row.answer, row.probability, row.estimate) == ("error", 0.5, -1.5)
 
 
 def test_suggested_pairs_can_go_into_the_map(tmp_path: Path) -> None:

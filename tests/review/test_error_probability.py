@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.special import expit, logit
 
-from get_tags_train.review.error_probability import belongs, is_error
+from get_tags_train.review.error_probability import _calibrated, belongs, is_error, rate_deviations
 from get_tags_train.review.out_of_fold import FOLDS, Corpus, Evidence
 
 
@@ -44,10 +44,31 @@ def test_a_pair_that_stands_for_many_counts_as_many() -> None:
 
 def test_a_doubt_counts_more_where_the_tag_is_clear() -> None:
     # Tag 0 has logits of 4 where it is given, tag 1 of 0; both have one of -2. Means: (99 x 4 - 2 + 3 x 1.96) / 103
-    # = 3.88 and (99 x 0 - 2 + 3 x 1.96) / 103 = .04, of which a tenth counts.
+    # = 3.88 and (99 x 0 - 2 + 3 x 1.96) / 103 = .04, of which a fifth counts.
     logits = np.array([4.0] * 99 + [-2.0] + [0.0] * 99 + [-2.0])
     found = is_error(logits, pairs(np.ones(200, bool), tag=np.repeat([0, 1], 100).astype(np.int32)))
-    assert found[99] - found[199] == pytest.approx((3.88 - 0.04) / 10, abs=0.002)
+    assert found[99] - found[199] == pytest.approx((3.88 - 0.04) / 5, abs=0.002)
+
+
+def test_probabilities_that_are_held_back_are_calibrated_in_their_order() -> None:
+    generator = np.random.default_rng(0)
+    true = generator.normal(-3, 4, 200_000)
+    is_given = generator.random(len(true)) < expit(true)
+    held_back = np.where(np.abs(true) > 2, np.sign(true) * (1 + np.abs(true) / 2), true)
+    found = _calibrated(held_back, pairs(is_given))
+    assert (np.diff(found[np.argsort(held_back)]) >= 0).all()
+    for own in (held_back < -4, held_back > 3):
+        before, after = (abs(logit(expit(x[own]).mean()) - logit(is_given[own].mean())) for x in (held_back, found))
+        assert after < before / 2
+
+
+def test_the_clearer_the_evidence_the_further_the_odds_may_be_off() -> None:
+    generator = np.random.default_rng(0)
+    evidence = pairs(np.repeat([True, False], [1000, 5000]))
+    vague, clear = (is_error(generator.normal(0, spread, 6000), evidence) for spread in (0.5, 6))
+    assert rate_deviations(vague, evidence) < rate_deviations(clear, evidence)
+    # With the same evidence for all, seven times the errors is seven times the odds, nearly: log 7 / 1.96.
+    assert rate_deviations(is_error(np.zeros(6000), evidence), evidence) == pytest.approx((0.99, 0.99), abs=0.05)
 
 
 def test_a_kind_without_pairs_is_no_matter() -> None:

@@ -24,6 +24,12 @@ def test_decisions_shift_their_own_kind() -> None:
     assert fit_shift(decisions, "wrong") == Shift(0.0, 1.0)
 
 
+def test_a_wider_prior_yields_to_decisions() -> None:
+    decisions = [decided("error") for _ in range(9)] + [decided("no error")]
+    assert fit_shift(decisions, "missing", 3.0).mean > fit_shift(decisions, "missing").mean
+    assert fit_shift([], "missing", 3.0) == Shift(0.0, 3.0)
+
+
 def test_who_does_not_know_decides_nothing() -> None:
     assert fit_shift([decided("don't know")] * 50, "missing") == Shift(0.0, 1.0)
 

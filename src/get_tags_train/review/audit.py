@@ -18,9 +18,9 @@ from get_tags_train.core.events import OnEvent
 from get_tags_train.core.files import remove_folder
 from get_tags_train.core.i18n import Command, _
 from get_tags_train.core.system import keep_awake
-from get_tags_train.data.decisions import Decision, Key, Suspicion, latest, read_decisions
+from get_tags_train.data.decisions import SUSPICIONS, Decision, Key, Suspicion, latest, read_decisions
 from get_tags_train.data.prepared import PreparedData
-from get_tags_train.review.error_probability import belongs, is_error
+from get_tags_train.review.error_probability import belongs, is_error, rate_deviations
 from get_tags_train.review.out_of_fold import BertLogits, Corpus, Evidence, collect
 from get_tags_train.review.passages import Passages
 from get_tags_train.review.tag_pairs import TagPair, find_pairs
@@ -29,7 +29,7 @@ from get_tags_train.review.yield_estimate import Foreseen, fit_shift, foresee
 _BEGINNING_CHARACTERS = 300
 _MOST_TITLE_CHARACTERS = 100
 _NEAREST_SHOWN = 3
-_FORMAT = 1
+_FORMAT = 2
 
 # Where the BERT's logits come from: a folder for what is unfinished, and the folds of the documents.
 BertHalves = Callable[[Path, PreparedData], BertLogits]
@@ -143,7 +143,8 @@ def _decide(
     """What the evidence comes to."""
     evidence, nearest = found
     estimates = is_error(belongs(evidence, corpus, seed=seed), evidence)
-    missing, wrong = (fit_shift(decisions, suspicion) for suspicion in ("missing", "wrong"))
+    priors = rate_deviations(estimates, evidence)
+    missing, wrong = (fit_shift(decisions, kind, prior) for kind, prior in zip(SUSPICIONS, priors, strict=True))
     shifted = estimates + np.where(evidence.is_given, wrong.mean, missing.mean)
     probabilities = np.clip(expit(shifted), 1e-6, 1 - 1e-6)
     of_decided = _decided(data, evidence, latest(decisions))

@@ -16,23 +16,19 @@ from get_tags_train.review.marks import plain
 from get_tags_train.review.tag_pairs import TagPair
 from get_tags_train.review.yield_estimate import Foreseen
 
-# The columns of the list, with their widths; the last four are for the import.
+# The columns of the list, with their widths; the last is for the import.
 MARK = N_("is it an error?")
-_ID, _TAG, _SUSPICION = N_("id"), N_("tag"), N_("suspicion")
-_PROBABILITY, _ESTIMATE, _TEXT_HASH = N_("probability"), N_("estimate"), N_("text hash")
-_CHECK = N_("check")
+_ID, _TAG, _SUSPICION, _CHECK = N_("id"), N_("tag"), N_("suspicion"), N_("check")
 _WIDTHS = {
     _ID: 12,
     _TAG: 36,
     _SUSPICION: 12,
     MARK: 16,
-    _PROBABILITY: 11,
+    N_("probability"): 11,
     N_("title"): 30,
     N_("where to look"): 60,
     N_("nearest documents"): 24,
     N_("beginning of the text"): 60,
-    _ESTIMATE: 9,
-    _TEXT_HASH: 10,
     _CHECK: 10,
 }
 YES, NO, UNSURE = N_("yes"), N_("no"), N_("don't know")
@@ -40,6 +36,27 @@ _MISSING, _WRONG = N_("missing"), N_("wrong")
 _SUSPICIONS: dict[Suspicion, str] = {"missing": _MISSING, "wrong": _WRONG}
 _ANSWERS: dict[str, Answer] = {YES: "error", NO: "no error", UNSURE: "don't know"}
 _HEADER_SOUGHT_IN = 10
+
+
+class Told(NamedTuple):
+    """What the import needs beside what people see."""
+
+    text_hash: str
+    probability: float
+    estimate: float
+
+    @classmethod
+    def of(cls, suspect: Suspect) -> "Told":
+        return cls(suspect.text_hash, suspect.probability, suspect.estimate)
+
+    def __str__(self) -> str:
+        return f"{self.text_hash} {self.probability:.4f} {self.estimate:.4f}"
+
+    @classmethod
+    def read(cls, text: str) -> "Told":
+        """Raises ValueError where `text` does not begin with what __str__ gives."""
+        text_hash, probability, estimate, *_rest = text.split()
+        return cls(text_hash, float(probability), float(estimate))
 
 
 class Marked(NamedTuple):
@@ -96,16 +113,18 @@ def _row(suspect: Suspect) -> list[str | float]:
         suspect.passage,
         ", ".join(suspect.nearest),
         suspect.beginning,
-        round(suspect.estimate, 4),
-        suspect.text_hash,
-        row_check(suspect.document_id, suspect.tag, suspect.suspicion, suspect.text_hash),
+        row_check(suspect.document_id, suspect.tag, suspect.suspicion, Told.of(suspect)),
     ]
 
 
-def row_check(document_id: str, tag: str, suspicion: str, text_hash: str) -> str:
-    """What shows that a row came back as it was written: a cell that a spreadsheet changed or sorted alone does not."""
-    cells = (document_id.strip(), tag.strip(), suspicion, text_hash)
-    return "#" + blake2b("\0".join(cells).encode(), digest_size=6).hexdigest()
+def row_check(document_id: str, tag: str, suspicion: str, told: Told) -> str:
+    """What is told, as text: as numbers a spreadsheet would write them its own way; and a digest of the whole row.
+
+    That shows a cell that a spreadsheet changed, or sorted alone.
+    """
+    cells = (document_id.strip(), tag.strip(), suspicion, str(told))
+    digest = blake2b("\0".join(cells).encode(), digest_size=6).hexdigest()
+    return f"{told} {digest}"
 
 
 def read_sheet(path: Path) -> list[Marked]:
@@ -131,7 +150,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     return ((row.line, row.cells) for row in csv_rows(path, dialect, str(path)))
 
 
-_READ = (_ID, _TAG, _SUSPICION, MARK, _PROBABILITY, _ESTIMATE, _TEXT_HASH, _CHECK)
+_READ = (_ID, _TAG, _SUSPICION, MARK, _CHECK)
 
 
 def _find_header(path: Path, rows: Iterator[tuple[int, list[str]]]) -> list[int]:
@@ -153,7 +172,7 @@ def _find_header(path: Path, rows: Iterator[tuple[int, list[str]]]) -> list[int]
 
 
 def _marked(path: Path, line: int, cells: list[str]) -> Marked:
-    document_id, tag, suspicion, mark, probability, estimate, text_hash, check = cells
+    document_id, tag, suspicion, mark, check = cells
     kinds = {word: kind for kind, name in _SUSPICIONS.items() for word in _spellings(name)}
     answers = {plain(word): answer for name, answer in _ANSWERS.items() for word in _spellings(name)}
     if mark and plain(mark) not in answers:
@@ -162,9 +181,8 @@ def _marked(path: Path, line: int, cells: list[str]) -> Marked:
             _("It is one of {answers}, or empty.", answers=", ".join([_(YES), _(NO), _(UNSURE)])),
         )
     try:
-        numbers = float(probability.replace(",", ".")), float(estimate.replace(",", "."))
-        kind = kinds[suspicion.lower()]
-        is_whole = check == row_check(document_id, tag, kind, text_hash)
+        told, kind = Told.read(check), kinds[suspicion.lower()]
+        is_whole = check == row_check(document_id, tag, kind, told)
     except (ValueError, KeyError):
         is_whole = False
     if not is_whole:
@@ -175,7 +193,8 @@ def _marked(path: Path, line: int, cells: list[str]) -> Marked:
                 column=_(MARK),
             ),
         )
-    return Marked(line, document_id, tag, kind, answers[plain(mark)] if mark else None, *numbers, text_hash)
+    answer = answers[plain(mark)] if mark else None
+    return Marked(line, document_id, tag, kind, answer, told.probability, told.estimate, told.text_hash)
 
 
 @cache

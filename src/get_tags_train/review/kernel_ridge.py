@@ -7,15 +7,19 @@ it is exact. Documents' kernels are computed anew wherever they are needed: none
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from os import cpu_count
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.blas import ssyrk
 from scipy.sparse import csr_matrix
+
+from get_tags_train.core.files import atomic_write
 
 Floats = NDArray[np.float32]
 _Item = TypeVar("_Item")
@@ -43,23 +47,38 @@ def in_threads(function: Callable[[_Item], _Result], items: Sequence[_Item]) -> 
 
 @dataclass(frozen=True)
 class Moments:
-    """Sums over documents: of kernels times kernels, of kernels times tags, of kernels, of tags; and how many."""
+    """Sums over documents: of kernels times kernels, of kernels times tags, of kernels, of tags; and how many.
+
+    Of the first, which is symmetric, the upper half is filled.
+    """
 
     gram: NDArray[np.floating]
     products: NDArray[np.floating]
     kernels: NDArray[np.float64]
     tags: NDArray[np.float64]
-    documents: int
+    documents: NDArray[np.int64]
 
-    def without(self, some: "Moments") -> "Moments":
+    def __add__(self, other: "Moments") -> "Moments":
+        """Those of the documents of both."""
+        return self._with(other, np.add)
+
+    def __sub__(self, some: "Moments") -> "Moments":
         """Those of the documents that are not among `some`."""
-        return Moments(
-            self.gram - some.gram,
-            self.products - some.products,
-            self.kernels - some.kernels,
-            self.tags - some.tags,
-            self.documents - some.documents,
-        )
+        return self._with(some, np.subtract)
+
+    def _with(self, other: "Moments", operation: np.ufunc) -> "Moments":
+        return Moments(*(operation(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)))
+
+    @classmethod
+    def load(cls, path: Path) -> "Moments":
+        """Those that `save` has written."""
+        with np.load(path) as stored:
+            return cls(*(stored[field.name] for field in fields(cls)))
+
+    def save(self, path: Path) -> None:
+        """Write them into a file."""
+        with atomic_write(path) as stream:
+            np.savez(stream, **{field.name: getattr(self, field.name) for field in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -113,18 +132,19 @@ class KernelRidge:
     def moments(self, rows: NDArray[np.int64]) -> Moments:
         """The sums over these documents."""
         landmarks, tags = len(self.landmarks), self.tags.shape[1]
-        gram, products = np.zeros((landmarks, landmarks), np.float32), np.zeros((landmarks, tags), np.float32)
+        gram, products = np.zeros((landmarks, landmarks), np.float32, "F"), np.zeros((landmarks, tags), np.float32)
         total = np.zeros(landmarks)
         blocks = self.blocks(rows)
         for some, kernels in zip(blocks, in_threads(self.kernels, blocks), strict=True):
-            gram += kernels.T @ kernels
+            gram = ssyrk(1.0, kernels.T, beta=1.0, c=gram, overwrite_c=True)
             products += (self.tags[some].T @ kernels).T
             total += kernels.sum(axis=0)
-        return Moments(gram, products, total, np.asarray(self.tags[rows].sum(axis=0), float).ravel(), len(rows))
+        tag_counts = np.asarray(self.tags[rows].sum(axis=0), float).ravel()
+        return Moments(gram, products, total, tag_counts, np.array(len(rows)))
 
     def solve(self, moments: Moments) -> Scorer:
         """The least squares over the documents of these sums, with a penalty; a bias costs nothing."""
-        count = max(moments.documents, 1)
+        count = max(int(moments.documents), 1)
         kernels, tags = moments.kernels / count, moments.tags / count
         system = moments.gram.astype(np.float64)
         for some in _slices(len(kernels)):

@@ -6,6 +6,8 @@ candidates, never all documents x tags: its own, the most likely that it lacks, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property, reduce
+from operator import add
 from pathlib import Path
 from time import perf_counter
 
@@ -19,17 +21,17 @@ from get_tags_train.core.files import atomic_write
 from get_tags_train.core.i18n import _
 from get_tags_train.data.near_duplicates import group_documents
 from get_tags_train.data.prepared import PreparedData
-from get_tags_train.model.linear_fit import read_examples
 from get_tags_train.model.linear_reader import strongest
 from get_tags_train.model.nearest_documents import NEAREST, NearestDocuments
+from get_tags_train.review.features import read_features
 from get_tags_train.review.kernel_ridge import KernelRidge, Moments, in_threads
 from get_tags_train.review.other_tags import OtherTags
 from get_tags_train.splits.training_set import TrainingSet, text_batches
 from get_tags_train.text.tfidf import TfIdf
 
 FOLDS = 5
-# Numbers of features in memory, eight bytes each; words of few documents go first.
-_MOST_COUNTS = 1 << 25
+# Numbers of features in memory, eight bytes each.
+_MOST_COUNTS = 1 << 24
 _NEAREST_FEATURES = 32
 # With fewer, folds would say nothing.
 _LEAST_DOCUMENTS = 50
@@ -63,13 +65,22 @@ class Corpus:
                 _("{name} has only {count} documents that differ.", name=data.name, count=different),
                 _("An audit needs {least} at least.", least=_LEAST_DOCUMENTS),
             )
-        tfidf, examples = read_examples(text_batches(data, everything, rows), tags, _MOST_COUNTS)
-        return cls(tfidf, examples.features, examples.labels.tocsr().astype(np.float32), folds_of(groups, seed=seed))
+        tfidf, features, labels = read_features(
+            text_batches(data, everything, rows), documents=len(rows), most_counts=_MOST_COUNTS
+        )
+        return cls(tfidf, features, _matrix(labels, tags), folds_of(groups, seed=seed))
 
     @property
     def counts(self) -> NDArray[np.int64]:
         """(tags,) the documents of each."""
         return np.asarray(self.tags.sum(axis=0)).ravel().astype(np.int64)
+
+
+def _matrix(labels: list[NDArray[np.int64]], tags: int) -> csr_matrix:
+    """(documents, tags)"""
+    indptr = np.concatenate([[0], np.cumsum([len(own) for own in labels])])
+    columns = np.concatenate([np.zeros(0, np.int64), *labels])
+    return csr_matrix((np.ones(len(columns), np.float32), columns, indptr), shape=(len(labels), tags))
 
 
 @dataclass(frozen=True)
@@ -134,7 +145,7 @@ def collect(
     started = perf_counter()
     on_event(StageStarted("out_of_fold", total=FOLDS, unit="folds"))
     paths = [folder / f"fold-{fold}.npz" for fold in range(FOLDS)]
-    scoring = _Folds(corpus, seed, bert)
+    scoring = _Folds(corpus, folder, seed, bert)
     for fold, path in enumerate(paths):
         if not path.exists():
             scoring.write(fold, path)
@@ -145,26 +156,39 @@ def collect(
 
 
 class _Folds:
-    """Scores one fold after the other; what all folds need is computed once, with the first."""
+    """Scores one fold after the other; what all folds need is computed once, with the first.
 
-    def __init__(self, corpus: Corpus, seed: int, bert: BertLogits | None) -> None:
-        self._corpus, self._seed, self._bert = corpus, seed, bert
+    folder: where the folds' moments are kept: they are large, and each is needed twice.
+    """
+
+    def __init__(self, corpus: Corpus, folder: Path, seed: int, bert: BertLogits | None) -> None:
+        self._corpus, self._folder, self._seed, self._bert = corpus, folder, seed, bert
         self._ridge = KernelRidge.of(corpus.features, corpus.tags, seed=seed)
-        self._strongest: csr_matrix | None = None
-        self._all: Moments | None = None
+
+    @cached_property
+    def _strongest(self) -> csr_matrix:
+        return strongest(self._corpus.features, _NEAREST_FEATURES)
+
+    @cached_property
+    def _all(self) -> Moments:
+        return reduce(add, map(self._moments, range(FOLDS)))
+
+    def _moments(self, fold: int) -> Moments:
+        """The sums over a fold's documents."""
+        path = self._folder / f"moments-{fold}.npz"
+        if not path.exists():
+            self._ridge.moments(np.flatnonzero(self._corpus.folds == fold)).save(path)
+        return Moments.load(path)
 
     def write(self, fold: int, path: Path) -> None:
         """Score a fold, and keep what was found."""
         corpus = self._corpus
-        if self._all is None or self._strongest is None:
-            self._all = self._ridge.moments(np.arange(len(corpus.folds)))
-            self._strongest = strongest(corpus.features, _NEAREST_FEATURES)
         rows, others = np.flatnonzero(corpus.folds == fold), np.flatnonzero(corpus.folds != fold)
-        scorer = self._ridge.solve(self._all.without(self._ridge.moments(rows)))
+        scorer = self._ridge.solve(self._all - self._moments(fold))
         by_tags = OtherTags.fit(corpus.tags[others])
         nothing = np.zeros(0, np.uint8), np.zeros(0, np.int64)
-        index = NearestDocuments(self._strongest[others].T.tocsr(), corpus.tags[others], *nothing)
         strongest_features = self._strongest
+        index = NearestDocuments(strongest_features[others].T.tocsr(), corpus.tags[others], *nothing)
 
         def score(some: NDArray[np.int64]) -> tuple[Evidence, NDArray[np.int32]]:
             near = index.similarities(strongest_features[some])

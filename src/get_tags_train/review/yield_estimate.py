@@ -13,7 +13,7 @@ from get_tags_train.data.decisions import Decision, Suspicion
 Floats = NDArray[np.float64]
 
 # Before anybody has decided, the odds of all errors of a kind may be that far off, as a standard deviation of their
-# logarithm: nothing in the data says how plausible errors are.
+# logarithm, where nothing is known of the data.
 _PRIOR_DEVIATION = 1.0
 _NORMAL_95 = 1.959964
 _STEPS = 50
@@ -45,15 +45,15 @@ class Band(NamedTuple):
     errors: int
 
 
-def fit_shift(decisions: Sequence[Decision], suspicion: Suspicion) -> Shift:
+def fit_shift(decisions: Sequence[Decision], suspicion: Suspicion, prior_deviation: float = _PRIOR_DEVIATION) -> Shift:
     """The most likely shift by what was decided, with a normal prior, and Laplace's approximation of its deviation."""
     own = [d for d in decisions if d.suspicion == suspicion and d.answer != "don't know"]
     logits, errors = np.array([d.estimate for d in own]), np.array([d.answer == "error" for d in own], float)
-    shift, precision = 0.0, _PRIOR_DEVIATION**-2
+    shift, precision = 0.0, prior_deviation**-2
     for _ in range(_STEPS):
         chance = expit(logits + shift)
-        precision = _PRIOR_DEVIATION**-2 + float((chance * (1 - chance)).sum())
-        step = (float((errors - chance).sum()) - shift * _PRIOR_DEVIATION**-2) / precision
+        precision = prior_deviation**-2 + float((chance * (1 - chance)).sum())
+        step = (float((errors - chance).sum()) - shift * prior_deviation**-2) / precision
         shift += float(np.clip(step, -1, 1))
     return Shift(shift, precision**-0.5)
 
