@@ -155,7 +155,7 @@ def test_two_homes_are_equal_and_another_seed_differs(example: Path, tmp_path: P
 @pytest.mark.parametrize("name", ["demo.db", "get-tags.toml", "demo_bert"])
 def test_a_file_of_someone_else_is_never_overwritten(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine", encoding="utf-8")
-    with pytest.raises(InputError, match="is not the example's") as caught:
+    with pytest.raises(InputError, match="was not made by the example") as caught:
         write.write_demo(tmp_path)
     assert str(tmp_path / name) in caught.value.message
     assert "--home" in caught.value.hint
