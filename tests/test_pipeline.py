@@ -223,7 +223,7 @@ def test_without_test_samples_the_held_out_documents_are_scored(chain: Chain, tm
     settings = demo_settings(tmp_path, chain.demo_home, Source("cached"), training={"context_length": 8})
     result = run(settings, events.append, lambda _: False)
     assert "There are no test samples yet" in "".join(e.message for e in events if isinstance(e, Notice))
-    assert (result.evaluation["set"], result.evaluation["examples"]) == ("held-out documents", 15)
+    assert (result.evaluation["set"], result.evaluation["examples"]) == ("held-out documents", 23)
     assert result.evaluation["held_out"] is None
     report = (Path(result.model.path) / "report.html").read_text(encoding="utf-8")
     assert "held-out documents" in report

@@ -148,7 +148,7 @@ def test_an_unfinished_extraction_is_said_and_continued_first(keys, home, said, 
     keys(ENTER)
     assert run("extract", "--home", home) == 0
     assert "The extraction of tags_v1 has not finished: sqlite:///demo.db, begun 20" in said()
-    assert "200 of 1,600 documents read." in said()
+    assert "200 of 2,400 documents read." in said()
     assert "get-tags data remove tags_v1.partial" in said()
     assert "Continuing the extraction of tags_v1" in capsys.readouterr().err
     assert PreparedData(data_dir(home) / "tags_v1").manifest.resumed
@@ -276,7 +276,7 @@ def test_an_answer_is_changed_at_the_end_and_the_others_stay(keys, home, capsys)
     keys(ENTER + "3" + ENTER + "8" + ENTER + ENTER * 2 + change + "2" + ENTER + "4" + ENTER + NO)
     assert run("train", "--home", home) == 130
     said = " ".join(capsys.readouterr().err.split())
-    assert "--source database --epochs 4 --batch-size 8 --context-length 512 --top-k 5" in said
+    assert "--source database --epochs 4 --batch-size 8 --context-length 512 --top-k 2" in said
 
 
 def test_back_from_the_list_of_answers_leads_to_the_start(keys, home):
