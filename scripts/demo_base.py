@@ -103,7 +103,8 @@ def word_embeddings(tokenizer: Tokenizer, texts: list[str]) -> Floats:
     left, strengths, _ = randomized_svd(information, WORD_SIZE, n_iter=4, random_state=0)
     vectors = left * np.sqrt(strengths)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(norms > 0, norms, 1)).astype(np.float32)
+    unit: Floats = (vectors / np.where(norms > 0, norms, 1)).astype(np.float32)
+    return unit
 
 
 def _counted_together(tokenizer: Tokenizer, texts: list[str]) -> NDArray[np.float64]:
@@ -137,25 +138,22 @@ def small_bert(words: Floats) -> BertModel:
     )
     torch.manual_seed(0)
     model = BertModel(config, add_pooling_layer=False)
-    embeddings, attention = model.embeddings, model.encoder.layer[0].attention.self
-    with torch.no_grad():
-        for weight in (
-            embeddings.word_embeddings.weight,
-            embeddings.position_embeddings.weight,
-            embeddings.token_type_embeddings.weight,
-            attention.query.weight,
-            attention.key.weight,
-        ):
-            weight.zero_()
-        embeddings.word_embeddings.weight[:, :WORD_SIZE] = torch.from_numpy(words)
-        angles = np.outer(np.arange(config.max_position_embeddings), FREQUENCIES)
-        sines = np.stack([np.cos(angles), np.sin(angles)], axis=2).reshape(len(angles), POSITION_SIZE)
-        # As long as a word's vector, so that both count the same.
-        embeddings.position_embeddings.weight[:, WORD_SIZE:] = torch.from_numpy(sines / np.sqrt(len(FREQUENCIES)))
-        for head, (ahead, sharpness) in enumerate(LOOKS):
-            rows = slice(head * POSITION_SIZE, (head + 1) * POSITION_SIZE)
-            attention.query.weight[rows, WORD_SIZE:] = torch.from_numpy(sharpness * _turned(ahead))
-            attention.key.weight[rows, WORD_SIZE:] = torch.eye(POSITION_SIZE)
+    weights = model.state_dict()  # the model's own, not copies
+    words_of, positions_of, types_of = (
+        weights[f"embeddings.{name}_embeddings.weight"] for name in ("word", "position", "token_type")
+    )
+    query, key = (weights[f"encoder.layer.0.attention.self.{name}.weight"] for name in ("query", "key"))
+    for weight in (words_of, positions_of, types_of, query, key):
+        weight.zero_()
+    words_of[:, :WORD_SIZE] = torch.from_numpy(words)
+    angles = np.outer(np.arange(config.max_position_embeddings), FREQUENCIES)
+    sines = np.stack([np.cos(angles), np.sin(angles)], axis=2).reshape(len(angles), POSITION_SIZE)
+    # As long as a word's vector, so that both count the same.
+    positions_of[:, WORD_SIZE:] = torch.from_numpy(sines / np.sqrt(len(FREQUENCIES)))
+    for head, (ahead, sharpness) in enumerate(LOOKS):
+        rows = slice(head * POSITION_SIZE, (head + 1) * POSITION_SIZE)
+        query[rows, WORD_SIZE:] = torch.from_numpy(sharpness * _turned(ahead))
+        key[rows, WORD_SIZE:] = torch.eye(POSITION_SIZE)
     return model
 
 
