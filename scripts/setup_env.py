@@ -188,7 +188,7 @@ def set_up(root: Path, *, dev: bool, run_pip: RunPip = pip_install) -> Step:
         if not can_stay(root, planned):
             raise
         say(str(error))
-        say(_("the environment stays as it was and does for now; the next start tries again."))
+        say(_("the environment stays as it was and still works; the next start tries again."))
     return planned.step
 
 
@@ -239,8 +239,8 @@ def make_anew(root: Path, plan: Plan, run_pip: RunPip) -> None:
     if plan.now is not None and (programs := programs_in(folder)):
         raise SetupError(
             _(
-                "the new environment is ready, but programs still run from the old one (process {programs}). "
-                "It takes its place at a start after they have ended.",
+                "the new environment is ready, but programs still run from the old one (process {programs}). The "
+                "first start after they have ended puts it in place.",
                 programs=", ".join(programs),
             )
         )
@@ -263,8 +263,8 @@ def make_venv(folder: Path) -> None:
     if sys.platform == "darwin" and platform.machine() == "x86_64":
         raise SetupError(
             _(
-                "PyTorch has no packages for this Python, one for Intel processors. It needs a Mac with Apple's "
-                "processor, and a Python for it."
+                "PyTorch has no packages for this Python, which is for Intel processors. It needs a Mac with Apple "
+                "silicon, and a Python for that."
             )
         )
     if importlib.util.find_spec("ensurepip") is None:

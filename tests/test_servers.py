@@ -286,7 +286,7 @@ def test_a_query_that_takes_too_long_is_ended(settings: Settings) -> None:
     query = "SELECT pg_sleep(20)" if engine.dialect.name == "postgresql" else "SELECT SLEEP(20) FROM (SELECT 1) q"
     started = time.monotonic()
     with (
-        pytest.raises(GetTagsError, match="takes too long") as caught,
+        pytest.raises(GetTagsError, match="took too long") as caught,
         as_user_errors(hasty.database),
         engine.connect() as connection,
     ):
@@ -362,7 +362,7 @@ def test_a_server_that_stays_away(settings: Settings, proxy: Proxy) -> None:
         proxy.close()
         with pytest.raises(GetTagsError) as caught:
             read(source, [1, 2, 3])
-    assert caught.value.message.endswith(", and 2 seconds of trying again did not help.")
+    assert caught.value.message.endswith(", and 2 seconds of retries did not help.")
     assert caught.value.hint == "What was read is kept: the same command continues it."
     assert [pause for _, pause in heard] == [1, 2]
     assert {why for why, _ in heard} <= {"The connection to the database was lost", "The database cannot be reached"}
@@ -403,7 +403,7 @@ def test_typical_failures_are_told_apart(settings: Settings) -> None:
         url.replace("/postgres", "/nowhere").replace("/t?", "/nowhere?"): "There is no database ",
     }
     if is_postgresql:
-        failing[url.replace("test@", "nobody@")] = "The user may not read all "
+        failing[url.replace("test@", "nobody@")] = "The user may not read everything "
     failing[url.replace("test@", "stranger@").replace("u:", "stranger:")] = "The login at "
     for wrong, said in failing.items():
         own = settings_for(settings.home, url=wrong)

@@ -85,4 +85,4 @@ def test_url_and_queries_are_checked_without_a_database(
 def test_right_settings_pass(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     code, shown = run(capsys, "check", "--home", home)
     assert code == 0
-    assert "The settings are as they should be." in shown
+    assert "The settings are valid." in shown

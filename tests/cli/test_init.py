@@ -115,7 +115,7 @@ def test_ids_of_another_table_are_found_out(
     connection.close()
     keys(SQLITE + str(database) + ENTER + ENTER * 11 + CTRL_C)
     assert run("init", "--home", tmp_path) == 130
-    assert "No document has a tag: none of the 20 ids there is a document's." in told()
+    assert "No document has a tag: none of the 20 ids there belongs to a document." in told()
 
 
 def test_some_ids_without_a_document_are_said(
@@ -126,7 +126,7 @@ def test_some_ids_without_a_document_are_said(
     connection.close()
     keys(SQLITE + str(database) + ENTER + ENTER * 11 + CTRL_C)
     assert run("init", "--home", tmp_path) == 130
-    assert "1 id there is no document's; its tags are left out." in told()
+    assert "1 id there belongs to no document; its tags are left out." in told()
 
 
 def test_tags_in_a_column_of_the_documents(keys: Keys, database: Path, tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_a_server_that_does_not_answer_is_asked_for_again(keys: Keys, tmp_path: 
     keys("3" + ENTER + "127.0.0.1:1" + ENTER + "a b" + ENTER + CTRL_C)
     assert run("init", "--home", tmp_path) == 130
     assert "127.0.0.1 does not answer at port 1" in told()
-    assert "a b is no name of a server." in told()
+    assert "a b is not the name of a server." in told()
 
 
 def test_a_url_shows_and_keeps_no_password(keys: Keys, tmp_path: Path, told: Callable[[], str]) -> None:

@@ -121,18 +121,16 @@ def test_a_weak_model_is_refused_under_deploy_and_the_log_says_so(get_tags, home
     copy = shutil.copytree(home, tmp_path / "home")
     monkeypatch.setenv("GET_TAGS_TRAINING_BLEND", "false")
     monkeypatch.setenv("GET_TAGS_NOTIFY_COMMAND", f"cat > '{tmp_path / 'told.json'}'")
-    monkeypatch.setenv("GET_TAGS_TRAINING_BLEND", "false")
     flags = ["--source", "cached", "--epochs", 1, "--context-length", 8, "--deploy", "--yes", "--home", copy]
     result = get_tags("train", *flags)
     assert result.code == 3
-    assert result.out.startswith("Do not put tags_v1-")
-    assert "no, refused" in result.out
+    assert result.out.startswith("Do not deploy tags_v1-")
     assert not (copy / "_live").exists()
     told = json.loads((tmp_path / "told.json").read_text(encoding="utf-8"))
     assert (told["outcome"], told["command"], told["deployed"]) == ("refused", "train", False)
-    assert told["text"].endswith("It was refused to go live unasked.")
+    assert told["text"].endswith("It was not deployed.")
     log = get_tags("logs", "train", "--home", copy).out
-    for said in ("settings: [training] ", "epochs=1", "result: Do not put", "refused to go live", "checksum "):
+    for said in ("settings: [training] ", "epochs=1", "result: Do not deploy", "It was not deployed.", "checksum "):
         assert said in log
     assert told["log"] == get_tags("logs", "--json", "--home", copy).json["path"]
 
@@ -548,7 +546,7 @@ def test_predict_finds_a_broken_file_before_it_loads_a_model(get_tags, home, tmp
     (tmp_path / "in.jsonl").write_text('{"text": "a"}\n{"text": 5}\n')
     result = get_tags("predict", "--model", model_names(home)[0], "--home", home, "--file", tmp_path / "in.jsonl")
     assert (result.code, result.out) == (2, "")
-    assert "line 2: text is no text" in result.err
+    assert "line 2: text is not text" in result.err
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ YES, NO = "y" + ENTER, "n" + ENTER
 
 
 def ask_source(settings, chosen):
-    return wizard.ask_source(settings, chosen, Conversation())
+    return wizard.ask_source(settings, chosen, {}, Conversation())
 
 
 @pytest.fixture
@@ -223,19 +223,39 @@ def test_an_extraction_that_has_read_nothing_yet(keys, home, said, interrupt):
     assert "nothing read yet." in said()
 
 
-def test_the_answers_that_continue_a_training_are_said(keys, home, said, monkeypatch):
-    def fail(*_, **__):
+@pytest.fixture
+def interrupted_training(home, monkeypatch):
+    """The name of a training of 3 epochs that was stopped before its first step."""
+
+    def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("get_tags_train.training.train._fit", fail)
-    assert run("train", "--yes", "--home", home, "--epochs", 3, "--context-length", 24) == 130
+    with monkeypatch.context() as patch:
+        patch.setattr("get_tags_train.training.train._fit", stop)
+        assert run("train", "--yes", "--home", home, "--epochs", 3, "--context-length", 24) == 130
     (partial,) = models_dir(home).iterdir()
-    keys(DOWN * 2 + ENTER + ENTER)
-    assert ask_source(load_settings(home), None) == Source("cached", data_name="tags_v1")
-    assert f"The training {partial.name.removesuffix('.partial')} of the newest data has not finished" in said()
-    assert "continue it: prepared data tags_v1, epochs 3, batch size 16, context length 24." in said()
+    return partial.name.removesuffix(".partial")
+
+
+def test_an_unfinished_training_is_said_and_continued_first(keys, home, said, interrupted_training, capsys):
+    keys(ENTER * 2 + NO)  # the training, k, and no start
+    assert run("train", "--home", home) == 130
+    assert f"The training {interrupted_training} of the newest data has not finished" in said()
+    assert f"get-tags models remove {interrupted_training}.partial" in said()
+    command = " ".join(capsys.readouterr().err.split())
+    assert "--data tags_v1 --epochs 3 --batch-size 16 --context-length 24" in command
+
+
+def test_an_answer_of_an_unfinished_training_can_be_changed(keys, home, interrupted_training, capsys):
+    keys(ENTER * 2 + "c" + ENTER + "2" + ENTER + "4" + ENTER + NO)
+    assert run("train", "--home", home) == 130
+    command = " ".join(capsys.readouterr().err.split())
+    assert "--data tags_v1 --epochs 4 --batch-size 16 --context-length 24" in command
+
+
+def test_a_training_of_other_settings_is_not_offered(keys, home, said, interrupted_training):
     keys(ENTER)
-    ask_source(load_settings(home, overrides={"training": {"seed": 8}}), None)
+    assert ask_source(load_settings(home, overrides={"training": {"seed": 8}}), None) == Source("database")
     assert "It cannot be continued with these settings: seed was 42 and is 8." in said()
 
 

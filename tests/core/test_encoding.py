@@ -49,7 +49,7 @@ def test_capitals_in_cp1250_that_are_utf_8_by_chance_are_cp1250(tmp_path: Path) 
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
 def test_one_byte_of_another_encoding_is_named_by_its_line(tmp_path: Path, mark: bytes) -> None:
     content = mark + "șase țări\nșapte\n".encode() + "opt ţări\n".encode("cp1250") + "nouă\n".encode()
-    assert "line 3: a byte is not UTF-8, as the rest of the file is" in refused(plain(tmp_path / "x.csv", content))
+    assert "line 3: a byte is not UTF-8, unlike the rest of the file" in refused(plain(tmp_path / "x.csv", content))
 
 
 def test_a_mark_makes_a_file_utf_8_whatever_the_rest_is(tmp_path: Path) -> None:
@@ -63,11 +63,11 @@ def test_a_mark_makes_a_file_utf_8_whatever_the_rest_is(tmp_path: Path) -> None:
         (b"unu\n\x81\x83\x88\xff", "is not text in UTF-8 or cp1250: see line 2"),
         ("ab".encode("utf-16")[:-1], "is not text in UTF-16: see line 1"),
         ("unu\ndoi".encode("utf-16")[:-1], "is not text in UTF-16: see line 2"),
-        (b"%PDF-1.7\n...", "is no text file but a PDF file"),
-        (b"PK\x03\x04\x14\0\x06\0", "is no text file but a Word or Excel file"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is no text file but an old Word or Excel file"),
-        (b"{\\rtf1\\ansi", "is no text file but an RTF file"),
-        (b"\x1f\x8b\x08", "is no text file but a gzip archive"),
+        (b"%PDF-1.7\n...", "is not a text file but a PDF file"),
+        (b"PK\x03\x04\x14\0\x06\0", "is not a text file but a Word or Excel file"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is not a text file but an old Word or Excel file"),
+        (b"{\\rtf1\\ansi", "is not a text file but an RTF file"),
+        (b"\x1f\x8b\x08", "is not a text file but a gzip archive"),
     ],
 )
 def test_what_is_no_text_is_refused_by_name(tmp_path: Path, content: bytes, said: str) -> None:

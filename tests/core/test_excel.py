@@ -139,8 +139,8 @@ def test_shared_texts_are_kept_on_disk_beyond_their_share_of_memory(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "is no Excel workbook"),
-        (b"text;labels\n", "is no Excel workbook, whatever its name says"),
+        (b"", "is not an Excel workbook"),
+        (b"text;labels\n", "is not an Excel workbook, whatever its name says"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "has a password, or is an old .xls file"),
         (b"PK\x03\x04damaged", "cannot be read as an Excel workbook"),
     ],

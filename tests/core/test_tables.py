@@ -111,7 +111,7 @@ def test_tsv_is_parted_by_tabs_alone(tmp_path: Path) -> None:
 def test_quotes_that_never_close_are_told_by_the_line_where_they_open(tmp_path: Path, width: int) -> None:
     path = tmp_path / "x.csv"
     path.write_text('text,labels\nunu,a\ndoi,"b\ntrei,c\n', encoding="utf-8")
-    assert "line 3: the quotes that open there never close" in refused(path, width)
+    assert "line 3: the quotes opened there are never closed" in refused(path, width)
 
 
 @pytest.mark.parametrize("columns", ["id;text;id", "text;id;ID"])

@@ -69,7 +69,7 @@ def test_tags_that_are_no_list_are_reported(settings: Any) -> None:
     listed = Path(result.path) / "unreadable.csv"
     assert listed.read_text(encoding="utf-8-sig").split() == ["id,problem", "2,tags_unreadable"]
     told = [event.message for event in heard if isinstance(event, Notice)]
-    assert any("The tags of 1 document are no list of tags" in message and str(listed) in message for message in told)
+    assert any("The tags of 1 document are not a list" in message and str(listed) in message for message in told)
 
 
 def test_a_document_that_cannot_be_decoded_is_counted_and_listed(settings: Any) -> None:

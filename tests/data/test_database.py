@@ -311,7 +311,7 @@ def test_pauses_grow_until_it_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
         raise failure("08S01", "gone")
 
     policy = RetryPolicy(300, lambda why, seconds: heard.append(seconds), ended)
-    with pytest.raises(GetTagsError, match="was lost, and 300 seconds of trying again") as caught:
+    with pytest.raises(GetTagsError, match="was lost, and 300 seconds of retries") as caught:
         retry(read, policy)
     assert heard[:7] == [1, 2, 4, 8, 16, 30, 30]
     assert 300 <= sum(heard) < 330

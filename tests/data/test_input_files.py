@@ -147,7 +147,7 @@ def test_a_tags_map_needs_no_header_and_no_file(tmp_path: Path) -> None:
     [
         ("a,b\nx,a\nb,c\nc,a\n", "line 1: a -> b -> c -> a has no end."),
         ("x,a\na,b\nb,a\n", "line 1: a -> b -> a has no end."),
-        ("a,b\na,c\n", "line 2: a stands on line 1 too, and becomes something else there."),
+        ("a,b\na,c\n", "line 2: a is also on line 1, where it becomes something else."),
         ("a,b\n,c\n", "line 2: it has no tag."),
         ("a,b\nc\n", "should have two columns, tag and becomes. See line 2: 'c'."),
     ],

@@ -108,7 +108,7 @@ def test_equal_texts_are_one_document_with_the_tags_of_all(home: Home) -> None:
     result = home.extract()
     assert tags_of(result) == {1: ["achiziții", "legi"], 7: ["legi", "muncă"], 9: ["achiziții", "muncă"]}
     assert PreparedData(Path(result.path)).manifest.conflicting_duplicates == 1
-    assert "1 text stands in several documents with different tags" in home.notices()
+    assert "1 text appears in several documents with different tags" in home.notices()
 
 
 def test_a_tag_of_several_spellings_is_one_and_is_reported(home: Home) -> None:

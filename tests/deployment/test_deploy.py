@@ -340,7 +340,7 @@ def test_a_folder_that_is_no_model_is_refused_before_it_is_copied(
     (models[1] / "model.safetensors").write_bytes(b"half a download")
     with pytest.raises(GetTagsError, match="changed since training") as caught:
         put(models[1], live)
-    assert "copy the folder anew" in caught.value.hint
+    assert "copy the folder again" in caught.value.hint
     assert not (live / "versions").exists()
 
 

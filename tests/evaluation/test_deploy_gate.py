@@ -70,7 +70,7 @@ def test_people_are_asked_after_they_have_seen_what_came_of_it(
         assert asked(result(precision=precision)) is wanted
     assert not asked.is_refused
     said = capsys.readouterr().err
-    assert ("Do not put new live" in said) == (precision == 0.2)
+    assert ("Do not deploy new" in said) == (precision == 0.2)
     assert f"Report: {Path('new') / 'report.html'}" in said
 
 

@@ -192,7 +192,7 @@ def test_a_real_model_is_scored(tmp_path: Path, small_model: Path, demo_home: Pa
 
 
 def test_a_folder_that_is_no_model(tmp_path: Path, demo_home: Path) -> None:
-    with pytest.raises(GetTagsError, match="is no model folder"):
+    with pytest.raises(GetTagsError, match="is not a model folder"):
         test_set = EvalSet.of_samples(Samples.read(demo_home / "test_samples_tags.csv"))
         evaluate(tmp_path, test_set, top_k=1, device="cpu", on_event=silent)
 

@@ -36,10 +36,10 @@ def evaluation(*comparisons: dict[str, Any], **changed: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("verdict", "advice", "said"),
     [
-        ("better", "go live", "Put new live: on 120 test samples it is better than old, the live model."),
-        ("not distinguishable", "may go live", "You may put new live: on 120 test samples it is neither clearly"),
-        ("worse", "do not go live", "Do not put new live: on 120 test samples it is worse than old, the live model."),
-        ("no fair comparison", "look first", "Look at the report before you put new live: it could not be compared"),
+        ("better", "go live", "Deploy new: on 120 test samples it is better than old, the live model."),
+        ("not distinguishable", "may go live", "You may deploy new: on 120 test samples it is neither clearly"),
+        ("worse", "do not go live", "Do not deploy new: on 120 test samples it is worse than old, the live model."),
+        ("no fair comparison", "look first", "Look at the report before you deploy new: it could not be compared"),
     ],
 )
 def test_beside_the_live_model(verdict: str, advice: str, said: str) -> None:
@@ -51,7 +51,7 @@ def test_beside_the_live_model(verdict: str, advice: str, said: str) -> None:
 def test_without_a_live_model() -> None:
     found = judge(evaluation(live=None))
     assert (found.advice, found.concerns) == ("go live", [])
-    assert found.sentence == "There is no live model yet, and nothing speaks against putting new live."
+    assert found.sentence == "There is no live model yet, and nothing speaks against deploying new."
 
 
 def test_the_live_model_itself_is_not_advised_against() -> None:
@@ -62,7 +62,7 @@ def test_the_live_model_itself_is_not_advised_against() -> None:
 def test_better_on_held_out_documents_counts_where_the_samples_do_not_tell() -> None:
     held_out = {"comparisons": [compared("live", "better", on="held-out documents")]}
     found = judge(evaluation(compared("live", "not distinguishable"), held_out=held_out))
-    assert found.sentence.startswith("Put new live: on 120 held-out documents it is better")
+    assert found.sentence.startswith("Deploy new: on 120 held-out documents it is better")
 
 
 def test_worse_on_held_out_documents_speaks_against_a_model() -> None:
@@ -85,7 +85,7 @@ def test_what_speaks_against_a_model(changed: dict[str, Any], said: str) -> None
     found = judge(evaluation(**changed))
     (concern,) = found.concerns
     assert said in concern
-    assert found.sentence == f"Do not put new live: {concern}."
+    assert found.sentence == f"Do not deploy new: {concern}."
 
 
 def test_where_the_api_reads_the_bert_alone_that_is_what_counts() -> None:
@@ -125,7 +125,7 @@ def test_what_people_prefer_outweighs_the_tags_of_the_database() -> None:
     worse_by_tags = evaluation(compared("live", "worse"), judgements=[judged("better")])
     found = judge(worse_by_tags)
     assert (found.advice, found.concerns) == ("go live", [])
-    assert found.sentence.startswith("Put new live: people who did not know which was which prefer it to old")
+    assert found.sentence.startswith("Deploy new: people who did not know which was which prefer it to old")
 
 
 def test_what_people_like_less_does_not_go_live() -> None:

@@ -181,7 +181,8 @@ def test_a_tags_query_whose_ids_are_of_another_table(settings: Settings) -> None
     query = "SELECT tags.id AS id, tags.name AS tag FROM tags"
     found = checks(changed(settings, "database", tags_query=query))["database"]
     assert found.status == "error"
-    assert "0 of these documents have tags, 1,600 have none. 52 ids of tags_query are no document's." in found.message
+    assert "0 of these documents have tags, 1,600 have none." in found.message
+    assert "52 ids of tags_query belong to no document." in found.message
     assert "tags_query" in found.hint
 
 

@@ -183,7 +183,7 @@ def test_a_base_model_that_was_never_trained_for_tags_is_an_error(model_folder: 
 
 
 def test_a_place_that_is_no_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(GetTagsError, match="is no model folder"):
+    with pytest.raises(GetTagsError, match="is not a model folder"):
         TagModel(tmp_path / "nothing")
 
 

@@ -45,13 +45,13 @@ def test_a_file_without_values(content: str) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ('["unu"\n"doi"]', "line 2 is no JSON: a comma is missing"),
-        ('["unu",\n"doi"\n', "line 3 is no JSON: the array does not end"),
-        ('["unu",\n]', "line 2 is no JSON"),
-        ('["unu"]\n["doi"]', "line 2 is no JSON: something stands after the array"),
-        ('["unu",\n{"text": ]', "line 2 is no JSON"),
-        ("[" * 100_000, "line 1 is no JSON"),
-        ('["unu",\n{"text": "a", "text": "b"}]', "line 2 is no JSON: text stands twice in an object"),
+        ('["unu"\n"doi"]', "line 2 is not JSON: a comma is missing"),
+        ('["unu",\n"doi"\n', "line 3 is not JSON: the array does not end"),
+        ('["unu",\n]', "line 2 is not JSON"),
+        ('["unu"]\n["doi"]', "line 2 is not JSON: something follows the array"),
+        ('["unu",\n{"text": ]', "line 2 is not JSON"),
+        ("[" * 100_000, "line 1 is not JSON"),
+        ('["unu",\n{"text": "a", "text": "b"}]', "line 2 is not JSON: text appears twice in an object"),
     ],
 )
 def test_what_is_no_json_is_named_by_its_line(content: str, said: str) -> None:
@@ -63,5 +63,5 @@ def test_what_is_no_json_is_named_by_its_line(content: str, said: str) -> None:
 def test_a_name_that_stands_twice_in_a_line_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text('{"text": "a"}\n{"text": "a", "text": "b"}\n', encoding="utf-8")
-    with pytest.raises(InputError, match="line 2 is no JSON: text stands twice"):
+    with pytest.raises(InputError, match="line 2 is not JSON: text appears twice"):
         list(json_lines(path, "utf-8", "x.jsonl"))

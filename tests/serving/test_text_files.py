@@ -68,10 +68,10 @@ def test_json_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "line 2 is no JSON"),
-        ("7", "line 2 is no JSON object"),
+        ("{", "line 2 is not JSON"),
+        ("7", "line 2 is not a JSON object"),
         ('{"corp": "x"}', "line 2 has no text"),
-        ('{"text": 5}', "line 2: text is no text"),
+        ('{"text": 5}', "line 2: text is not text"),
     ],
 )
 def test_a_broken_line_is_named(tmp_path: Path, line: str, said: str) -> None:
@@ -144,8 +144,8 @@ def test_a_text_of_another_name_is_one_text(tmp_path: Path, name: str) -> None:
 
 def test_what_a_file_holds_and_what_it_is_called_must_agree(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"PK\x03\x04...")
-    assert "is no text file but a Word or Excel file" in refused(tmp_path / "a.txt")
-    assert "is no Excel workbook" in refused(write(tmp_path / "a.xlsx", "text\nunu\n"))
+    assert "is not a text file but a Word or Excel file" in refused(tmp_path / "a.txt")
+    assert "is not an Excel workbook" in refused(write(tmp_path / "a.xlsx", "text\nunu\n"))
     assert "--input-format csv" in refused(write_sheet(tmp_path / "b.xlsx", [["text"], ["unu"]]), format="csv")
 
 
@@ -157,7 +157,7 @@ def test_half_an_emoji_is_left_out_of_texts_and_ids(tmp_path: Path, half: str) -
 
 @pytest.mark.parametrize("own", ["true", "1.5", "[1]", '{"a": 1}', "NaN"])
 def test_an_id_that_is_no_text_or_whole_number_is_refused(tmp_path: Path, own: str) -> None:
-    assert "line 1: id is no text or whole number" in refused(
+    assert "line 1: id is neither text nor a whole number" in refused(
         write(tmp_path / "a.jsonl", f'{{"id": {own}, "text": "x"}}')
     )
 

@@ -200,7 +200,7 @@ def test_the_list_as_excel_saves_it_is_read(tmp_path: Path) -> None:
     ("rows", "said"),
     [
         ([("id", "part"), ("1", "select")], "has no column since"),
-        ([("id", "part", "since", "data", "text"), ("1", "both", "", "", "unu")], "line 2: 'both' is no part"),
+        ([("id", "part", "since", "data", "text"), ("1", "both", "", "", "unu")], "line 2: 'both' is not a part"),
         ([("id", "part", "since", "data", "text"), ("1", "select")], "line 2: cells are missing"),
     ],
 )

@@ -173,7 +173,7 @@ def test_an_example_may_have_no_labels(tmp_path: Path) -> None:
         ('text,labels\n"unu\ndoi",a\ntrei,b,c\n', r"line 4: 'trei \| b \| c'"),
         ("text,labels\nunu,a\n \t,b\n", "line 3: the text is empty"),
         ('text,labels\nunu,a\ndoi,"[""b"", "\n', "line 3: the labels cannot be read: a list that is not complete"),
-        ("text,labels\nunu,[{}]\n", "line 2: the labels cannot be read: a list with {}, which is no text"),
+        ("text,labels\nunu,[{}]\n", "line 2: the labels cannot be read: a list with {}, which is neither text"),
         ("text,labels\nunu\n", "line 2: 'unu'"),
     ],
 )

@@ -92,7 +92,7 @@ def test_a_worker_that_does_not_see_the_data_ends_all(home: Path, tmp_path_facto
     processes = [start(home, 0, port), start(other, 1, port)]
     (_, err), (_, worker_err) = [process.communicate(timeout=110) for process in processes]
     assert [process.returncode for process in processes] == [1, 2], err + worker_err
-    assert "Process 1 cannot train along" in err
+    assert "Process 1 cannot join the training" in err
     assert "one folder that all of them see" in " ".join(err.split())
     assert "tags_v1" in worker_err
     assert model_names(home) == []

@@ -104,7 +104,7 @@ class App(typer.Typer):
                     function(_shared(ctx, home, config, json_))
                 elif home or config or json_:  # the subcommand would not hear of them
                     raise InputError(
-                        _("--home, --config and --json stand after the subcommand."),
+                        _("--home, --config and --json go after the subcommand."),
                         _("Write: {words} ... --home DIR", words=f"{ctx.command_path} {ctx.invoked_subcommand}"),
                     )
 

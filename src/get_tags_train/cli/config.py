@@ -46,7 +46,7 @@ def config_check(session: Session) -> None:
         for line in (f"✗ {problem.message}", *([f"  {problem.hint}"] if problem.hint else []))
     ]
     tried = _("To try them against the database:\n{doctor}", doctor=Command("doctor"))
-    session.console.result(result, lines or [_("The settings are as they should be."), tried])
+    session.console.result(result, lines or [_("The settings are valid."), tried])
     if problems:
         raise typer.Exit(InputError.exit_code)
 

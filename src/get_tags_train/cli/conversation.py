@@ -1,6 +1,6 @@
 """Questions one after the other, any of which can be answered again; the other answers are kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from get_tags_train.cli.prompts import GoBack
@@ -43,6 +43,11 @@ class Conversation:
             self._answers[name] = self._earlier[name] = prompt(self._earlier.get(name))
         answer: _T = self._answers[name]
         return answer
+
+    def fill(self, answers: Mapping[str, Any]) -> None:
+        """Take these answers, as if somebody had given them; they can be changed like others."""
+        self._answers.update(answers)
+        self._earlier.update(answers)
 
     def answers(self) -> dict[str, Any]:
         """The answers so far, in the order of the questions."""

@@ -55,7 +55,7 @@ def data_diff(
         Path | None, typer.Option("--csv", help="Also write each id with what happened to it into this file.")
     ] = None,
 ) -> None:
-    """Compare two prepared data: documents and tags that came, went and changed."""
+    """Compare two prepared data: documents and tags that were added, removed or changed."""
     from get_tags_train.cli import listings
     from get_tags_train.core.csv import write_csv
     from get_tags_train.core.home import find_data
@@ -77,7 +77,7 @@ def data_verify(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
 ) -> None:
-    """Read prepared data whole and compare with their checksums; exit code 1 where any are damaged."""
+    """Read prepared data whole and compare them with their checksums; exit code 1 if any are damaged."""
     from get_tags_train.cli import listings
     from get_tags_train.core.home import data_names, find_data
     from get_tags_train.maintenance import inventory

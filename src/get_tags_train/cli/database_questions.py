@@ -140,7 +140,7 @@ class DatabaseQuestions:
         if not tables:
             raise InputError(
                 _("{database} has no tables that this user may see.", database=describe_url(url)),
-                _("Choose another database, or have the user given the right to SELECT."),
+                _("Choose another database, or have the user granted SELECT."),
             )
         found = _n(
             "{database} has {count:,} table.",

@@ -83,8 +83,8 @@ def _figures_lines(figures: Mapping[str, Any], context_length: int) -> list[Line
         _("Cut at {context_length} tokens", context_length=context_length): _(
             "{documents}, {share:.1%}", documents=documents(figures["cut"]), share=figures["cut_share"]
         ),
-        _("Unknown tokens"): _("these data do not say") if rate is None else number(rate, ".2%"),
-        _("Removed by cleaning"): _("these data do not say")
+        _("Unknown tokens"): _("not recorded in these data") if rate is None else number(rate, ".2%"),
+        _("Removed by cleaning"): _("not recorded in these data")
         if removed is None
         else _(
             "{share:.1%} of the characters, markup included (95% of the documents lose at most {most:.1%}; "
@@ -154,7 +154,7 @@ def verified_lines(found: Iterable[Mapping[str, Any]]) -> list[Line]:
     return [
         f"{entry['damaged']}\n  {entry['hint']}"
         if "damaged" in entry
-        else _("{name} is whole: {checksum}", name=entry["name"], checksum=entry["checksum"])
+        else _("{name} is intact: {checksum}", name=entry["name"], checksum=entry["checksum"])
         for entry in found
     ]
 
@@ -208,7 +208,7 @@ def samples_lines(shown: Mapping[str, Any]) -> list[Line]:
     )
     entries[_("Without labels")] = first_of([_("line {line}", line=line) for line in shown["without_labels"]])
     if within := shown["precision_at_1_within"]:
-        entries[_("Exactness")] = _("precision@1 is known to within ± {within:.3f} (95 %)", within=within)
+        entries[_("Uncertainty")] = _("precision@1 is known to within ± {within:.3f} (95%)", within=within)
     return [facts(shown["path"], {name: value or _("none") for name, value in entries.items()})]
 
 
@@ -274,7 +274,7 @@ def history_table(live_dir: Path, changes: Iterable[Mapping[str, Any]]) -> Line:
         for change in changes
     ]
     if not rows:
-        return _("Nothing was live in {live_dir} yet.", live_dir=live_dir)
+        return _("Nothing has been live in {live_dir} yet.", live_dir=live_dir)
     columns = [_("When"), _("What"), _("Live"), "precision@k", _("Before"), _("Who")]
     return Listing(columns, rows, _("What was live in {live_dir}", live_dir=live_dir))
 

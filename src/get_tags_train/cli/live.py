@@ -15,7 +15,7 @@ live_app = App()
 
 @live_app.command()
 def deploy(session: Session, model: ModelArgument = None, yes: YesOption = False) -> None:
-    """Make a model live, after a look at how good it is beside the live one; default: the newest."""
+    """Deploy a model, after comparing it with the live one; default: the newest."""
     from get_tags_train.core.home import find_model
 
     settings = session.load_settings()
@@ -54,7 +54,7 @@ def _judge(session: Session, evaluation: Mapping[str, Any], *, yes: bool) -> Non
 
 @live_app.command()
 def rollback(session: Session) -> None:
-    """Make the model before the live one live again."""
+    """Go back to the model that was live before."""
     from get_tags_train.deployment import deploy as stage
     from get_tags_train.deployment.api_switch import ApiSwitch
 

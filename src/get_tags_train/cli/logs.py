@@ -16,7 +16,7 @@ logs_app = App()
 def logs(
     session: Session,
     command: Annotated[
-        str | None, typer.Argument(help="Of which command, such as train or deploy; default: of any.")
+        str | None, typer.Argument(help="Of this command, such as train or deploy; default: any.")
     ] = None,
 ) -> None:
     """Show the log of the last run, which ends with what came of it."""

@@ -62,7 +62,7 @@ def models_verify(session: Session, model: ModelArgument = None) -> None:
 
     folder = find_model(session.home, session.load_settings().live_dir, model)
     verify(folder)
-    session.console.result({"name": folder.name, "path": str(folder)}, [_("{folder} is whole.", folder=folder)])
+    session.console.result({"name": folder.name, "path": str(folder)}, [_("{folder} is intact.", folder=folder)])
 
 
 @models_app.command("remove")

@@ -19,7 +19,7 @@ STAGES = {
     "train": N_("Training"),
     "baseline": N_("Training the linear baseline"),
     "evaluate": N_("Evaluating"),
-    "deploy": N_("Making the model live"),
+    "deploy": N_("Deploying the model"),
     "predict": N_("Predicting tags"),
     "out_of_fold": N_("Scoring documents by the others"),
     "judge": N_("Comparing the tags of the two models"),

@@ -182,7 +182,7 @@ def _ask(question: questionary.Question, back_keys: Sequence[str]) -> Any:
 
 def _instruction(count: int, *, is_long: bool, can_go_back: bool) -> str:
     keys = (
-        _("{count} answers: type a part of one, or arrows; Enter", count=count)
+        _("{count} answers: type a part of one, or use the arrows; Enter", count=count)
         if is_long
         else _("arrows or the key shown, Enter")
     )

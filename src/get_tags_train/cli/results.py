@@ -60,7 +60,7 @@ def evaluation_lines(evaluation: Mapping[str, Any]) -> list[Line]:
     return lines + _comparison_lines(evaluation)
 
 
-def run_facts(result: Mapping[str, Any], *, is_refused: bool) -> Line:
+def run_facts(result: Mapping[str, Any]) -> Line:
     """The end of a training: data, model, whether it is live, and how long each part took."""
     data, model, evaluation = result["data"], result["model"], result["evaluation"]
     entries = data_entries(data) | {
@@ -74,7 +74,7 @@ def run_facts(result: Mapping[str, Any], *, is_refused: bool) -> Line:
             device=model["device"],
             precision=model["precision"],
         ),
-        _("Live"): result["live"] if result["deployed"] else _("no, refused") if is_refused else _("no"),
+        _("Live"): result["live"] if result["deployed"] else _("no"),
         _("Time"): _(
             "data {data}, training {training}, evaluation {evaluation}, all {all}",
             data=format_duration(data["seconds"]),
@@ -91,12 +91,9 @@ def report_path(result: Mapping[str, Any]) -> Path:
     return Path(result["model"]["path"]) / "report.html"
 
 
-def decision(result: Mapping[str, Any], *, is_refused: bool) -> str:
+def decision(result: Mapping[str, Any]) -> str:
     """Whether the model of a run went live."""
-    name = result["model"]["name"]
-    if result["deployed"]:
-        return _("{name} is live now.", name=name)
-    return _("It was refused to go live unasked.") if is_refused else _("It was not put live.")
+    return _("{name} is live now.", name=result["model"]["name"]) if result["deployed"] else _("It was not deployed.")
 
 
 def log_lines(evaluation: Mapping[str, Any]) -> list[str]:
@@ -108,11 +105,11 @@ def log_lines(evaluation: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def run_log_lines(result: Mapping[str, Any], *, is_refused: bool) -> list[str]:
+def run_log_lines(result: Mapping[str, Any]) -> list[str]:
     """What came of a run, for its log: verdict, figures, decision, names."""
     return [
         *log_lines(result["evaluation"]),
-        decision(result, is_refused=is_refused),
+        decision(result),
         _("Model: {folder}", folder=result["model"]["path"]),
         _("Data: {name}, checksum {checksum}", name=result["data"]["name"], checksum=result["data"]["checksum"]),
         _("Report: {path}", path=report_path(result)),
@@ -234,7 +231,7 @@ def _tag_change_lines(evaluation: Mapping[str, Any]) -> list[str]:
     """What else changes for those who use the tags of the live model; tags that go are a concern of the verdict."""
     changes = evaluation.get("tag_changes") or {}
     listed = {
-        _("Tags that come, against the live model:"): changes.get("came"),
+        _("Tags added, against the live model:"): changes.get("came"),
         _("Tags renamed, against the live model:"): [f"{was} → {now}" for was, now in changes.get("renamed", [])],
     }
     return [f"{what} {first_of(tags)}" for what, tags in listed.items() if tags]

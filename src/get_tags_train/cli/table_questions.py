@@ -98,7 +98,7 @@ class TableQuestions:
             return write_joined_query(engine, Pairs(pairs, document, tag), Pairs(names, key, name))
 
     def _choose_documents_table(self, earlier: Any) -> Any:
-        tell(_("One row for each document: its id, its text, and a title or date if there are such."))
+        tell(_("One row for each document: its id, its text and, if you have them, a title and a date."))
 
         def rank(table: SurveyedTable) -> tuple[Any, ...]:
             has_text = survey.likeliest(table.columns, survey.TEXT_NAMES) is not None
@@ -161,7 +161,7 @@ class TableQuestions:
             if not coverage.tagged:
                 raise InputError(
                     _(
-                        "No document has a tag: none of the {count:,} ids there is a document's.",
+                        "No document has a tag: none of the {count:,} ids there belongs to a document.",
                         count=coverage.without_document,
                     ),
                     _("Choose the column that holds the ids of {documents}.", documents=documents(len(ids))),
@@ -176,8 +176,8 @@ class TableQuestions:
         if strangers := coverage.without_document:
             tell(
                 _n(
-                    "! {count:,} id there is no document's; its tags are left out.",
-                    "! {count:,} ids there are no document's; their tags are left out.",
+                    "! {count:,} id there belongs to no document; its tags are left out.",
+                    "! {count:,} ids there belong to no document; their tags are left out.",
                     strangers,
                 )
             )

@@ -67,7 +67,7 @@ def train(
     device: DeviceOption = None,
     seed: Annotated[int | None, typer.Option(help="The random seed.")] = None,
     full: FullOption = False,
-    deploy: Annotated[bool | None, typer.Option("--deploy/--no-deploy", help="Make the model live when done.")] = None,
+    deploy: Annotated[bool | None, typer.Option("--deploy/--no-deploy", help="Deploy the model when done.")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Use the built-in example, in a home of its own.")] = False,
     dry_run: Annotated[
         bool,
@@ -81,7 +81,7 @@ def train(
     ] = False,
     yes: YesOption = False,
 ) -> None:
-    """Choose data, train, evaluate and, if wanted, make the model live."""
+    """Choose data, train, evaluate and, if wanted, deploy the model."""
     from get_tags_train import pipeline
     from get_tags_train.training import distributed
 
@@ -133,7 +133,7 @@ def _questions(session: Session, request: _Request, home: Path, talk: "Conversat
 
     session.home = home
     if not request.is_demo:
-        answer = wizard.ask_source(session.load_settings(request.overrides), request.source, talk)
+        answer = wizard.ask_source(session.load_settings(request.overrides), request.source, request.overrides, talk)
         if answer == wizard.SET_UP:
             init.set_up(session)
             raise GoBack(to="source")  # there is a database to choose now
@@ -250,19 +250,19 @@ def _finish(session: Session, result: Mapping[str, Any], gate: "DeployGate") -> 
     from get_tags_train.cli import results
     from get_tags_train.core.logs import log_result
 
-    refused, model, evaluation = gate.is_refused, result["model"], result["evaluation"]
+    model, evaluation = result["model"], result["evaluation"]
     lines = [] if gate.ask else results.outcome_lines(evaluation)
-    lines.append(results.run_facts(result, is_refused=refused))
-    if refused:
-        lines.append(_("To put it live anyway:\n{command}", command=Command("deploy", model["name"], "--yes")))
+    lines.append(results.run_facts(result))
+    if gate.is_refused:
+        lines.append(_("To deploy it anyway:\n{command}", command=Command("deploy", model["name"], "--yes")))
     elif not result["deployed"]:
         lines.append(_("To deploy it:\n{command}", command=Command("deploy", model["name"])))
     with in_english():
-        log_result(results.run_log_lines(result, is_refused=refused))
+        log_result(results.run_log_lines(result))
     session.console.result(result, lines)
     session.announce(
-        "refused" if refused else "done",
-        f"{result['verdict']['sentence']} {results.decision(result, is_refused=refused)}",
+        "refused" if gate.is_refused else "done",
+        f"{result['verdict']['sentence']} {results.decision(result)}",
         model=model["name"],
         report=str(results.report_path(result)),
         deployed=result["deployed"],

@@ -1,9 +1,9 @@
-"""What has not finished: said before the first question, with the answers that continue it."""
+"""What has not finished: said before the first question, whose first choices continue it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from get_tags_train.cli.prompts import tell
+from get_tags_train.cli.prompts import Choice, tell
 from get_tags_train.core.errors import GetTagsError
 from get_tags_train.core.home import data_dir, find_data
 from get_tags_train.core.i18n import Command, _
@@ -14,8 +14,15 @@ from get_tags_train.data.prepared import PreparedData
 from get_tags_train.maintenance.inventory import trainings_of, unfinished_work
 
 
-def extractions(settings: Settings) -> dict[Source, str]:
-    """Say which extractions have not finished; those that go on under these settings, by the source that does it."""
+class Training(NamedTuple):
+    """A training to continue: the prepared data, and the answers that it was begun with."""
+
+    data_name: str
+    answers: dict[str, Any]
+
+
+def extractions(settings: Settings) -> list[Choice]:
+    """Say which extractions have not finished; the choices, each a Source, that continue one under these settings."""
     found: dict[Source, str] = {}
     for work in unfinished_work(settings.home, data_dir(settings.home)):
         read, listed = work.read_so_far()
@@ -42,7 +49,7 @@ def extractions(settings: Settings) -> dict[Source, str]:
             found[source] = _("Continue the extraction of {name} ({so_far})", name=work.name, so_far=so_far)
         if not work.is_running:
             tell(_("  To delete it: {remove}", remove=Command("data", "remove", work.folder.name)))
-    return found
+    return [Choice(title, source) for source, title in found.items()]
 
 
 def _obstacle(settings: Settings, source: Source, plan: Mapping[str, Any]) -> str:
@@ -63,14 +70,18 @@ def _origin(plan: Mapping[str, Any]) -> str:
     return _("ids of a file, in {database}", database=database) if plan.get("kind") == "ids" else database
 
 
-def say_trainings(settings: Settings, names: Sequence[str], asked: Mapping[str, str]) -> None:
-    """The trainings of the newest data that have not finished, with the answers, as they are `asked` for, to go on."""
+def trainings(settings: Settings, names: Sequence[str], asked: Mapping[str, str]) -> list[Choice]:
+    """Say which trainings of the newest of these data have not finished; the choices, each a Training, that go on.
+
+    `asked` are the labels of the settings that are asked for, by key; all others have to be as they were.
+    """
     try:
-        trainings = trainings_of(settings.home, PreparedData(find_data(settings.home, names[0]))) if names else []
+        begun = trainings_of(settings.home, PreparedData(find_data(settings.home, names[0]))) if names else []
     except GetTagsError:
-        return  # damaged data, which nobody trains on
+        return []  # damaged data, which nobody trains on
     now = settings.training.deciding()
-    for work in trainings:
+    found: list[Choice] = []
+    for work in begun:
         was = work.plan.get("settings", {})
         answers = {key: was[key] for key in asked if key in was}
         tell(
@@ -80,10 +91,14 @@ def say_trainings(settings: Settings, names: Sequence[str], asked: Mapping[str, 
                 begun=work.begun,
             )
         )
+        if work.is_running:
+            tell(_("  A run is at work on it."))
+            continue
         if differing := differences({"": was}, {"": now | answers}):
             tell(_("  It cannot be continued with these settings: {differing}.", differing="; ".join(differing)))
-        elif work.is_running:
-            tell(_("  A run is at work on it."))
         else:
             same = ", ".join(f"{_(asked[key]).lower()} {value}" for key, value in answers.items())
-            tell(_("  The same answers continue it: prepared data {name}, {same}.", name=names[0], same=same))
+            title = _("Continue the training {name}", name=work.name)
+            found.append(Choice(f"{title} ({same})" if same else title, Training(names[0], answers)))
+        tell(_("  To delete it: {remove}", remove=Command("models", "remove", work.folder.name)))
+    return found

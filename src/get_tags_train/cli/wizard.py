@@ -82,24 +82,32 @@ _SOURCES = {
 }
 
 
-def ask_source(settings: Settings, chosen: Source | None, talk: Conversation) -> Source | Literal["demo", "init"]:
+def ask_source(
+    settings: Settings, chosen: Source | None, answered: Mapping[str, Mapping[str, Any]], talk: Conversation
+) -> Source | Literal["demo", "init"]:
     """Where the documents come from, as far as flags have not `chosen` it.
 
-    EXAMPLE is the built-in example; SET_UP means that the database is to be set up first.
+    EXAMPLE is the built-in example; SET_UP means that the database is to be set up first. To continue a training fills
+    in the numbers that flags have not `answered`.
     """
     if chosen is None:
 
         def ask(earlier: Any) -> Any:
             names = data_names(settings.home)
-            unfinished_extractions = unfinished.extractions(settings)
-            labels = {question.key: question.prompt for question in QUESTIONS if question.section == "training"}
-            unfinished.say_trainings(settings, names, labels)
+            flags = answered.get("training", {})
+            labels = {q.key: q.prompt for q in QUESTIONS if q.section == "training" and q.key not in flags}
+            resumable = [*unfinished.extractions(settings), *unfinished.trainings(settings, names, labels)]
             more = _choices_of_training(names, has_database=bool(settings.database.url))
-            return _ask_kind(settings, unfinished_extractions, more, earlier)
+            answer = _ask_kind(settings, resumable, more, earlier)
+            if isinstance(answer, unfinished.Training):
+                talk.fill(answer.answers)
+            return answer
 
         answer = talk.ask("source", ask)
         if answer in (EXAMPLE, SET_UP):
             return answer  # type: ignore[no-any-return]
+        if isinstance(answer, unfinished.Training):
+            return Source("cached", data_name=answer.data_name)
         chosen = answer
     return _with_file(settings, chosen, talk)
 
@@ -171,6 +179,8 @@ def confirm_start(talk: Conversation, *, expected: bool) -> bool:
 
 
 def _said(answer: Any) -> str:
+    if isinstance(answer, unfinished.Training):
+        return answer.data_name
     kind = answer.kind if isinstance(answer, Source) else answer
     return _(_SOURCES[kind]) if kind in _SOURCES else str(kind)
 
@@ -198,25 +208,25 @@ def confirm_adding(examples: int, path: Path) -> bool:
     return agree(asked, default=True)
 
 
-def _ask_kind(settings: Settings, resumable: Mapping[Source, str], more: Sequence[Choice], earlier: Any) -> Any:
-    """The value of the choice: a source, its file or data yet to be asked for, SET_UP, or one of `more`.
+def _ask_kind(settings: Settings, resumable: Sequence[Choice], more: Sequence[Choice], earlier: Any) -> Any:
+    """The value of the choice: a source, its file or data yet to be asked for, SET_UP, or one of the others.
 
-    Extractions that are `resumable` are the first among the choices; the pointer is at the `earlier` answer.
+    What is `resumable` comes first, `more` last; the pointer is at the `earlier` answer.
     """
     has_database = bool(settings.database.url)
     not_set = "" if has_database else _("no database is set")
-    choices = [Choice(title, source) for source, title in resumable.items()]
+    choices = list(resumable)
     if not has_database:
         tell(_("No database is set in {path} yet.", path=settings.home / SITE_FILE))
         choices.append(Choice(_("Set up the database: answer a few questions, each tested at once"), SET_UP))
-    if FROM_DATABASE not in resumable:  # to which it would be the same
+    if FROM_DATABASE not in [choice.value for choice in resumable]:  # to which it would be the same
         choices.append(Choice(_("Database: extract all documents"), FROM_DATABASE, not_set))
     choices.append(Choice(_("ids.csv: extract the documents whose ids it names"), Source("ids"), not_set))
     choices += more
     tell(_("All of the database, the documents of a list, or earlier data (starts at once)."))
     last = Source(remembered(settings.home).kind)
-    default = next(iter(resumable), last) if earlier is None else earlier
-    return choose(_("Where do the documents come from?"), choices, default)
+    offered = earlier if earlier is not None else resumable[0].value if resumable else last
+    return choose(_("Where do the documents come from?"), choices, offered)
 
 
 def _choices_of_training(names: Sequence[str], *, has_database: bool) -> list[Choice]:

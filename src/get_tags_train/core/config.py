@@ -107,7 +107,7 @@ def _merge(layers: Iterable[_Layer]) -> _Merged:
         for section, values in layer.items():
             if not isinstance(values, dict):
                 raise InputError(
-                    _("'{section}' in {origin} stands outside a section.", section=section, origin=origin),
+                    _("'{section}' in {origin} is outside a section.", section=section, origin=origin),
                     _(
                         "Put it under one of {sections}.",
                         sections=", ".join(f"[{s}]" for s in Sections.model_fields),
@@ -156,7 +156,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise InputError(_("{path} is not UTF-8 text.", path=path), _("Save it as UTF-8 in your editor.")) from error
     except tomllib.TOMLDecodeError as error:
-        hint = _("Text values stand in quotes; Windows paths in 'single quotes'.")
+        hint = _("Put text values in quotes, and Windows paths in 'single quotes'.")
         raise InputError(_("{path} is not valid TOML: {error}.", path=path, error=error), hint) from error
 
 
@@ -172,7 +172,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         is_retired = key in RETIRED.get(section, ())
         if key not in known and not is_retired:
             raise InputError(
-                _("The environment variable {name} is no setting of get-tags.", name=name),
+                _("The environment variable {name} is not a setting of get-tags.", name=name),
                 _(
                     "Names are {prefix}SECTION_KEY, for example {prefix}TRAINING_EPOCHS; unset it or correct it.",
                     prefix=ENV_PREFIX,

@@ -76,7 +76,7 @@ def csv_rows(path: Path, dialect: Dialect, name: str) -> Iterator[Row]:
                 return
             if cells and cells[-1].endswith(_END):
                 raise InputError(
-                    _("{name}, line {line}: the quotes that open there never close.", name=name, line=before + line),
+                    _("{name}, line {line}: the quotes opened there are never closed.", name=name, line=before + line),
                     _("Check the quotes of that record."),
                 )
             yield Row(before + line, [of_cell(cell) for cell in cells])

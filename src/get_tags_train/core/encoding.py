@@ -50,7 +50,7 @@ def find_encoding(path: Path, name: str = "", if_missing: str = "") -> str:
         for magic, kind in _OTHER_FILES:
             if start.startswith(magic):
                 raise InputError(
-                    _("{name} is no text file but {kind}.", name=name, kind=_(kind)),
+                    _("{name} is not a text file but {kind}.", name=name, kind=_(kind)),
                     _("Save what is in it as .csv, .xlsx or .txt."),
                 )
         marked = next((codec for mark, codec in _MARKS if start.startswith(mark)), "") or _utf16_without_mark(start)
@@ -64,7 +64,7 @@ def find_encoding(path: Path, name: str = "", if_missing: str = "") -> str:
             return marked or "utf-8"
         if marked == "utf-8" or (not marked and _is_mostly_utf8(stream)):
             raise InputError(
-                _("{name}, line {line}: a byte is not UTF-8, as the rest of the file is.", name=name, line=line),
+                _("{name}, line {line}: a byte is not UTF-8, unlike the rest of the file.", name=name, line=line),
                 _("Open the file, correct that line, and save it as UTF-8; in Excel: CSV UTF-8."),
             )
         if not marked and not (line := _wrong_line(stream, "cp1250")):

@@ -185,7 +185,7 @@ def _check_kind(stream: IO[bytes], name: str) -> None:
         )
     if not start.startswith(b"PK"):
         raise InputError(
-            _("{name} is no Excel workbook, whatever its name says.", name=name),
+            _("{name} is not an Excel workbook, whatever its name says.", name=name),
             _("Give it the ending of what it is, .csv or .txt; or save it in Excel as .xlsx."),
         )
 

@@ -111,7 +111,7 @@ def copy_folder(source: Path, target: Path) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file of ours. Raises OSError, or ValueError where it is no JSON, too deep, too large, or no Unicode."""
+    """A JSON file of ours. Raises OSError, or ValueError where it is not JSON, too deep, too large, or no Unicode."""
     if path.stat().st_size > MOST_JSON_BYTES:
         raise ValueError(_("{path} is larger than {bytes:,} bytes", path=path, bytes=MOST_JSON_BYTES))
     try:

@@ -39,13 +39,13 @@ class DatabaseSettings(_Section):
         "or kept in the system keyring.",
     )
     documents_query: str = Field(
-        description="One SELECT that returns the columns id and text, and where there are such title, date and "
+        description="One SELECT that returns the columns id and text and, if you have them, title, date and "
         "version, which changes whenever the title or text does."
     )
     tags_query: str = Field(
-        description="One SELECT that returns the columns id (of the document) and tag, a row for each pair, and where "
-        "there are such tag_id, which tells a renamed tag from a new one, and active, for pairs that can be switched "
-        "off; empty if documents_query has a column tags (a;b or a list)."
+        description="One SELECT that returns the columns id (of the document) and tag, a row for each pair, and, "
+        "if you have them, tag_id, which tells a renamed tag from a new one, and active, for pairs "
+        "that can be switched off; empty if documents_query has a column tags (a;b or a list)."
     )
     page_size: int = Field(ge=1, le=1000, description="How many documents one query fetches (1 to 1000).")
     timeout_seconds: int = Field(

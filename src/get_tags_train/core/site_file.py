@@ -35,7 +35,7 @@ def with_database(home: Path, values: Mapping[str, str], password_note: str) -> 
     if not _says(text, {**old, _SECTION: {**values, **kept}}):
         raise InputError(
             _("{path} cannot be changed automatically.", path=path),
-            _("Put this into it yourself:\n{section}", section=section),
+            _("Add this to it yourself:\n{section}", section=section),
         )
     return text
 

@@ -144,7 +144,7 @@ def read_columns(path: Path, columns: Sequence[str]) -> list[Row]:
     if short := [row for row in rows if len(row.cells) <= max(places)]:
         raise InputError(
             _("{path}, line {line}: cells are missing.", path=path, line=short[0].line),
-            _("Mend that line, or remove it."),
+            _("Correct that line, or remove it."),
         )
     return [Row(row.line, [row.cells[place] for place in places]) for row in rows]
 

@@ -52,26 +52,26 @@ _FAILURES = [
     ),
     _Failure(
         r"certificate|ssl provider|ssl routines",
-        N_("The certificate of {database} is refused"),
+        N_("The certificate of {database} is not trusted"),
         N_("If you trust this server, add TrustServerCertificate=yes to the URL (PostgreSQL: sslmode=require)."),
         CertificateRefused,
     ),
     _Failure(
         r"unknown database|database \"[^\"]*\" does not exist|cannot open database|entry in sysdatabases"
         r"|access denied .* to database",
-        N_("There is no database {database}, or it is closed to this user"),
+        N_("There is no database {database}, or this user may not open it"),
         N_("Check the name after the server's in the URL, and the user's rights."),
     ),
     _Failure(
         r"login failed|authentication failed|no password supplied|role \"[^\"]*\" does not exist"
         r"|access denied for user",
-        N_("The login at {database} is refused"),
+        N_("The login at {database} was refused"),
         N_("Check the user and the password: in the URL, in GET_TAGS_DATABASE_PASSWORD, or in the keyring."),
     ),
     _Failure(
         r"permission (was )?denied|command denied",
-        N_("The user may not read all that the queries ask of {database}"),
-        N_("Have the right to SELECT from the tables of documents_query and tags_query given to the user."),
+        N_("The user may not read everything that the queries need in {database}"),
+        N_("Have the user granted SELECT on the tables of documents_query and tags_query."),
     ),
     _Failure(
         r"snapshot isolation",
@@ -92,7 +92,7 @@ _FAILURES = [
     ),
     _Failure(
         r"timeout expired|statement timeout|max_statement_time|maximum statement execution time",
-        N_("A query to {database} takes too long"),
+        N_("A query to {database} took too long"),
         N_("Raise timeout_seconds under [database], or have the documents' ids indexed. To time the queries: {doctor}"),
     ),
 ]

@@ -50,7 +50,8 @@ def parse_server(written: str) -> Server:
     found = _SERVER.fullmatch(written.strip())
     if not found or int(found["port"] or 1) not in range(1, 65_536):
         raise InputError(
-            _("{server} is no name of a server.", server=written), _("Write SERVER, SERVER:PORT or SERVER\\INSTANCE.")
+            _("{server} is not the name of a server.", server=written),
+            _("Write SERVER, SERVER:PORT or SERVER\\INSTANCE."),
         )
     return Server(found["host"].strip("[]"), int(found["port"]) if found["port"] else None)
 

@@ -1,4 +1,4 @@
-"""What changed between two tags_vX: documents and tags that came, went or changed."""
+"""What changed between two tags_vX: documents and tags that were added, removed or changed."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence

@@ -192,8 +192,8 @@ def _left_out(data: "PreparedData") -> list[_Loss]:
         (
             manifest.unreadable_tags,
             _n(
-                "The tags of {count:,} document are no list of tags; it is listed in {listed}.",
-                "The tags of {count:,} documents are no list of tags; they are listed in {listed}.",
+                "The tags of {count:,} document are not a list of tags; it is listed in {listed}.",
+                "The tags of {count:,} documents are not a list of tags; they are listed in {listed}.",
                 manifest.unreadable_tags,
                 listed=folder / "unreadable.csv",
             ),
@@ -247,10 +247,10 @@ def _altered(data: "PreparedData") -> list[_Loss]:
         (
             manifest.conflicting_duplicates,
             _n(
-                "{count:,} text stands in several documents with different tags; these tags were united. No model "
-                "can get all of such documents right.",
-                "{count:,} texts stand in several documents with different tags; these tags were united. No model "
-                "can get all of such documents right.",
+                "{count:,} text appears in several documents with different tags; these tags were united. No model "
+                "can get all of these documents right.",
+                "{count:,} texts appear in several documents with different tags; these tags were united. No model "
+                "can get all of these documents right.",
                 manifest.conflicting_duplicates,
             ),
             "info",

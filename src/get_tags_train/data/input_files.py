@@ -35,7 +35,7 @@ def read_ids(path: Path) -> list[str]:
     if rounded := [row for row, own in zip(rows, ids, strict=True) if _ROUNDED.fullmatch(own)]:
         raise InputError(
             _("{path}: Excel has rounded ids. {shown}", path=path, shown=first_rows(rounded)),
-            _("Its digits are lost: export the ids once more, and format the column as text before they come in."),
+            _("Their digits are lost: export the ids again, and format the column as text before you paste them."),
         )
     only_numbers_follow = len(ids) > 1 and all(map(_INTEGER.fullmatch, ids[1:]))
     if not table.header and only_numbers_follow and not _INTEGER.fullmatch(ids[0]):
@@ -84,7 +84,7 @@ def read_tags_map(path: Path) -> dict[str, str]:
         tag, target = (normalise_tag(table.word(row, place)) for place in places)
         if not tag or becomes.get(tag, target) != target:
             wrong = (
-                _("{tag} stands on line {lines} too, and becomes something else there", tag=tag, lines=lines[tag])
+                _("{tag} is also on line {lines}, where it becomes something else", tag=tag, lines=lines[tag])
                 if tag
                 else _("it has no tag")
             )

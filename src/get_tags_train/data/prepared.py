@@ -195,14 +195,14 @@ class PreparedData:
                     _check_batch(batch, len(self.tags))
                 yield batch if self._overlay is None else self._overlay.apply(batch)
         except (pa.ArrowException, OSError) as error:
-            raise _damaged(self.folder, _("{name} holds no sound documents", name=path.name)) from error
+            raise _damaged(self.folder, _("{name} holds no readable documents", name=path.name)) from error
 
     def versions(self) -> pa.Table:
         """The record of the documents, and of those left out, where they have versions. Raises GetTagsError."""
         try:
             return read_versions(self.folder, self.manifest.documents_kept)
         except (pa.ArrowException, OSError) as error:
-            raise _damaged(self.folder, _("{name} holds no sound documents", name=VERSIONS)) from error
+            raise _damaged(self.folder, _("{name} holds no readable documents", name=VERSIONS)) from error
 
     def undated(self) -> int:
         """How many documents have no date."""

@@ -47,7 +47,7 @@ def retry(read: Callable[[], _T], policy: RetryPolicy) -> _T:
             if monotonic() - failed_at >= policy.seconds:
                 raise GetTagsError(
                     _(
-                        "{reason}, and {seconds:g} seconds of trying again did not help.",
+                        "{reason}, and {seconds:g} seconds of retries did not help.",
                         reason=reason,
                         seconds=policy.seconds,
                     ),
@@ -55,7 +55,7 @@ def retry(read: Callable[[], _T], policy: RetryPolicy) -> _T:
                 ) from None
         policy.on_retry(reason, pause)
         if policy.ended.wait(pause):
-            raise GetTagsError(_("Reading was ended."), kept)
+            raise GetTagsError(_("Reading was stopped."), kept)
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
@@ -67,9 +67,9 @@ def transient_error(error: BaseException) -> str:
     given = [getattr(orig, name, "") for name in ("sqlstate", "pgcode", "sqlite_errorname")]
     codes = {str(code) for code in (*given, *orig.args[:1]) if code} | set(re.findall(r"\((\d{4})\)", str(orig)))
     if codes & _DEADLOCK:
-        return _("The database broke a deadlock at the expense of this query")
+        return _("The database chose this query as the victim of a deadlock")
     if codes & _BLOCKED:
-        return _("The documents are locked by somebody who writes")
+        return _("The documents are locked by another writer")
     # Before the connection: SQLAlchemy gives one up after a timeout of SQL Server.
     if codes & _TIMEOUT:
         return _("The database took too long to answer")

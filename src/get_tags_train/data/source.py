@@ -51,7 +51,7 @@ class Lookup(NamedTuple):
 
 
 class TagCoverage(NamedTuple):
-    """How many documents have tags, and how many ids of tags_query are no document's."""
+    """How many documents have tags, and how many ids of tags_query belong to no document."""
 
     tagged: int
     untagged: int

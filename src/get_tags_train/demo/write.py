@@ -95,7 +95,7 @@ def _refuse_foreign_files(home: Path) -> tuple[list[str], int] | None:
         raise InputError(_("{list_path} was not written by the example.", list_path=list_path), hint) from error
     for name in _WRITERS:
         if name not in listed and (home / name).exists():
-            raise InputError(_("{home} is there already and is not the example's.", home=home / name), hint)
+            raise InputError(_("{home} already exists and was not made by the example.", home=home / name), hint)
     return None if seed is None else (listed, seed)
 
 

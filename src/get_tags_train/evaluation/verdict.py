@@ -60,30 +60,30 @@ def _advice(evaluation: Mapping[str, Any], concerns: list[str]) -> tuple[Advice,
     if live == name:
         return "is live", _("{name} is the live model.", name=name)
     if concerns:
-        return "do not go live", _("Do not put {name} live: {reason}.", name=name, reason=concerns[0])
+        return "do not go live", _("Do not deploy {name}: {reason}.", name=name, reason=concerns[0])
     if not live:
-        said = _("There is no live model yet, and nothing speaks against putting {name} live.", name=name)
+        said = _("There is no live model yet, and nothing speaks against deploying {name}.", name=name)
         return "go live", said
     if _by_people(evaluation) == "better":
         said = _(
-            "Put {name} live: people who did not know which was which prefer it to {live}, the live model.",
+            "Deploy {name}: people who did not know which was which prefer it to {live}, the live model.",
             name=name,
             live=live,
         )
         return "go live", said
     by_verdict = {c["verdict"]: c for c in reversed(_comparisons(evaluation, "live"))}
     if better := by_verdict.get("better"):
-        said = _("Put {name} live: {on_set} it is better than {live}, the live model.", **_said(name, live, better))
+        said = _("Deploy {name}: {on_set} it is better than {live}, the live model.", **_said(name, live, better))
         return "go live", said
     if alike := by_verdict.get("not distinguishable"):
         said = _(
-            "You may put {name} live: {on_set} it is neither clearly better nor clearly worse than {live}, the live "
+            "You may deploy {name}: {on_set} it is neither clearly better nor clearly worse than {live}, the live "
             "model.",
             **_said(name, live, alike),
         )
         return "may go live", said
     said = _(
-        "Look at the report before you put {name} live: it could not be compared fairly with {live}, the live model.",
+        "Look at the report before you deploy {name}: it could not be compared fairly with {live}, the live model.",
         name=name,
         live=live,
     )

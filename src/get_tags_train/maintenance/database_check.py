@@ -81,8 +81,8 @@ def _tagged_text(coverage: TagCoverage) -> str:
     if not coverage.without_document:
         return said
     return f"{said} " + _n(
-        "{count:,} id of tags_query is no document's.",
-        "{count:,} ids of tags_query are no document's.",
+        "{count:,} id of tags_query belongs to no document.",
+        "{count:,} ids of tags_query belong to no document.",
         coverage.without_document,
     )
 

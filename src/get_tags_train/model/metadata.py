@@ -251,5 +251,5 @@ def verify(folder: Path) -> None:
         if not path.is_file() or file_sha256(path) != sha256:
             raise GetTagsError(
                 _("{path} is missing or has changed since training.", path=path),
-                _("Do not deploy this model: train again, or copy the folder anew."),
+                _("Do not deploy this model: train again, or copy the folder again."),
             )

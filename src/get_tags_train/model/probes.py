@@ -54,7 +54,7 @@ def compare(model: TagModel, probes: Sequence[Probe], name: str) -> None:
                         score=score,
                         found=found,
                     ),
-                    _("Copy the model folder anew, or update this machine's packages to those it was trained with."),
+                    _("Copy the model folder again, or update this machine's packages to those it was trained with."),
                 )
 
 

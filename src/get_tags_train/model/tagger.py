@@ -80,7 +80,7 @@ class TagModel:
         """
         if not (folder / "config.json").is_file():
             raise GetTagsError(
-                _("{folder} is no model folder: it has no config.json.", folder=folder),
+                _("{folder} is not a model folder: it has no config.json.", folder=folder),
                 _("To list the models: {models}", models=Command("models")),
             )
         try:

@@ -39,7 +39,7 @@ def json_values(path: Path, encoding: str, name: str) -> Iterator[tuple[int, obj
         if in_array:
             _refuse(name, reader.line, _("the array does not end"))
     if not reader.at_end():
-        _refuse(name, reader.line, _("something stands after the array"))
+        _refuse(name, reader.line, _("something follows the array"))
 
 
 class _Reader:
@@ -109,7 +109,7 @@ class _Reader:
 
 def _refuse(name: str, line: int, error: object) -> NoReturn:
     raise InputError(
-        _("{name}, line {line} is no JSON: {error}.", name=name, line=line, error=error), _('Write {"text": "..."}.')
+        _("{name}, line {line} is not JSON: {error}.", name=name, line=line, error=error), _('Write {"text": "..."}.')
     )
 
 
@@ -117,7 +117,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     value = dict(pairs)
     if len(value) < len(pairs):
         names = [key for key, _value in pairs]
-        raise ValueError(_("{key} stands twice in an object", key=max(names, key=names.count)))
+        raise ValueError(_("{key} appears twice in an object", key=max(names, key=names.count)))
     return value
 
 

@@ -14,7 +14,7 @@ from get_tags_train.serving.languages import TRANSLATORS, Translate, preferred_l
 
 _SAID = {
     404: N_("There is no such address."),
-    405: N_("This address does not take this method."),
+    405: N_("This address does not support this method."),
     503: N_("Too many texts are waiting."),
 }
 
@@ -63,7 +63,7 @@ async def refuse_invalid(request: Request, error: Exception) -> JSONResponse:
     field, *inside = path or [""]
     where = ".".join([str(field), *(str(part) for part in inside if isinstance(part, int))])
     reason = validation_message(first, _)
-    message = f"{where}: {reason}." if where else _("The request is not usable: {reason}.", reason=reason)
+    message = f"{where}: {reason}." if where else _("The request is invalid: {reason}.", reason=reason)
     return refusal(422, message, _("Send {example}; /docs has more.", example='{"text": "...", "TOP_N": 5}'))
 
 

@@ -127,13 +127,13 @@ class _JsonTexts:
             return Text(str(number), value)
         if not isinstance(value, dict):
             raise InputError(
-                _("{name}, line {line} is no JSON object.", name=self.name, line=line), _('Write {"text": "..."}.')
+                _("{name}, line {line} is not a JSON object.", name=self.name, line=line), _('Write {"text": "..."}.')
             )
         wanted = list(self.columns) or [_text_column(list(value), self.name)]
         parts = [value.get(key) for key in wanted]
         if absent := [key for key, part in zip(wanted, parts, strict=True) if not isinstance(part, str | None)]:
             raise InputError(
-                _("{name}, line {line}: {absent} is no text.", name=self.name, line=line, absent=absent[0]),
+                _("{name}, line {line}: {absent} is not text.", name=self.name, line=line, absent=absent[0]),
                 _hint(value),
             )
         if all(key not in value for key in wanted):
@@ -149,7 +149,7 @@ class _JsonTexts:
             own = int(own)
         if isinstance(own, bool) or not isinstance(own, str | int | None):
             raise InputError(
-                _("{name}, line {line}: {key} is no text or whole number.", name=self.name, line=line, key=key),
+                _("{name}, line {line}: {key} is neither text nor a whole number.", name=self.name, line=line, key=key),
                 _("Write the id as a text or a whole number."),
             )
         return "" if own is None else str(own)

@@ -130,7 +130,7 @@ def _read(home: Path) -> _Listed:
     if wrong := [row for row in found if row.cells[1] not in _PARTS]:
         raise InputError(
             _(
-                "{path}, line {line}: {cells!r} is no part of the held-out documents.",
+                "{path}, line {line}: {cells!r} is not a part of the held-out documents.",
                 path=path,
                 line=wrong[0].line,
                 cells=wrong[0].cells[1],

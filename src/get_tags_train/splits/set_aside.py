@@ -62,5 +62,9 @@ def _report_leaks(
     if settings.evaluation.leaks == "stop":
         hint = _('Remove these examples, or leave the documents out: leaks = "leave_out" under [evaluation].')
         raise GetTagsError(said, hint)
-    left = _("Left out of training.") if settings.evaluation.leaks == "leave_out" else _("Trained on all the same.")
+    left = (
+        _("They are left out of training.")
+        if settings.evaluation.leaks == "leave_out"
+        else _("They are trained on anyway.")
+    )
     on_event(Notice(f"{said} {left}", "warning"))

@@ -40,7 +40,7 @@ def _listed(cell: str) -> list[str | int]:
     if type(parts) not in (list, tuple):
         raise ValueError(_("a list of something other than texts"))
     if wrong := [part for part in parts if type(part) not in (str, int)]:
-        raise ValueError(_("a list with {part}, which is no text or whole number", part=repr(wrong[0])[:40]))
+        raise ValueError(_("a list with {part}, which is neither text nor a whole number", part=repr(wrong[0])[:40]))
     return list(parts)
 
 

@@ -133,14 +133,14 @@ def base_model_error(base_model: str, error: Exception) -> GetTagsError:
     )
     if Path(base_model).is_dir():
         return GetTagsError(
-            message, _("A file of that folder is missing or damaged: get it anew, or name another one.")
+            message, _("A file of that folder is missing or damaged: download it again, or name another folder.")
         )
     return GetTagsError(
         message,
         _(
-            "It is neither a model folder nor to be had from the Hugging Face hub. On a machine with "
-            "a network run 'hf download {base_model} --local-dir FOLDER', copy the folder here, and "
-            "name it instead (for trainings: base_model under [training] in get-tags.toml).",
+            "It is neither a model folder nor available from the Hugging Face hub. On a machine with a network run "
+            "'hf download {base_model} --local-dir FOLDER', copy the folder here, and name it instead (for "
+            "trainings: base_model under [training] in get-tags.toml).",
             base_model=base_model,
         ),
     )

@@ -76,7 +76,8 @@ class ProcessGroup:
         for rank, message in enumerate(failures):
             if message:
                 raise GetTagsError(
-                    _("Process {rank} cannot train along: {message}", rank=rank, message=message), _shared_home_hint()
+                    _("Process {rank} cannot join the training: {message}", rank=rank, message=message),
+                    _shared_home_hint(),
                 )
 
     def require_same_step(self, step: int) -> None:
@@ -135,4 +136,4 @@ def _has_own_gpu() -> bool:
 
 
 def _shared_home_hint() -> str:
-    return _("On several machines the home has to be one folder that all of them see.")
+    return _("With several machines, the home must be one folder that all of them can reach.")

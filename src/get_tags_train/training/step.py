@@ -235,7 +235,7 @@ class TrainingStep:
             attempted = min(micro_batch_tokens, longest * -(-len(rows) // self._threads.count))
             if attempted < 2 * longest:
                 raise GetTagsError(
-                    _("Memory does not hold even one document of {longest} tokens.", longest=longest),
+                    _("There is not enough memory for even one document of {longest} tokens.", longest=longest),
                     _(
                         "Use a smaller context_length or base model, or free memory. To see who uses it: {doctor}",
                         doctor=Command("doctor"),
