@@ -182,18 +182,20 @@ class Setup:
     ridge: float
 
 
-def read_corpus(folder: Path, most: int) -> Corpus:
+def read_corpus(folder: Path, most: int, *, has_cut: bool) -> Corpus:
     """The first documents of a set in the order of their ids, with tags, without near-duplicates.
 
-    Of n documents, the texts of n to 2 n in `similarity` are their first words.
+    With has_cut, `similarity` has the first words of the n documents too, as n to 2 n.
     """
     table = pq.read_table(folder / "documents.parquet").sort_by("doc_id").to_pydict()
     texts, labels = [clean_text(text) for text in table["text"][:most]], [list(own) for own in table["tags"][:most]]
     kept = [n for n in originals(texts) if labels[n]]
     vectors = TfidfVectorizer(min_df=2, max_df=0.1, sublinear_tf=True, dtype=np.float32)
-    whole = vectors.fit_transform([texts[n] for n in kept])
-    features = sparse.vstack([whole, vectors.transform([" ".join(texts[n].split()[:CUT_TO_WORDS]) for n in kept])])
-    similarity = np.empty((2 * len(kept), 2 * len(kept)), np.float32)
+    features = vectors.fit_transform([texts[n] for n in kept])
+    if has_cut:
+        cut = vectors.transform([" ".join(texts[n].split()[:CUT_TO_WORDS]) for n in kept])
+        features = sparse.vstack([features, cut], format="csr")
+    similarity = np.empty((features.shape[0], features.shape[0]), np.float32)
     for first in range(0, len(similarity), _AT_ONCE):
         some = slice(first, first + _AT_ONCE)
         similarity[some] = (features[some] @ features.T).toarray()
@@ -326,7 +328,8 @@ def tell(months: Sequence[Month]) -> None:
         known = [month for month in of_size if month.kind in RIGHT]
         right, unsaid = sum(m.advice == RIGHT[m.kind] for m in known), sum(m.advice == "not enough" for m in known)
         if known:
-            print(f"| {size} | right {right / len(known):.1%}, wrong {1 - (right + unsaid) / len(known):.1%} | | | | | |")
+            wrong = len(known) - right - unsaid
+            print(f"| {size} | right {right / len(known):.1%}, wrong {wrong / len(known):.1%} | | | | | |")
     print("\n| gain of a retraining | months | retrain | wait | not enough |\n| --- | --- | --- | --- | --- |")
     for low, high in ((-1.0, 0.0), (0.0, 0.02), (0.02, 0.05), (0.05, 0.1), (0.1, 9.0)):
         some = [month for month in months if low <= month.gain < high]
@@ -355,7 +358,8 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=12_000, help="documents of the set")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    corpus = read_corpus(args.folder, args.most)
+    has_cut = args.order == "planted" and "cut" in args.kinds
+    corpus = read_corpus(args.folder, args.most, has_cut=has_cut)
     if args.order == "planted":
         tell(planted(corpus, args.kinds, models=args.models, months=args.months, k=args.top_k, seed=args.seed))
     else:

@@ -66,9 +66,9 @@ class TextChanges:
 class Drift:
     """What newer documents say of the live model.
 
-    evidence is of newer documents with text and tags that are no near-duplicates of the model's data. now is the model's
-    precision@k on them, before that on held-out ones; before is None where these are too few, all are where nothing was
-    read.
+    evidence is of newer documents with text and tags that are no near-duplicates of the model's data. now is the
+    model's precision@k on them, before that on held-out ones; before is None where these are too few, all are where
+    nothing was read.
     """
 
     decision: Decision

@@ -141,8 +141,8 @@ def _why(reason: Reason, found: Evidence, k: int) -> str:
     assert found.precision
     assert found.lost
     return _(
-        "precision@{k} is {newer:.3f} (held-out documents: {reference:.3f}), {lost:.3f} less than the model's own scores "
-        "promise",
+        "precision@{k} is {newer:.3f} (held-out documents: {reference:.3f}), {lost:.3f} less than the model's own "
+        "scores promise",
         k=k,
         newer=found.precision.newer,
         reference=found.precision.reference,

@@ -210,10 +210,10 @@ def changed_tags(newer: TagCounts, reference: TagCounts) -> list[TagChange]:
 def arrived_tags(newer: TagCounts, reference: TagCounts, known: Collection[str]) -> tuple[set[str], set[str]]:
     """Tags that the model does not know and that came since its data: surely, and those that may have.
 
-    A model does not know rare tags of its own data either, which are as rare as before. Maybe: more frequent than in the
-    data by Fisher's exact test of this tag alone. Surely: by that test over all tags. Bonferroni's bound for discrete
-    tests (Tarone, 1990; Westfall and Wolfinger, 1997) sums what each tag can add: the probability that chance makes it
-    as surprising, while no more of the data have it than of any unknown tag. A frequent tag adds nothing.
+    A model does not know rare tags of its own data either, which are as rare as before. Maybe: more frequent than in
+    the data by Fisher's exact test of this tag alone. Surely: by that test over all tags. Bonferroni's bound for
+    discrete tests (Tarone, 1990; Westfall and Wolfinger, 1997) sums what each tag can add: the probability that chance
+    makes it as surprising, while no more of the data have it than have an unknown tag. A frequent tag adds nothing.
     """
     tags = list(dict.fromkeys([*reference.counts, *newer.counts]))
     unknown = np.array([tag not in known for tag in tags], bool)
