@@ -70,7 +70,7 @@ def draw_example(documents: int, seed: int) -> tuple[Corpus, Bools]:
         return true[-1]
 
     demo_corpus._draw_tags = noted
-    drawn = [demo_corpus._example(generator) for _ in range(documents)]
+    drawn = [demo_corpus.draw_document(generator) for _ in range(documents)]
     demo_corpus._draw_tags = draw_tags
     number = {tag: place for place, tag in enumerate(sorted({tag for own in true for tag in own}))}
     is_true, is_given = np.zeros((documents, len(number)), bool), np.zeros((documents, len(number)), bool)

@@ -49,7 +49,7 @@ def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def demo_tokenizer_folder(demo_home: Path) -> Path:
-    """The example's small untrained BERT, with its tokenizer; only read it."""
+    """The example's small BERT, with its tokenizer; only read it."""
     return demo_home / "demo_bert"
 
 
@@ -70,7 +70,7 @@ def small_home(tmp_path_factory: pytest.TempPathFactory, demo_home: Path) -> Pat
     settings = settings_for(home, training={"base_model": base_model, "epochs": 1, "context_length": 48})
     left_out = np.zeros(data.manifest.documents_kept, bool)
     tokenizer = load_tokenizer(base_model)
-    report.write_pages(train(settings, data, left_out, tokenizer=tokenizer, device="cpu", on_event=silent))
+    report.write_pages(train(settings, data, left_out, tokenizer=tokenizer, device="cpu", on_event=silent).folder)
     return home
 
 
@@ -90,7 +90,7 @@ def blended_model(small_home: Path, tmp_path_factory: pytest.TempPathFactory, de
     settings = settings_for(tmp_path_factory.mktemp("blended"), training=training)
     validation = np.arange(data.manifest.documents_kept) % 3 == 0
     options = {"tokenizer": load_tokenizer(base_model), "device": "cpu", "on_event": silent, "validation": validation}
-    return train(settings, data, np.zeros_like(validation), **options)
+    return train(settings, data, np.zeros_like(validation), **options).folder
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from get_tags_train.core.files import read_json
 from get_tags_train.core.home import live_model
 from get_tags_train.core.settings import FROM_DATABASE, Settings, Source
 from get_tags_train.data.input_files import read_ids
+from get_tags_train.metrics.blending import Answers
 from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.pipeline import RunResult, _work_name, run
@@ -88,10 +89,10 @@ def test_the_result_has_what_other_programs_rely_on(chain: Chain) -> None:
         "duplicate": 25,
         "boilerplate": 0,
     }
-    assert (result["data"]["documents_read"], result["data"]["documents_kept"]) == (1600, 1540)
-    assert (result["model"]["epochs"], result["model"]["context_length"], result["model"]["examples"]) == (1, 64, 1510)
-    assert result["evaluation"]["examples"] == 120
-    assert result["evaluation"]["held_out"]["examples"] == 15
+    assert (result["data"]["documents_read"], result["data"]["documents_kept"]) == (2400, 2340)
+    assert (result["model"]["epochs"], result["model"]["context_length"], result["model"]["examples"]) == (1, 64, 2294)
+    assert result["evaluation"]["examples"] == 300
+    assert result["evaluation"]["held_out"]["examples"] == 23
 
 
 def test_what_the_home_holds_afterwards(chain: Chain) -> None:
@@ -190,7 +191,7 @@ def test_documents_that_are_test_samples_are_not_trained_on(chain: Chain, tmp_pa
         home, chain.demo_home, Source("cached"), training={"context_length": 8}, evaluation=evaluation
     )
     result = run(settings, events.append, lambda _: False)
-    assert result.model.examples == 1540 - 3
+    assert result.model.examples == 2340 - 3
     assert read_json(Path(result.model.path) / METADATA_FILE)["left_out"] == 3
     assert result.evaluation["held_out"] is None
     assert "3 documents are also test samples" in "".join(e.message for e in events if isinstance(e, Notice))
@@ -204,7 +205,7 @@ def test_leaks_can_stop_a_training_or_only_be_said(chain: Chain, tmp_path: Path)
     with pytest.raises(GetTagsError, match=r"3 documents are also test samples.*leaks-tags_v1\.csv"):
         run(stopped, silent, lambda _: False)
     warned = demo_settings(home, chain.demo_home, **given, evaluation={"held_out": 0.0, "leaks": "warn"})
-    assert run(warned, silent, lambda _: False).model.examples == 1540
+    assert run(warned, silent, lambda _: False).model.examples == 2340
 
 
 def test_the_same_documents_are_held_out_the_next_time(chain: Chain, tmp_path: Path) -> None:
@@ -227,6 +228,26 @@ def test_without_test_samples_the_held_out_documents_are_scored(chain: Chain, tm
     report = (Path(result.model.path) / "report.html").read_text(encoding="utf-8")
     assert "held-out documents" in report
     assert "test samples" not in report
+
+
+def test_where_the_blend_is_left_out_the_linear_model_is_fitted_once(
+    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def useless(answers: Answers, *_of_tags: Any, seed: int) -> Any:
+        return -answers.linear
+
+    monkeypatch.setattr("get_tags_train.training.second_reader.cross_fitted", useless)
+    home = make_home(tmp_path / "home", chain.demo_home)
+    shutil.copytree(chain.home / "_cache" / "_data" / "tags_v1", home / "_cache" / "_data" / "tags_v1")
+    shutil.copy(chain.home / "held_out.csv", home)
+    events: list[Event] = []
+    settings = demo_settings(home, chain.demo_home, Source("cached"), training={"context_length": 8})
+    result = run(settings, events.append, lambda _: False)
+    assert not (Path(result.model.path) / "second_reader.safetensors").exists()
+    assert [event.stage for event in events if isinstance(event, StageFinished)].count("baseline") == 1
+    (comparison,) = result.evaluation["comparisons"]
+    (before,) = chain.result.evaluation["comparisons"]
+    assert comparison["rival_precision_at_k"] == pytest.approx(before["rival_precision_at_k"], abs=0.01)
 
 
 def test_the_same_training_is_refused_while_it_is_under_way(chain: Chain) -> None:

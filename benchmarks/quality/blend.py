@@ -77,8 +77,8 @@ def ways(data: RealSet, plan: one_run.Plan, seed: int) -> Iterator[tuple[str, Fl
             OfReaders(bert, of_linear, weight * of_nearest)
             for bert, of_linear, of_nearest in zip((select, test), linear, nearest, strict=True)
         )
-        found = fit_blend(select, labels)
-        print(f"seed {seed}: {name} {np.round(found, 2)}", file=sys.stderr)
+        found = fit_blend(select, labels, readers.log_odds)
+        print(f"seed {seed}: {name} {np.round(found[:3], 2)}", file=sys.stderr)
         yield name, found.logits(select), found.logits(test)
         select, test = select.bert, test.bert
 

@@ -69,8 +69,8 @@ def main() -> None:
             select, test = (combined(windows) for windows in stored(plan, data, args.variant, seed))
             found.setdefault(f"BERT alone, {way}", []).append(figures_of(truth, data, select, test, weights))
             answers = [Answers(bert, *own) for bert, own in zip((select, test), others, strict=True)]
-            blend = fit_blend(answers[0], labels)
-            print(f"seed {seed}: {way} {np.round(blend, 2)}", file=sys.stderr)
+            blend = fit_blend(answers[0], labels, readers.log_odds)
+            print(f"seed {seed}: {way} {np.round(blend[:3], 2)}", file=sys.stderr)
             blended = (blend.logits(own).astype(float) for own in answers)
             found.setdefault(f"blend, {way}", []).append(figures_of(truth, data, *blended, weights))
     print(f"| {data.name}, context {plan.context_length}, {args.variant} | {' | '.join(NAMES)} |")

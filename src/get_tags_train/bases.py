@@ -195,7 +195,7 @@ class _Shared:
             device=choose_device(trial.training.device),
             on_event=on_event,
             validation=self.validation if self.validation.any() else None,
-        )
+        ).folder
 
     def _digest(self, trial: Settings) -> str:
         """What tells this training and its examples from any other."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from get_tags_train.splits.eval_set import EvalSet
     from get_tags_train.splits.held_out import HeldOut
     from get_tags_train.splits.test_samples import Samples
+    from get_tags_train.training.train import Trained
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,10 @@ def run(settings: Settings, on_event: OnEvent, should_deploy: Callable[[RunResul
     data, data_result = _get_data(settings, on_event)
     with claimed(settings.home, work, _under_way):
         split = _split(settings, data, inputs.samples, on_event)
-        model_dir = _train(settings, inputs, split, on_event)
+        trained = _train(settings, inputs, split, on_event)
+        model_dir = trained.folder
         report.write_pages(model_dir)
-        scores = _evaluate(settings, inputs, split, model_dir, on_event)
+        scores = _evaluate(settings, inputs, split, trained, on_event)
     seconds = round(perf_counter() - started, 3)
     model_result = _describe_model(model_dir, own_metadata(model_dir))
     result = RunResult(data_result, model_result, scores, asdict(judge(scores)), False, None, seconds)
@@ -226,8 +228,8 @@ def _split(settings: Settings, data: "PreparedData", samples: "Samples", on_even
     return _Split(data, left_out, held_out)
 
 
-def _train(settings: Settings, inputs: _Inputs, split: _Split, on_event: OnEvent) -> Path:
-    """The folder of the trained model."""
+def _train(settings: Settings, inputs: _Inputs, split: _Split, on_event: OnEvent) -> "Trained":
+    """The trained model."""
     from get_tags_train.training.train import train
 
     validation = split.held_out.validation
@@ -245,15 +247,17 @@ def _train(settings: Settings, inputs: _Inputs, split: _Split, on_event: OnEvent
         raise TrainingInterrupted(_("The training was interrupted."), split.data.name) from None
 
 
-def _evaluate(settings: Settings, inputs: _Inputs, split: _Split, model_dir: Path, on_event: OnEvent) -> dict[str, Any]:
+def _evaluate(
+    settings: Settings, inputs: _Inputs, split: _Split, trained: "Trained", on_event: OnEvent
+) -> dict[str, Any]:
     """The evaluation of the model, as JSON, kept beside it and told to the tracker."""
     from get_tags_train.evaluation import evaluate, report
     from get_tags_train.model.metadata import own_metadata
     from get_tags_train.training.tracking import track_scores
 
-    metadata, baseline = own_metadata(model_dir), None
+    model_dir, baseline = trained.folder, None
     if settings.evaluation.baseline:
-        baseline = _linear_baseline(settings.training, split, model_dir, on_event)
+        baseline = _linear_baseline(settings.training, split, trained, on_event)
     test_set, further = _eval_sets(inputs, split)
     evaluation = evaluate.evaluate(
         model_dir,
@@ -266,17 +270,19 @@ def _evaluate(settings: Settings, inputs: _Inputs, split: _Split, model_dir: Pat
     )
     report.record(model_dir, evaluation, on_event)
     scores = evaluation.as_json()
-    track_scores(settings, model_dir.name, step=metadata.steps, evaluation=scores, on_event=on_event)
+    track_scores(settings, model_dir.name, step=own_metadata(model_dir).steps, evaluation=scores, on_event=on_event)
     return scores
 
 
-def _linear_baseline(training: TrainingSettings, split: _Split, model_dir: Path, on_event: OnEvent) -> "LinearReader":
-    """The linear reader of the model where it has one, else one trained on the model's documents."""
+def _linear_baseline(
+    training: TrainingSettings, split: _Split, trained: "Trained", on_event: OnEvent
+) -> "LinearReader":
+    """The linear reader of the model where it has one, else the one fitted in the training, else one fitted now."""
     from get_tags_train.model.second_reader import linear_reader_of
     from get_tags_train.splits.training_set import choose_training_set
     from get_tags_train.training.linear_baseline import fit_linear_baseline
 
-    if (reader := linear_reader_of(model_dir)) is not None:
+    if (reader := linear_reader_of(trained.folder) or trained.linear) is not None:
         return reader
     training_set = choose_training_set(split.data, split.untrained, training.min_tag_count)
     validation = split.held_out.validation

@@ -1,6 +1,7 @@
 """The embedded example: what it holds, and that it neither overwrites nor stays half written."""
 
 import json
+import re
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -8,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from transformers import AutoModel, AutoTokenizer
 
 from get_tags_train.core.config import load_settings
@@ -79,7 +79,7 @@ def test_a_few_tags_are_common_and_most_are_rare(example: Path) -> None:
     assert set(counts) == set(TOPICS)
     assert 0.15 <= shares[0] <= 0.22
     assert shares[len(shares) // 2] < 0.06
-    assert min(counts.values()) < 20
+    assert min(counts.values()) < 25
     assert {len(of_document) for of_document in tags.values()} == {0, 1, 2, 3, 4, 5}
 
 
@@ -87,6 +87,17 @@ def test_some_tags_stand_in_the_database_in_two_spellings(example: Path) -> None
     names = {name for (name,) in rows(example, "SELECT name FROM tags")}
     assert {"achiziții publice", "achiziţii publice"} <= names
     assert len({normalise_tag(name) for name in names}) == len(TOPICS)
+
+
+def test_documents_name_what_they_are_not_about(example: Path) -> None:
+    abouts = {re.escape(phrase): tag for tag, topic in TOPICS.items() for phrase in topic.about if "{" not in phrase}
+    aside = re.compile(f"Prezenta nu privește ({'|'.join(abouts)})\\.")
+    tags, found = tags_by_document(example), 0
+    for document_id, text in rows(example, "SELECT id, text FROM documents"):
+        for other in aside.findall(clean_text(text or "")):
+            found += 1
+            assert abouts[re.escape(other)] not in tags[document_id]
+    assert found > 20
 
 
 @pytest.mark.parametrize("tag", TOPICS)
@@ -105,7 +116,7 @@ def test_the_samples_are_known_tags_on_unknown_texts(example: Path) -> None:
     samples = read_samples(example / "test_samples_tags.csv")
     documents = rows(example, "SELECT title, text FROM documents")
     known = {join_title(title, text) for title, text in documents} | {clean_text(text) for _, text in documents}
-    assert len(samples) == 120
+    assert len(samples) == 300
     assert not {clean_text(text) for _, text, _ in samples} & known
     assert all(labels and set(labels) <= set(TOPICS) for _, _, labels in samples)
     assert (example / "test_samples_tags.csv").read_bytes().startswith(b"\xef\xbb\xbftext,labels\r\n")
@@ -135,9 +146,7 @@ def test_the_base_model_loads_and_knows_the_words(example: Path) -> None:
 
 
 def test_two_homes_are_equal_and_another_seed_differs(example: Path, tmp_path: Path) -> None:
-    random_state = torch.random.get_rng_state()
     write.write_demo(tmp_path / "again")
-    assert torch.equal(torch.random.get_rng_state(), random_state)
     write.write_demo(tmp_path / "other", seed=8)
     assert contents(tmp_path / "again") == contents(example)
     assert contents(tmp_path / "other")["demo.db"] != contents(example)["demo.db"]

@@ -184,7 +184,7 @@ def test_a_real_model_is_scored(tmp_path: Path, small_model: Path, demo_home: Pa
     copy = Path(shutil.copytree(small_model, tmp_path / small_model.name))
     whole = Samples.read(demo_home / "test_samples_tags.csv")
     found = evaluate(copy, EvalSet.of_samples(whole), top_k=2, device="cpu", on_event=silent)
-    assert found.examples == 120
+    assert found.examples == 300
     assert list(found.precision_at_k) == ["1", "2"]
     assert 0 <= found.precision_at_k["1"] <= 1
     record(copy, found, silent)
@@ -241,7 +241,7 @@ def test_the_live_model_is_scored_on_the_same_examples(tmp_path: Path, small_mod
         np.save(folder / "trained_texts.npy", np.zeros(0, np.uint64))
     found = evaluate(new, real_set(demo_home), top_k=2, device="cpu", on_event=silent, references=References(live))
     (comparison,) = found.comparisons
-    assert (comparison.examples, comparison.verdict) == (120, "not distinguishable")
+    assert (comparison.examples, comparison.verdict) == (300, "not distinguishable")
     assert comparison.rival_precision_at_k == found.precision_at_k
     assert found.trained_on == 0
 
@@ -258,8 +258,8 @@ def test_a_live_model_that_was_trained_on_the_test_set_is_refused(
     assert found.comparisons[0].verdict == "no fair comparison"
     events: list[Event] = []
     own = evaluate(live, test_set, top_k=2, device="cpu", on_event=events.append)
-    assert own.trained_on == 120
-    assert any("trained on 120 of these 120 examples" in e.message for e in events if isinstance(e, Notice))
+    assert own.trained_on == 300
+    assert any("trained on 300 of these 300 examples" in e.message for e in events if isinstance(e, Notice))
 
 
 def test_a_live_model_that_knows_the_test_set_by_heart_is_refused(
@@ -274,7 +274,7 @@ def test_a_live_model_that_knows_the_test_set_by_heart_is_refused(
     settings = settings_for(tmp_path, url=url, training=values)
     data = PreparedData(Path(extract(settings, silent).path))
     none, tokenizer = np.zeros(data.manifest.documents_kept, bool), load_tokenizer(base_model)
-    live = train(settings, data, none, tokenizer=tokenizer, device="cpu", on_event=silent)
+    live = train(settings, data, none, tokenizer=tokenizer, device="cpu", on_event=silent).folder
     known = replace(test_set, texts=test_set.texts[:60], raw_texts=texts, labels=labels, groups=test_set.groups[:60])
     found = evaluate(small_model, known, top_k=1, device="cpu", on_event=silent, references=References(live))
     (comparison,) = found.comparisons

@@ -51,7 +51,7 @@ def test_the_checksum_is_the_files(tmp_path: Path) -> None:
 
 def test_the_examples_samples_are_read(demo_home: Path) -> None:
     samples = Samples.read(demo_home / "test_samples_tags.csv")
-    assert len(samples.texts) == len(samples.labels) == 120
+    assert len(samples.texts) == len(samples.labels) == 300
     assert all(samples.texts) and all(samples.labels)
 
 

@@ -38,3 +38,9 @@ def test_the_most_frequent_features_are_those_on_the_most_documents() -> None:
 
 def test_no_texts_have_no_features() -> None:
     assert fitted().features([]).shape == (0, len(fitted().hashes))
+
+
+def test_features_do_not_depend_on_how_many_texts_there_are() -> None:
+    tfidf = fitted()
+    many = tfidf.features(["codul fiscal", "", *TEXTS] * 1000)
+    assert (many[-len(TEXTS) :] != tfidf.features(TEXTS)).nnz == 0

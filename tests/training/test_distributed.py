@@ -72,7 +72,7 @@ def test_two_processes_make_the_model_that_one_makes(home: Path) -> None:
     settings = settings_for(home, training={"base_model": str(home / "bert"), **TRAINING})
     nothing = np.zeros(data.manifest.documents_kept, bool)
     tokenizer = load_tokenizer(settings.base_model)
-    alone = train(settings, data, nothing, tokenizer=tokenizer, device="cpu", on_event=silent)
+    alone = train(settings, data, nothing, tokenizer=tokenizer, device="cpu", on_event=silent).folder
     facts, facts_alone = read_json(models_dir(home) / name / METADATA_FILE), read_json(alone / METADATA_FILE)
     assert (facts["processes"], facts_alone["processes"]) == (2, 1)
     assert {facts["steps"], facts_alone["steps"]} == {2 * -(-facts["examples"] // 7)}

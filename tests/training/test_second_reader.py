@@ -42,7 +42,7 @@ def trained(prepared: PreparedData, home: Path, demo_home: Path, on_event: Any =
         device="cpu",
         on_event=on_event,
         validation=validation,
-    )
+    ).folder
 
 
 @pytest.fixture(scope="module")

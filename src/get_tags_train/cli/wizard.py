@@ -48,7 +48,7 @@ QUESTIONS = [
         "training",
         "epochs",
         N_("Epochs"),
-        N_("How many times training goes through all documents; the default was found by validation."),
+        N_("Passes over all documents; with only a few hundred documents, 10 usually find rare tags better."),
     ),
     _Question(
         "training",

@@ -1,1 +1,1 @@
-"""The embedded example: a small database of Romanian documents and an untrained BERT."""
+"""The embedded example: a small database of Romanian documents and a small BERT."""

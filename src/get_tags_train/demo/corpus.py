@@ -1,7 +1,7 @@
 """The texts of the embedded example: documents with their tags, drawn from one seed.
 
-A topic's vocabulary (topics.toml) is what tells its tag: documents also share sentences, speak in passing of what
-they are not tagged with, and some lack a tag.
+A topic's phrases (topics.toml) tell its tag, but not alone: a document also names what it is not about, in sentences
+whose order of words says so. Documents share sentences, too, and some lack a tag.
 """
 
 import html
@@ -10,12 +10,24 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from get_tags_train.demo.topics import ACTS, BOILERPLATE, FRAMES, GENERAL, MONTHS, TERMS, TITLES, TOPICS, TOWNS, Topic
+from get_tags_train.demo.topics import (
+    ACTS,
+    ASIDES,
+    BOILERPLATE,
+    FRAMES,
+    GENERAL,
+    MONTHS,
+    TERMS,
+    TITLES,
+    TOPICS,
+    TOWNS,
+    Topic,
+)
 from get_tags_train.text.clean import CEDILLA_TO_COMMA, join_title
 
-_DOCUMENTS, _UNTAGGED, _DUPLICATES, _IDS, _SAMPLES = 1555, 15, 25, 400, 120
+_DOCUMENTS, _UNTAGGED, _DUPLICATES, _IDS, _SAMPLES = 2355, 15, 25, 400, 300
 _EMPTY_TEXTS = (None, "", "   ", "<p>&nbsp;</p>", "<div><br></div>") * 4
-_MIN_WORDS, _MEDIAN_WORDS, _MAX_WORDS = 30, 95, 430
+_MIN_WORDS, _MEDIAN_WORDS, _MAX_WORDS = 30, 60, 430
 _COMMA_TO_CEDILLA = str.maketrans({comma: cedilla for cedilla, comma in CEDILLA_TO_COMMA.items()})
 
 
@@ -36,13 +48,13 @@ class Corpus(NamedTuple):
     seed: int
 
 
-def _fill(rng: random.Random, template: str, topic: Topic) -> str:
-    """A template with its slots filled: a topic's phrases, references, dates, sums."""
+def _fill(rng: random.Random, template: str, topic: Topic, other: Topic = GENERAL) -> str:
+    """A template with its slots filled: phrases of a topic and of another one, references, dates, sums."""
 
     def value(slot: re.Match[str]) -> str:
-        name = slot[1]
+        name = slot[1].removeprefix("other_")
         if name.lower() in Topic._fields:
-            phrases: tuple[str, ...] = getattr(topic, name.lower())
+            phrases: tuple[str, ...] = getattr(topic if name == slot[1] else other, name.lower())
             chosen = _fill(rng, rng.choice(phrases), topic)
             return chosen[0].upper() + chosen[1:] if name[0].isupper() else chosen
         return _VALUES[name](rng)
@@ -94,7 +106,7 @@ def _draw_tag(rng: random.Random) -> str:
 
 def _draw_tags(rng: random.Random, words: int) -> list[str]:
     """One to five tags, the main one first; a short document has few."""
-    wanted = min(rng.choices((1, 2, 3, 4, 5), (42, 30, 16, 8, 4))[0], 1 + words // 35)
+    wanted = min(rng.choices((1, 2, 3, 4, 5), (35, 33, 19, 9, 4))[0], 1 + words // 25)
     tags = [_draw_tag(rng)]
     while len(tags) < wanted:
         another = rng.choice(TOPICS[tags[0]].near) if rng.random() < 0.6 else _draw_tag(rng)
@@ -105,10 +117,21 @@ def _draw_tags(rng: random.Random, words: int) -> list[str]:
     return tags
 
 
-def _example(rng: random.Random) -> Document:
+def _draw_other(rng: random.Random, tags: list[str]) -> str:
+    """A tag that is not among these, half of the time one that often stands beside the main one."""
+    near = [tag for tag in TOPICS[tags[0]].near if tag not in tags]
+    if near and rng.random() < 0.5:
+        return rng.choice(near)
+    while (other := _draw_tag(rng)) in tags:
+        pass
+    return other
+
+
+def draw_document(rng: random.Random) -> Document:
     """A document in plain text with comma-below letters, its paragraphs on lines of their own."""
     words = min(max(round(rng.lognormvariate(0, 0.6) * _MEDIAN_WORDS), _MIN_WORDS), _MAX_WORDS)
     tags = _draw_tags(rng, words)
+    other = TOPICS[_draw_other(rng, tags)]
     sentences = [_fill(rng, rng.choice(FRAMES), TOPICS[tag]) for tag in tags]
     length = sum(len(sentence.split()) for sentence in sentences)
     while length < words:
@@ -117,11 +140,9 @@ def _example(rng: random.Random) -> Document:
             sentence = _fill(rng, rng.choice(BOILERPLATE), GENERAL)
         elif kind < 0.40:
             sentence = _fill(rng, rng.choice(FRAMES), GENERAL)
-        elif kind < 0.50:
-            sentence = _fill(rng, rng.choice(FRAMES), TOPICS[_draw_tag(rng)])
         else:
             tag = tags[0] if rng.random() < 0.4 else rng.choice(tags)
-            sentence = _fill(rng, rng.choice(FRAMES), TOPICS[tag])
+            sentence = _fill(rng, rng.choice(ASIDES if kind < 0.75 else FRAMES), TOPICS[tag], other)
         sentences.append(sentence)
         length += len(sentence.split())
     rng.shuffle(sentences)
@@ -198,7 +219,7 @@ def _unlike(taken: set[str], count: int, rng: random.Random) -> Iterator[Documen
     """So many documents whose texts differ from each other and from those taken already, titles apart."""
     taken = set(taken)
     while count:
-        document = _example(rng)
+        document = draw_document(rng)
         if (key := _key(document)) not in taken:
             taken.add(key)
             count -= 1

@@ -24,6 +24,6 @@ _WORDS = tomllib.loads(Path(__file__).with_name("topics.toml").read_text(encodin
 
 TOPICS: dict[str, Topic] = {tag: Topic.of(phrases) for tag, phrases in _WORDS["topics"].items()}
 GENERAL = Topic.of(_WORDS["general"])
-FRAMES, BOILERPLATE, TITLES, TOWNS, MONTHS, ACTS, TERMS = (
-    tuple(_WORDS[name]) for name in ("frames", "boilerplate", "titles", "towns", "months", "acts", "terms")
+FRAMES, ASIDES, BOILERPLATE, TITLES, TOWNS, MONTHS, ACTS, TERMS = (
+    tuple(_WORDS[name]) for name in ("frames", "asides", "boilerplate", "titles", "towns", "months", "acts", "terms")
 )

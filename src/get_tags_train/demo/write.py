@@ -1,17 +1,13 @@
-"""The embedded example: a database of Romanian documents, CSV files, settings and a small untrained BERT.
+"""The embedded example: a database of Romanian documents, CSV files, settings and a small BERT.
 
-All of it is drawn from one seed (corpus.py) and needs no network.
+The documents are drawn from one seed (corpus.py), the BERT lies beside this file. No network is needed.
 """
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-
-import torch
-from safetensors.torch import save_file
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from get_tags_train.core.bootstrap import SITE_FILE
 from get_tags_train.core.csv import write_csv
@@ -23,13 +19,17 @@ from get_tags_train.demo.corpus import Corpus, draw_corpus
 from get_tags_train.text.clean import join_title
 
 LIST_FILE = "demo.json"
+# scripts/demo_base.py has made it.
+BASE_MODEL_DIR = Path(__file__).with_name("bert")
 
-_VOCABULARY = 4000
-_SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _LOCK_TIMEOUT_SECONDS = 120
 
 # What the site file below says, for showing a run before the example is written.
-SETTINGS = {"database": {"url": "sqlite:///demo.db"}, "training": {"base_model": "demo_bert"}}
+SETTINGS = {
+    "database": {"url": "sqlite:///demo.db"},
+    "training": {"base_model": "demo_bert"},
+    "evaluation": {"top_k": 2},
+}
 
 _SITE_SETTINGS = """\
 # The settings of the example. A line here overrides the shipped defaults; the rest is as for a real home.
@@ -39,11 +39,17 @@ _SITE_SETTINGS = """\
 url = "sqlite:///demo.db"
 
 [training]
-# A small BERT whose weights are random: it learns all it knows from these documents, in about a minute.
+# A small BERT that only knows which words go together; it learns the rest from these documents, in about a minute.
 base_model = "demo_bert"
-# Nothing is pretrained that large steps could spoil; a real base model wants about a tenth of this.
-learning_rate = 1e-3
-head_learning_rate = 1e-3
+# Nothing is trained that large steps could spoil; a real base model wants a small fraction of this.
+learning_rate = 2e-3
+head_learning_rate = 2e-3
+
+[evaluation]
+# Most documents have one or two tags.
+top_k = 2
+# Of few documents, a larger share is needed to measure by.
+held_out = 0.2
 """
 
 
@@ -133,64 +139,13 @@ def _write_samples(path: Path, corpus: Corpus) -> None:
     write_csv(path, [["text", "labels"], *rows])
 
 
-def _write_base_model(folder: Path, corpus: Corpus) -> None:
+def _write_base_model(folder: Path, _: Corpus) -> None:
     staging = folder.with_name(folder.name + PARTIAL)
     remove_folder(staging)
-    tokenizer = _trained_tokenizer([join_title(d.title, d.text) for d in corpus.documents.values()])
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
-        model_max_length=512,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
-    ).save_pretrained(staging)
-    config = BertConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=256,
-        initializer_range=0.05,
-        max_position_embeddings=512,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(corpus.seed)
-        weights = BertModel(config).state_dict()
-    config.architectures = ["BertModel"]
-    config.save_pretrained(staging)
-    # save_pretrained of the model would draw a progress bar.
-    save_file(weights, staging / "model.safetensors", metadata={"format": "pt"})
+    staging.mkdir()
+    for path in BASE_MODEL_DIR.iterdir():
+        shutil.copyfile(path, staging / path.name)
     rename(staging, folder)
-
-
-def _trained_tokenizer(texts: list[str]) -> Tokenizer:
-    tokenizer = _bare_tokenizer(models.WordPiece(unk_token="[UNK]"))
-    # The trainer numbers the letters inside words as it meets them, in another order each time, and breaks ties
-    # by these numbers. Letters named beforehand keep theirs; in the tokenizer itself they are nothing special.
-    letters = [f"##{letter}" for letter in sorted(set("".join(texts).lower()) - {" ", "\n"})]
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=_VOCABULARY, min_frequency=2, special_tokens=_SPECIAL_TOKENS + letters, show_progress=False
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    tokenizer = _bare_tokenizer(models.WordPiece(tokenizer.get_vocab(), unk_token="[UNK]"))
-    tokenizer.add_special_tokens(_SPECIAL_TOKENS)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[(token, _SPECIAL_TOKENS.index(token)) for token in ("[CLS]", "[SEP]")],
-    )
-    return tokenizer
-
-
-def _bare_tokenizer(model: models.WordPiece) -> Tokenizer:
-    tokenizer = Tokenizer(model)
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    return tokenizer
 
 
 def _write_settings(path: Path, _: Corpus) -> None:

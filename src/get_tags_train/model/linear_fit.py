@@ -107,7 +107,10 @@ def read_examples(batches: TextBatches, tags: int, most_counts: int) -> tuple[Tf
     while np.count_nonzero(documents_of >= least) > _MOST_FEATURES:
         least += 1
     hashes = np.flatnonzero(documents_of >= least)
-    matrix = vstack([part[:, hashes] for part in counts], format="csr")
+    for place, part in enumerate(counts):  # one after the other: all of them twice would be the most that is in memory
+        counts[place] = part[:, hashes]
+    matrix = vstack(counts, format="csr")
+    counts.clear()
     tfidf = TfIdf.of(matrix, hashes)
     return tfidf, Examples(tfidf.weighted(matrix), _matrix(labels, tags))
 

@@ -10,6 +10,8 @@ from sklearn.feature_extraction import FeatureHasher
 from sklearn.feature_extraction.text import HashingVectorizer
 
 HASHES = 1 << 22
+# Each of their numbers takes some fifty bytes while it is weighted.
+_TEXTS_AT_ONCE = 4096
 # Words and pairs as TfidfVectorizer(ngram_range=(1, 2)) has them.
 _VECTORIZER = HashingVectorizer(
     ngram_range=(1, 2), n_features=HASHES, alternate_sign=False, norm=None, dtype=np.float32
@@ -57,10 +59,13 @@ class TfIdf(NamedTuple):
 
     def weighted(self, counts: csr_matrix) -> csr_matrix:
         """Counts of features, (texts, features), made TF-IDF in place: (1 + log count) x idf, each row of length 1."""
-        values = (1 + np.log(counts.data)) * self.idf[counts.indices]
-        rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
-        lengths = np.sqrt(np.bincount(rows, values.astype(float) ** 2, minlength=counts.shape[0]))
-        counts.data = (values / lengths[rows]).astype(np.float32)
+        for first in range(0, counts.shape[0], _TEXTS_AT_ONCE):
+            ends = counts.indptr[first : first + _TEXTS_AT_ONCE + 1]
+            own = slice(ends[0], ends[-1])
+            values = (1 + np.log(counts.data[own])) * self.idf[counts.indices[own]]
+            rows = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
+            lengths = np.sqrt(np.bincount(rows, values.astype(float) ** 2, minlength=len(ends) - 1))
+            counts.data[own] = values / lengths[rows]
         return counts
 
     def most_frequent(self, count: int) -> NDArray[np.intp]:

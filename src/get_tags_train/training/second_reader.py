@@ -14,7 +14,7 @@ from sklearn.preprocessing import normalize
 from get_tags_train.core.events import Notice, OnEvent
 from get_tags_train.core.i18n import _, number
 from get_tags_train.data.prepared import PreparedData
-from get_tags_train.metrics.blending import Answers, cross_fitted, fit_blend
+from get_tags_train.metrics.blending import Answers, cross_fitted, fit_blend, tag_log_odds
 from get_tags_train.metrics.calibration import Calibration, fit_calibration, tune_thresholds
 from get_tags_train.metrics.ranking import precision_at_k
 from get_tags_train.model.linear_fit import Examples, FittedReader, fit_linear
@@ -42,8 +42,9 @@ Names = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class Fitted:
-    """What came of it: the second reader, None where it does not help, and what the cut to the context costs."""
+    """The linear reader, the second reader (None where it does not help), and what the cut to the context costs."""
 
+    linear: LinearReader
     reader: SecondReader | None
     record: BlendRecord
     cut_cost: CutCost
@@ -68,16 +69,20 @@ def fit_second_reader(run: TrainingRun, trained: TrainedModel, on_event: OnEvent
     is_used = settings.blend is True or sum(record.blended) > sum(record.bert_alone)
     on_event(Notice(_gain(record, is_used=is_used)))
     on_event(Notice(_price(cost, settings.context_length)))
-    return Fitted(reader if is_used else None, record, cost)
+    return Fitted(fitted.linear, reader if is_used else None, record, cost)
 
 
 @dataclass(frozen=True)
 class Readers:
-    """The linear reader and the nearest documents, as the model folder will hold them, and the held-out documents."""
+    """The linear reader and the nearest documents, as the model folder will hold them, and the held-out documents.
+
+    log_odds: (tags,) those of the training documents.
+    """
 
     linear: LinearReader
     nearest: NearestDocuments | None
     held_out: Examples
+    log_odds: NDArray[np.float64]
 
     @classmethod
     def within(cls, most_bytes: int, fitted: FittedReader, names: Names) -> "Readers":
@@ -98,7 +103,8 @@ class Readers:
             nearest = NearestDocuments(postings, tags, *names)
             room = (room - of_documents) // 2
         linear = fitted.linear.pruned(kept, most_weights=max(room, 0) // _WEIGHT)
-        return cls(linear, nearest, fitted.held_out._replace(features=_on(fitted.held_out.features, kept)))
+        held_out = fitted.held_out._replace(features=_on(fitted.held_out.features, kept))
+        return cls(linear, nearest, held_out, tag_log_odds(fitted.training.labels.getnnz(axis=0), documents))
 
     def answers(self, bert: NDArray[np.float32]) -> Answers:
         """What each says of the held-out documents; bert: their logits."""
@@ -153,8 +159,8 @@ def blend(
     """
     labels = readers.held_out.labels.toarray()
     answers = readers.answers(bert)
-    found = fit_blend(answers, labels)
-    unseen = cross_fitted(answers, labels, seed=seed)
+    found = fit_blend(answers, labels, readers.log_odds)
+    unseen = cross_fitted(answers, labels, readers.log_odds, seed=seed)
     record = BlendRecord(
         bert=round(found.bert, 4),
         linear=round(found.linear, 4),
@@ -164,14 +170,14 @@ def blend(
         linear_seconds=readers.linear.seconds,
     )
     logits = found.logits(answers)
-    own = fit_calibration(logits, labels)
+    scale, shift = fit_calibration(logits, labels)
     reader = SecondReader(
         linear=readers.linear,
         nearest=readers.nearest if found.nearest else None,
         bert_calibration=calibration,
-        blend=found,
-        calibration=own,
-        thresholds=tune_thresholds(own.scale * logits + own.shift),
+        blend=found._replace(shift=0.0),
+        calibration=Calibration(scale, shift + scale * found.shift),  # which is each tag's own too
+        thresholds=tune_thresholds(scale * logits + shift),
     )
     return reader, record
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from get_tags_train.core.workspace import PLAN, open_workspace
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.metrics.calibration import THRESHOLD, Calibration, fit_calibration, tune_thresholds
 from get_tags_train.model.device import prepared_device
+from get_tags_train.model.linear_reader import LinearReader
 from get_tags_train.model.metadata import METADATA_FILE
 from get_tags_train.model.training_record import write_training_record
 from get_tags_train.splits.training_set import TrainingSet, choose_training_set
@@ -42,6 +43,13 @@ from get_tags_train.training.throughput import fastest_batch_size, longest_docum
 from get_tags_train.training.tracking import tracked
 
 
+class Trained(NamedTuple):
+    """A model's folder, and the linear reader that was fitted on the same documents, None where none was."""
+
+    folder: Path
+    linear: LinearReader | None
+
+
 def train(
     settings: Settings,
     data: PreparedData,
@@ -51,8 +59,8 @@ def train(
     device: str,
     on_event: OnEvent,
     validation: NDArray[np.bool_] | None = None,
-) -> Path:
-    """Fine-tune the base model on the data, without the documents `left_out`; returns the model's folder.
+) -> Trained:
+    """Fine-tune the base model on the data, without the documents `left_out`.
 
     left_out, validation: (documents,). Validation documents are left out too: the model is scored on them after each
     epoch, and the epoch with the best mean of precision@1..top_k becomes the model. An interrupted training of the
@@ -79,7 +87,7 @@ def train(
             tokenizer=tokenizer,
             device=device,
         )
-        group = ProcessGroup(device)
+        group, fitted = ProcessGroup(device), None
         if (run.folder / METADATA_FILE).exists():  # killed after it had been trained
             group.share_task({})
             group.leave()
@@ -94,7 +102,7 @@ def train(
         write_training_record(run.folder, data, left_out, Path(settings.base_model))
         remove_folder(run.folder / CHECKPOINTS_DIR)
         run.retokenized_path.unlink(missing_ok=True)
-        return workspace.publish()
+        return Trained(workspace.publish(), fitted.linear if fitted else None)
 
 
 def train_as_worker(home: Path, device: str) -> None:
