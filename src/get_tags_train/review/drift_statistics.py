@@ -270,7 +270,7 @@ def new_tags(labels: list[list[str]], groups: Groups, known: Collection[str], re
     distinct = TagCounts(Counter(tag for row in first for tag in labels[row]), len(first))
     arrived, possible = arrived_tags(distinct, reference, known)
     unknown = sorted(counts.keys() - set(known), key=lambda tag: (-counts[tag], tag))
-    with_possible = mean_of(_have_one_of(possible, labels), groups)
+    with_possible = mean_of(_have_one_of(possible, labels).astype(float), groups)
     return NewTags(
         documents={tag: counts[tag] for tag in unknown},
         arrived=[tag for tag in unknown if tag in arrived],
@@ -319,7 +319,7 @@ def wrong_tags(newer: Answers, reference: Answers, tags: Sequence[str]) -> Wrong
     found = sorted(tested[is_wrong].tolist(), key=lambda tag: -now.predicted[tag])
     shares = {tags[n]: (round(float(was_right[n]), 6), round(float(now.right[n] / now.predicted[n]), 6)) for n in found}
     wrong = newer.predicted[:, found] & ~newer.right[:, found]
-    return WrongTags(shares, _share(wrong.any(axis=1)))
+    return WrongTags(shares, _share(wrong.sum(axis=1) > 0))
 
 
 class _Predictions(NamedTuple):
