@@ -1,18 +1,19 @@
 """How often `get-tags drift` says the right thing: simulated months of real documents whose drift is known.
 
-python benchmarks/drift.py FOLDER planted [--months 200] [--models 20] [--kinds none new ...] [--top-k 5] [--seed 1]
+python benchmarks/drift.py FOLDER planted [--months 200] [--models 10] [--kinds none new ...] [--top-k 5] [--seed 1]
 python benchmarks/drift.py FOLDER time [--months 200] ...
 
 FOLDER has documents.parquet (doc_id, text, tags). The models are ridge regressions over TF-IDF of words, calibrated on
 validation documents: hundreds of them are fitted in minutes. What is tested is the decision, not the model.
 
 planted: documents in an order by chance, so that nothing drifts of itself. A month is drawn from documents that the
-model never saw: as they are (none); with a tag that was taken off all the model's documents (new); with a tag that
-becomes two new ones (split); with documents of a tenth of the tags five times as likely (shift); with a frequent tag
-that becomes another one, which the model knows (moved).
+model never saw. Nothing to retrain for: as they are (none); with documents of a tenth of the tags five times as likely
+(shift); cut to their first 20 words, which is harder (cut). To retrain for: with a tag that was taken off all the
+model's documents (new); with a tag that becomes two new ones (split); with a frequent tag that becomes another one,
+which the model knows (moved).
 time: documents in the order of their ids. The model is of some thousand neighbouring ones, a month is what follows.
 
-What would be right is measured too: by how much precision@k rises on documents of afterwards, which neither model
+What a retraining gains is measured too: by how much precision@k rises on documents of afterwards, which neither model
 saw, where the newer documents are trained on as well.
 """
 
@@ -26,27 +27,27 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy import linalg
+from scipy import linalg, sparse
 from scipy.special import expit
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from get_tags_train.data.near_duplicates import Finder
 from get_tags_train.metrics.calibration import Calibration, fit_calibration
-from get_tags_train.review.drift_advice import LOSS_FROM, decide
+from get_tags_train.review.drift_advice import LOSS_FROM, Evidence, decide
 from get_tags_train.review.drift_statistics import (
     Answers,
-    Difference,
-    NewTags,
     TagCounts,
     loss,
     new_tags,
     precision_difference,
+    wrong_tags,
 )
 from get_tags_train.text.clean import clean_text
 from get_tags_train.text.shingles import shingle
 
-KINDS = ("none", "new", "split", "shift", "moved")
-SIZES = (100, 200, 500, 1000)
+RIGHT = dict.fromkeys(("none", "shift", "cut"), "wait") | dict.fromkeys(("new", "split", "moved"), "retrain")
+SIZES = (100, 200, 300, 500, 1000, 2000, 3000)
+CUT_TO_WORDS = 20
 RIDGES = (0.1, 0.3, 1.0)
 _AT_ONCE = 500
 Rows = NDArray[np.int64]
@@ -121,45 +122,48 @@ class Month:
     """A simulated check: what was said, and what a retraining gains, as a share of precision@k."""
 
     kind: str
-    documents: int
+    drawn: int
     advice: str
     reasons: tuple[str, ...]
-    needed: int | None
-    precision: float
-    lost: Difference
-    new: NewTags
     raw_is_lower: bool
     gain: float
 
 
-def check(
-    model: Model, counts: TagCounts, reference: Corpus, newer: Corpus, *, kind: str, gain: float, k: int
-) -> Month:
-    """One run of the decision; counts: of the tags of all documents that the model comes from."""
-    newer, before = newer.tagged(), model.answers(reference, k)
-    now = model.answers(newer, k)
-    precision = float(before.precision.mean())
-    new = new_tags(newer.labels, now.groups, model.tags, counts)
-    lost = loss(now, before)
-    decision = decide(len(newer), len(reference), precision, lost, new)
-    raw = precision_difference(now, before)
-    return Month(
-        kind=kind,
-        documents=len(newer),
-        advice=decision.advice,
-        reasons=tuple(decision.reasons),
-        needed=decision.needed or decision.held_out_needed,
-        precision=precision,
-        lost=lost,
-        new=new,
-        raw_is_lower=raw.high < 0 and -raw.value >= LOSS_FROM * precision,
-        gain=gain,
-    )
+@dataclass(frozen=True)
+class Checked:
+    """A model, how it does on held-out documents, and the tags of all documents that it comes from."""
 
+    model: Model
+    before: Answers
+    counts: TagCounts
 
-def tag_counts(corpus: Corpus) -> TagCounts:
-    """On how many documents each tag is."""
-    return TagCounts(Counter(tag for own in corpus.labels for tag in own), len(corpus))
+    @classmethod
+    def of(cls, model: Model, parts: Sequence[Corpus], k: int) -> "Checked":
+        """parts: training, validation, reference."""
+        counts = Counter(tag for part in parts for own in part.labels for tag in own)
+        return cls(model, model.answers(parts[2].tagged(), k), TagCounts(counts, sum(map(len, parts))))
+
+    def month(self, now: Answers, labels: list[list[str]], *, kind: str, drawn: int, gain: float) -> Month:
+        """One run of the decision, on documents that have tags."""
+        lost, precision = loss(now, self.before), precision_difference(now, self.before)
+        decision = decide(
+            Evidence(
+                documents=len(labels),
+                held_out=len(self.before),
+                precision=precision,
+                lost=lost,
+                new_tags=new_tags(labels, now.groups, self.model.tags, self.counts),
+                wrong_tags=wrong_tags(now, self.before, self.model.tags),
+            )
+        )
+        return Month(
+            kind=kind,
+            drawn=drawn,
+            advice=decision.advice,
+            reasons=tuple(decision.reasons),
+            raw_is_lower=precision.high < 0 and -precision.value >= LOSS_FROM * precision.reference,
+            gain=gain,
+        )
 
 
 def gain_of(live: Model, training: Corpus, validation: Corpus, newer: Corpus, future: Corpus, setup: "Setup") -> float:
@@ -178,15 +182,21 @@ class Setup:
     ridge: float
 
 
-def read_corpus(folder: Path, most: int) -> Corpus:
-    """The first documents of a set in the order of their ids, with tags, without near-duplicates."""
+def read_corpus(folder: Path, most: int, *, has_cut: bool) -> Corpus:
+    """The first documents of a set in the order of their ids, with tags, without near-duplicates.
+
+    With has_cut, `similarity` has the first words of the n documents too, as n to 2 n.
+    """
     table = pq.read_table(folder / "documents.parquet").sort_by("doc_id").to_pydict()
     texts, labels = [clean_text(text) for text in table["text"][:most]], [list(own) for own in table["tags"][:most]]
     kept = [n for n in originals(texts) if labels[n]]
     vectors = TfidfVectorizer(min_df=2, max_df=0.1, sublinear_tf=True, dtype=np.float32)
     features = vectors.fit_transform([texts[n] for n in kept])
-    similarity = np.empty((len(kept), len(kept)), np.float32)
-    for first in range(0, len(kept), _AT_ONCE):
+    if has_cut:
+        cut = vectors.transform([" ".join(texts[n].split()[:CUT_TO_WORDS]) for n in kept])
+        features = sparse.vstack([features, cut], format="csr")
+    similarity = np.empty((features.shape[0], features.shape[0]), np.float32)
+    for first in range(0, len(similarity), _AT_ONCE):
         some = slice(first, first + _AT_ONCE)
         similarity[some] = (features[some] @ features.T).toarray()
     return Corpus(similarity, np.arange(len(kept)), [labels[n] for n in kept])
@@ -204,7 +214,7 @@ def originals(texts: Sequence[str]) -> list[int]:
 
 
 def planted(corpus: Corpus, kinds: Sequence[str], *, models: int, months: int, k: int, seed: int) -> list[Month]:
-    """Months with planted drift, and without."""
+    """Months with planted drift, and without; so many of each kind and size."""
     done: list[Month] = []
     for number in range(models):
         generator = np.random.default_rng([seed, number])
@@ -240,17 +250,21 @@ def planted_months(
         tags = sorted({t for own in training.labels for t in own})
         more = set(generator.choice(tags, max(len(tags) // 10, 1), replace=False).tolist())
         weights[[not more.isdisjoint(own) for own in pool.labels]] = 5.0
+    if kind == "cut":
+        pool = replace(pool, rows=pool.rows + len(pool.similarity) // 2)
     live = Model.fit(training, validation, setup.ridge)
-    counts = tag_counts(training + validation + reference)
+    checked = Checked.of(live, (training, validation, reference), setup.k)
     drawn = generator.choice(len(pool), len(pool) // 2, replace=False, p=weights / weights.sum())
     rest = np.setdiff1d(np.arange(len(pool)), drawn)
     future = generator.choice(rest, min(len(rest), 1500), p=weights[rest] / weights[rest].sum())
-    gain = gain_of(live, training, validation, pool.take(drawn[: max(SIZES)]), pool.take(future), setup)
+    gain = gain_of(live, training, validation, pool.take(drawn[:1000]), pool.take(future), setup)
+    answers = live.answers(pool, setup.k)
     found = []
-    for _ in range(count):
-        size = min(int(generator.choice(SIZES)), len(pool) // 2)
-        rows = generator.choice(len(pool), size, replace=False, p=weights / weights.sum())
-        found.append(check(live, counts, reference, pool.take(rows), kind=kind, gain=gain, k=setup.k))
+    for size in (size for size in SIZES if size <= len(pool) // 2):
+        for _ in range(count):
+            rows = generator.choice(len(pool), size, replace=False, p=weights / weights.sum())
+            now, labels = Answers(*(values[rows] for values in answers)), [pool.labels[row] for row in rows]
+            found.append(checked.month(now, labels, kind=kind, drawn=size, gain=gain))
     return found
 
 
@@ -283,15 +297,16 @@ def in_time(corpus: Corpus, *, months: int, k: int, seed: int) -> list[Month]:
             cuts = (np.array([0.7, 0.77]) * size).astype(int)
             training, validation, reference = (corpus.take(np.sort(part)) for part in np.split(rows, cuts))
             live = Model.fit(training, validation, setup.ridge)
-            counts = tag_counts(training + validation + reference)
-            for newer in SIZES[1:]:
+            checked = Checked.of(live, (training, validation, reference), k)
+            for newer in (200, 500, 1000, 2000):
                 end = start + size + newer
                 if end + ahead > len(corpus) or len(done) >= months:
                     continue
                 month = corpus.take(np.arange(start + size, end))
                 future = corpus.take(np.arange(end, end + ahead))
                 gain = gain_of(live, training, validation, month, future, setup)
-                done.append(check(live, counts, reference, month, kind="time", gain=gain, k=k))
+                answers = live.answers(month, k)
+                done.append(checked.month(answers, month.labels, kind="time", drawn=newer, gain=gain))
             show_progress(done)
     return done
 
@@ -299,31 +314,36 @@ def in_time(corpus: Corpus, *, months: int, k: int, seed: int) -> list[Month]:
 def show_progress(done: Sequence[Month]) -> None:
     """The last month, so that a long run can be watched."""
     month = done[-1]
-    print(len(done), month.kind, month.documents, month.advice, f"{month.gain:+.1%}", flush=True)
+    print(len(done), month.kind, month.drawn, month.advice, *month.reasons, f"{month.gain:+.1%}", flush=True)
 
 
 def tell(months: Sequence[Month]) -> None:
-    """What was said, by kind of drift and by what a retraining gains, as tables."""
-    print("\n| drift | newer documents | months | retrain | wait | not enough | precision@k alone: lower | gain |")
+    """What was said, by kind and size and by what a retraining gains, as tables."""
+    print("\n| newer documents | planted | months | retrain | wait | not enough | precision@k alone: lower | gain |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for kind in dict.fromkeys(month.kind for month in months):
-        own = [m for m in months if m.kind == kind]
-        for name, some in {"all": own, **{str(n): [m for m in own if near(m) == n] for n in SIZES}}.items():
-            if some:
-                said = Counter(m.advice for m in some)
-                lower, gain = (np.mean([getattr(m, key) for m in some]) for key in ("raw_is_lower", "gain"))
-                cells = [kind, name, len(some), said["retrain"], said["wait"], said["not enough"]]
-                print(f"| {' | '.join(map(str, cells))} | {lower:.0%} | {gain:+.1%} |")
+    for size in sorted({month.drawn for month in months}):
+        of_size = [month for month in months if month.drawn == size]
+        for kind in dict.fromkeys(month.kind for month in of_size):
+            tell_row(f"{size} | {kind}", [month for month in of_size if month.kind == kind])
+        known = [month for month in of_size if month.kind in RIGHT]
+        right, unsaid = sum(m.advice == RIGHT[m.kind] for m in known), sum(m.advice == "not enough" for m in known)
+        if known:
+            wrong = len(known) - right - unsaid
+            print(f"| {size} | right {right / len(known):.1%}, wrong {wrong / len(known):.1%} | | | | | |")
     print("\n| gain of a retraining | months | retrain | wait | not enough |\n| --- | --- | --- | --- | --- |")
     for low, high in ((-1.0, 0.0), (0.0, 0.02), (0.02, 0.05), (0.05, 0.1), (0.1, 9.0)):
-        some = [m for m in months if low <= m.gain < high]
-        said = Counter(m.advice for m in some)
+        some = [month for month in months if low <= month.gain < high]
+        said = Counter(month.advice for month in some)
         print(f"| {low:.0%} to {high:.0%} | {len(some)} | {said['retrain']} | {said['wait']} | {said['not enough']} |")
+    print(f"\nreasons: {Counter((month.kind, *month.reasons) for month in months)}")
 
 
-def near(month: Month) -> int:
-    """The size that the month was drawn with; documents without tags are not counted."""
-    return min(SIZES, key=lambda size: abs(size - month.documents))
+def tell_row(name: str, months: Sequence[Month]) -> None:
+    """One row of the first table."""
+    said = Counter(month.advice for month in months)
+    lower, gain = (np.mean([getattr(month, key) for month in months]) for key in ("raw_is_lower", "gain"))
+    cells = [name, len(months), said["retrain"], said["wait"], said["not enough"]]
+    print(f"| {' | '.join(map(str, cells))} | {lower:.0%} | {gain:+.1%} |")
 
 
 def main() -> None:
@@ -331,14 +351,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("order", choices=("planted", "time"))
-    parser.add_argument("--months", type=int, default=200, help="of each kind")
-    parser.add_argument("--models", type=int, default=20)
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--months", type=int, default=200, help="of each kind and size; in time, in all")
+    parser.add_argument("--models", type=int, default=10)
+    parser.add_argument("--kinds", nargs="+", choices=RIGHT, default=list(RIGHT))
     parser.add_argument("--top-k", type=int, default=5)
     parser.add_argument("--most", type=int, default=12_000, help="documents of the set")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    corpus = read_corpus(args.folder, args.most)
+    has_cut = args.order == "planted" and "cut" in args.kinds
+    corpus = read_corpus(args.folder, args.most, has_cut=has_cut)
     if args.order == "planted":
         tell(planted(corpus, args.kinds, models=args.models, months=args.months, k=args.top_k, seed=args.seed))
     else:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from databases import write_settings
+from sqlalchemy import create_engine
 
 from get_tags_train import pipeline
 from get_tags_train.review import drift_advice
@@ -25,7 +26,7 @@ def advise(monkeypatch):
 
     def set_decision(advice, **more):
         decision = drift_advice.Decision(advice, **more)
-        monkeypatch.setattr("get_tags_train.review.drift.decide", lambda *_: decision)
+        monkeypatch.setattr("get_tags_train.review.drift.decide", lambda _: decision)
 
     return set_decision
 
@@ -35,7 +36,7 @@ def test_the_exit_code_tells(get_tags, home, advise, advice, code):
     advise(advice, reasons=["loss"] if advice == "retrain" else [], needed=900 if code == 5 else None)
     result = get_tags("drift", "--json", "--home", home)
     assert (result.code, result.json["advice"]) == (code, advice)
-    assert result.json["sentence"].startswith({0: "Retrain: ", 4: "Wait: ", 5: "Not enough newer documents"}[code])
+    assert result.json["sentence"].startswith({0: "Retrain. ", 4: "Wait. ", 5: "Not enough to say. "}[code])
 
 
 def test_people_read_the_sentence_first_and_then_why(get_tags, home):
@@ -43,14 +44,25 @@ def test_people_read_the_sentence_first_and_then_why(get_tags, home):
     assert "Newer documents" in seen
     assert "120 documents with an id above" in seen
     assert "precision@5" in seen
-    assert "held-out documents; the difference is between" in seen
-    assert "Characters of a text" in seen
+    assert "held-out documents; the difference is between" in " ".join(seen.split())
+    assert "The texts" in seen
+
+
+def test_newer_documents_that_all_lack_tags_are_told(get_tags, home):
+    last_old = max(map(int, (home / "ids.csv").read_text(encoding="utf-8").split()))
+    engine = create_engine(f"sqlite:///{home / 'demo.db'}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"DELETE FROM document_tags WHERE document_id > {last_old}")
+    engine.dispose()
+    seen = " ".join(get_tags("drift", "--home", home).out.split())
+    assert "documents can be used:" in seen
+    assert "without tags" in seen
 
 
 def test_the_log_ends_with_the_sentence(get_tags, home, advise):
     advise("wait")
     get_tags("drift", "--home", home)
-    assert "result: Wait: on" in get_tags("logs", "drift", "--home", home).out
+    assert "result: Wait. On" in get_tags("logs", "drift", "--home", home).out
 
 
 def test_train_ends_where_it_is_not_worth_it(get_tags, home, advise, monkeypatch):
@@ -66,7 +78,7 @@ def test_train_goes_on_where_it_is_worth_it(get_tags, home, advise):
     result = get_tags("train", "--if-worth-it", "--yes", "--json", "--home", home)
     assert result.code == 0
     assert result.json["model"]["name"].startswith("tags_v2-")
-    assert "Retrain: on" in result.err
+    assert "Retrain. On" in result.err
     # Now there is a training to judge by; what is live is another model still.
     assert get_tags("drift", "--json", "--home", home).json["retraining_seconds"] > 0
 

@@ -15,7 +15,7 @@ from get_tags_train.core.files import remove_folder
 from get_tags_train.data.input_files import read_ids
 from get_tags_train.data.prepared import PreparedData
 from get_tags_train.review.drift import measure_drift
-from get_tags_train.review.drift_advice import FEWEST
+from get_tags_train.review.drift_advice import FEWEST, FEWEST_TO_WAIT
 from get_tags_train.splits.held_out import held_out_in, texts_and_labels
 from get_tags_train.text.clean import text_hash
 
@@ -133,7 +133,7 @@ def test_a_sample_is_no_larger_than_it_may_be(copy: Path) -> None:
 def test_nothing_newer_is_not_enough(copy: Path) -> None:
     execute(copy, f"DELETE FROM documents WHERE id > {last_old(copy)}")
     found = measured(copy)
-    assert (found["advice"], found["documents"], found["needed"]) == ("not enough", 0, FEWEST)
+    assert (found["advice"], found["documents"], found["needed"]) == ("not enough", 0, FEWEST_TO_WAIT)
 
 
 def test_without_the_models_data_nothing_is_newer(copy: Path) -> None:

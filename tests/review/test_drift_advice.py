@@ -1,12 +1,13 @@
 """The decision at its limits, and the sentence."""
 
 import pytest
+from scipy import stats
 
 from get_tags_train.metrics.intervals import Interval
-from get_tags_train.review.drift_advice import FEWEST, Decision, decide, sentence
-from get_tags_train.review.drift_statistics import Difference, NewTags
+from get_tags_train.review.drift_advice import FEWEST, FEWEST_TO_WAIT, Decision, Evidence, decide, sentence
+from get_tags_train.review.drift_statistics import Difference, NewTags, WrongTags
 
-PRECISION = 0.6  # of which a twentieth is 0.03, a tenth 0.06
+PRECISION = Difference(0.6, 0.55, -0.07, -0.03, 0.01, 0.01, 2.0)  # a twentieth of 0.6 is 0.03, a tenth 0.06
 
 
 def lost(value: float, half: float, error_of_reference: float = 0.001) -> Difference:
@@ -14,19 +15,23 @@ def lost(value: float, half: float, error_of_reference: float = 0.001) -> Differ
     return Difference(0.0, value, value - half, value + half, half / 2, error_of_reference, 2.0)
 
 
-def new(low: float, high: float, *tags: str) -> NewTags:
-    share, interval = (low + high) / 2, Interval(low, high)
-    return NewTags(dict.fromkeys(tags, 9), list(tags), share, interval, share, interval, share)
+def new(share: float, high: float, *tags: str) -> NewTags:
+    """So many documents have these tags, which came; so many at most have one that may have come."""
+    return NewTags(dict.fromkeys(tags, 9), list(tags), share, share, Interval(share, high), share)
+
+
+def wrong(share: float) -> WrongTags:
+    return WrongTags({"mutată": (0.9, 0.1)}, share)
 
 
 NONE_NEW = new(0.0, 0.005)
-
-
 NO_LOSS = lost(0.0, 0.01)
 
 
-def decided(found: Difference | None = NO_LOSS, tags: NewTags = NONE_NEW, documents: int = 500) -> Decision:
-    return decide(documents, 800, PRECISION, found, tags)
+def decided(
+    found: Difference | None = NO_LOSS, tags: NewTags = NONE_NEW, *, moved: float = 0.0, documents: int = 500
+) -> Decision:
+    return decide(Evidence(documents, 800, PRECISION, found, tags, wrong(moved)))
 
 
 def test_nothing_new_and_surely_no_loss_is_to_wait() -> None:
@@ -42,11 +47,17 @@ def test_a_sure_loss_that_is_surely_small_is_to_wait() -> None:
 
 
 def test_new_tags_on_enough_documents_are_to_retrain() -> None:
-    assert decided(tags=new(0.011, 0.05, "nou")) == Decision("retrain", ["new tags"])
+    assert decided(tags=new(0.01, 0.05, "nou")) == Decision("retrain", ["new tags"])
+    assert decided(tags=new(0.009, 0.02, "nou")) == Decision("wait")
 
 
-def test_both_reasons_are_told() -> None:
-    assert decided(lost(0.1, 0.05), new(0.02, 0.05, "nou")).reasons == ["loss", "new tags"]
+def test_wrong_tags_on_enough_documents_are_to_retrain() -> None:
+    assert decided(moved=0.01) == Decision("retrain", ["wrong tags"])
+    assert decided(moved=0.009) == Decision("wait")
+
+
+def test_all_reasons_are_told() -> None:
+    assert decided(lost(0.1, 0.05), new(0.02, 0.05, "nou"), moved=0.1).reasons == ["wrong tags", "new tags", "loss"]
 
 
 def test_what_may_be_nothing_or_much_needs_more_documents() -> None:
@@ -55,17 +66,17 @@ def test_what_may_be_nothing_or_much_needs_more_documents() -> None:
     assert found == Decision("not enough", needed=1393)
 
 
-def test_new_tags_that_may_be_few_or_many_need_more_documents() -> None:
-    assert decided(tags=new(0.005, 0.035, "nou")).needed == 753  # 1.96² 0.02 (1 - 0.02) / 0.01²
-
-
 def test_tags_that_may_have_come_keep_from_waiting() -> None:
-    tags = NewTags({"nou": 9}, [], 0.0, Interval(0.0, 0.01), 0.02, Interval(0.01, 0.04), 0.02)
-    assert decided(tags=tags) == Decision("not enough", needed=753)
+    tags = NewTags({"nou": 9}, [], 0.0, 0.02, Interval(0.01, 0.04), 0.02)
+    assert decided(tags=tags) == Decision("not enough", needed=753)  # 1.96² 0.02 (1 - 0.02) / 0.01²
+    assert decided(tags=tags, documents=900).needed == 901
 
 
-def test_more_are_needed_than_there_are() -> None:
-    assert decided(tags=new(0.005, 0.035, "nou"), documents=900).needed == 901
+def test_on_too_few_documents_a_new_tag_may_be_missed() -> None:
+    assert stats.binom.sf(2, FEWEST_TO_WAIT, 0.03) >= 0.95 > stats.binom.sf(2, FEWEST_TO_WAIT - 1, 0.03)
+    assert decided(documents=FEWEST_TO_WAIT - 1) == Decision("not enough", needed=FEWEST_TO_WAIT)
+    assert decided(documents=FEWEST_TO_WAIT) == Decision("wait")
+    assert decided(moved=0.1, documents=FEWEST).advice == "retrain"
 
 
 def test_a_reference_too_small_for_any_number_is_told() -> None:
@@ -82,30 +93,37 @@ def test_without_held_out_documents_only_new_tags_tell() -> None:
 
 @pytest.mark.parametrize("documents", [0, FEWEST - 1])
 def test_a_handful_of_documents_tells_nothing(documents: int) -> None:
-    assert decided(lost(0.5, 0.1), new(0.5, 0.9, "nou"), documents) == Decision("not enough", needed=FEWEST)
+    found = decided(lost(0.5, 0.1), new(0.5, 0.9, "nou"), documents=documents)
+    assert found == Decision("not enough", needed=FEWEST_TO_WAIT)
 
 
-def said(decision: Decision, found: Difference | None = None, tags: NewTags = NONE_NEW) -> str:
-    precision = Difference(0.6, 0.55, -0.07, -0.03, 0.01, 0.01, 2.0)
-    return sentence(decision, 1200, 800, 5, precision, found, tags)
+def said(decision: Decision, lost: Difference | None = None, tags: NewTags = NONE_NEW, newer: int = 1300) -> str:
+    return sentence(decision, Evidence(1200, 800, PRECISION, lost, tags, wrong(0.172)), top_k=5, newer=newer)
 
 
 def test_the_sentence_says_why_to_retrain() -> None:
-    assert said(Decision("retrain", ["loss", "new tags"]), lost(0.05, 0.02), new(0.02, 0.04, "nou", "alt")) == (
-        "Retrain: on 1,200 newer documents precision@5 is 0.550 (on held-out ones 0.600), 0.050 less than the model's "
-        "own scores promise; 3.0% of 1,200 newer documents have tags that the model does not know (nou, alt)."
+    decision = Decision("retrain", ["wrong tags", "new tags", "loss"])
+    assert said(decision, lost(0.05, 0.02), new(0.03, 0.04, "nou", "alt")) == (
+        "Retrain. On 1,200 newer documents: 17.2% get a tag that is no longer right (mutată); 3.0% have a tag that the "
+        "model does not know (nou, alt); precision@5 is 0.550 (held-out documents: 0.600), 0.050 less than the model's "
+        "own scores promise."
     )
 
 
 def test_the_sentence_says_how_many_would_do() -> None:
     assert said(Decision("not enough", needed=2027)) == (
-        "Not enough newer documents to say. With tags, and no near-duplicates of the model's data: 1,200; about 2,100 "
-        "would do."
+        "Not enough to say. Of 1,300 newer documents, 1,200 can be compared; it takes about 2,100."
+    )
+
+
+def test_the_sentence_says_that_nothing_is_newer() -> None:
+    assert said(Decision("not enough", needed=208), newer=0) == (
+        "Not enough to say: no document is newer than the live model's data."
     )
 
 
 def test_the_sentence_says_when_too_few_are_held_out() -> None:
     assert said(Decision("not enough", held_out_needed=3001)) == (
-        "Too few documents were held out of the live model's training to say: 1,200 newer documents can be compared "
-        "with 800, and about 3,100 would do. Raise [evaluation] held_out for the next training."
+        "Not enough to say: 1,200 newer documents can be compared with only 800 held-out ones; it takes about 3,100. "
+        "Raise [evaluation] held_out for the next training."
     )

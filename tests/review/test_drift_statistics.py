@@ -18,11 +18,26 @@ from get_tags_train.review.drift_statistics import (
     new_tags,
     precision_difference,
     reference_needed,
+    wrong_tags,
 )
 
 
 def answers(precision: list[float], expected: list[float]) -> Answers:
-    return Answers(np.array(precision), np.array(expected), np.arange(len(precision)))
+    none = np.zeros((len(precision), 0), bool)
+    return Answers(np.array(precision), np.array(expected), np.arange(len(precision)), none, none)
+
+
+def predictions(*right: list[bool], groups: list[int] | None = None) -> Answers:
+    """One list a tag: of each document that it is predicted on, whether that is right."""
+    documents = sum(map(len, right))
+    predicted, found = np.zeros((2, documents, len(right)), bool)
+    first = 0
+    for tag, own in enumerate(right):
+        predicted[first : first + len(own), tag] = True
+        found[first : first + len(own), tag] = own
+        first += len(own)
+    nothing = np.zeros(documents)
+    return Answers(nothing, nothing, np.arange(documents) if groups is None else np.array(groups), predicted, found)
 
 
 def test_answers_by_hand() -> None:
@@ -32,6 +47,8 @@ def test_answers_by_hand() -> None:
     assert found.precision.tolist() == [0.5, 0.5]
     assert found.expected == pytest.approx([0.7, 0.275])
     assert found.surplus == pytest.approx([-0.2, 0.225])
+    assert found.predicted.tolist() == [[True, True, False], [False, False, False]]  # .5 is as likely as not
+    assert found.right.tolist() == [[True, False, False], [False, False, False]]
 
 
 def test_a_k_above_the_number_of_tags_still_divides_by_k() -> None:
@@ -117,7 +134,13 @@ def test_new_tags_by_hand() -> None:
     assert found.documents == {"x": 3, "y": 2}
     assert found.arrived == ["x"]  # y is on too few
     assert (found.share, found.any_share) == (0.5, round(4 / 6, 6))
-    assert found.interval.low < 0.5 < found.interval.high
+    assert found.possible_interval.low < found.possible_share < found.possible_interval.high
+
+
+def test_near_duplicates_with_a_new_tag_are_one_document() -> None:
+    labels, data = [["new"]] * 9 + [["a"]] * 91, TagCounts({"a": 1000}, 1000)
+    assert new_tags(labels, np.arange(100), ["a"], data).arrived == ["new"]
+    assert new_tags(labels, np.maximum(np.arange(100), 8), ["a"], data).arrived == []
 
 
 def test_a_rare_tag_of_the_models_data_that_is_as_rare_as_before_did_not_arrive() -> None:
@@ -126,9 +149,31 @@ def test_a_rare_tag_of_the_models_data_that_is_as_rare_as_before_did_not_arrive(
     assert arrived_tags(TagCounts({"rare": 20, "frequent": 90}, 100), data, ["frequent"]) == ({"rare"}, {"rare"})
 
 
-def test_a_tag_that_is_twice_as_frequent_on_few_documents_may_have_arrived() -> None:
-    data = TagCounts({"rare": 9, "frequent": 900}, 1000)
-    assert arrived_tags(TagCounts({"rare": 3, "frequent": 90}, 100), data, ["frequent"]) == (set(), {"rare"})
+def test_a_tag_on_few_documents_may_have_arrived() -> None:
+    data = TagCounts({f"frequent {n}": 300 for n in range(9)}, 400)
+    # Chance alone puts all three on the newer ones with a probability of (150 x 149 x 148) / (550 x 549 x 548) = 0.020.
+    assert arrived_tags(TagCounts({"rare": 3}, 150), data, data.counts) == (set(), {"rare"})
+    assert arrived_tags(TagCounts({"rare": 4}, 150), data, data.counts) == ({"rare"}, {"rare"})
+
+
+def test_the_more_tags_are_rare_the_more_it_takes() -> None:
+    data = TagCounts({f"rare {n}": 4 for n in range(9)}, 400)  # each could have been on newer ones alone
+    assert arrived_tags(TagCounts({"new": 4}, 100), data, data.counts) == (set(), {"new"})
+    assert arrived_tags(TagCounts({"new": 6}, 100), data, data.counts) == ({"new"}, {"new"})
+
+
+def test_no_tag_arrives_where_none_did() -> None:
+    """Documents in random order, with many rare tags: the model knows those of its training documents."""
+    generator = np.random.default_rng(1)
+    shares = 1 / np.arange(20, 2020)
+    runs, wrong = 200, 0
+    for _ in range(runs):
+        trained, held_out, newer = (generator.binomial(size, shares) for size in (600, 400, 300))
+        known = {str(tag) for tag in np.flatnonzero(trained)}
+        both = ({str(tag): int(n) for tag, n in enumerate(counts) if n} for counts in (newer, trained + held_out))
+        now, before = both
+        wrong += bool(arrived_tags(TagCounts(now, 300), TagCounts(before, 1000), known)[0])
+    assert wrong / runs <= 0.0125
 
 
 def test_a_known_tag_does_not_arrive() -> None:
@@ -140,6 +185,39 @@ def test_a_known_tag_does_not_arrive() -> None:
 @given(st.lists(st.lists(st.sampled_from("abcde"), min_size=1, unique=True), min_size=2, max_size=40))
 def test_shares_of_new_tags_stay_in_order(labels: list[list[str]]) -> None:
     found = new_tags(labels, np.arange(len(labels)), ["a", "b"], TagCounts({"a": 70, "b": 30, "c": 3}, 100))
-    assert 0 <= found.interval.low <= found.share <= found.possible_share <= found.any_share <= 1
-    assert found.share <= found.interval.high <= 1
+    assert 0 <= found.share <= found.possible_share <= found.any_share <= 1
+    assert found.possible_interval.low <= found.possible_share <= found.possible_interval.high
     assert set(found.arrived) <= set(found.documents) <= {"c", "d", "e"}
+
+
+def test_a_tag_that_is_never_right_any_more_is_wrong() -> None:
+    before = predictions([True] * 38 + [False] * 2, [True] * 20)
+    now = predictions([False] * 6, [True] * 14)
+    found = wrong_tags(now, before, ["moved", "same"])
+    assert found.tags == {"moved": (0.95, 0.0)}
+    assert found.share == 0.3
+
+
+def test_a_tag_that_is_right_a_little_less_often_is_not_wrong() -> None:
+    before, now = predictions([True] * 360 + [False] * 40), predictions([True] * 200 + [False] * 200)
+    assert wrong_tags(now, before, ["tag"]).tags == {}  # 50% of 90% would be 45%
+
+
+def test_too_few_predictions_tell_nothing_of_a_tag() -> None:
+    before = predictions([True] * 40, [False] * 40, [])
+    assert wrong_tags(predictions([False] * 2, [False] * 40, [True] * 9), before, ["few", "never", "new"]).tags == {}
+
+
+def test_near_duplicates_are_one_wrong_prediction() -> None:
+    before, now = predictions([True] * 40), predictions([False] * 8, groups=[1] * 8)
+    assert wrong_tags(now, before, ["tag"]).tags == {}
+
+
+def test_no_tag_is_wrong_where_nothing_moved() -> None:
+    generator = np.random.default_rng(1)
+    accuracy = generator.uniform(0.5, 1, 60)
+    runs, wrong = 300, 0
+    for _ in range(runs):
+        before, now = (predictions(*(generator.random(8) < right for right in accuracy)) for _ in range(2))
+        wrong += bool(wrong_tags(now, before, [str(n) for n in range(60)]).tags)
+    assert wrong / runs <= 0.0125

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from get_tags_train.cli.tables import Line, Listing, facts
-from get_tags_train.core.i18n import N_, _, _n, display_name, documents, first_of, format_minutes, interval_text, number
+from get_tags_train.core.i18n import N_, Command, _, _n, display_name, documents, first_of, format_minutes, number
 
 _SHOWN_TAGS = 10
 # Of a document, on average; and how it is written.
@@ -16,10 +16,13 @@ _TEXTS = {
 
 
 def drift_lines(drift: Mapping[str, Any]) -> list[Line]:
-    """The sentence, what it rests on, and what else changed."""
+    """The sentence, what to type, what it rests on, and what else changed."""
+    lines: list[Line] = [drift["sentence"]]
+    if drift["advice"] == "retrain":
+        lines.append(_("To retrain: {train}", train=Command("train")))
     if not drift["documents"]:
-        return [drift["sentence"], _read(drift)]
-    return [drift["sentence"], facts("", dict(_entries(drift))), *_tables(drift)]
+        return [*lines, _read(drift)] if drift["newer"]["found"] else lines
+    return [*lines, facts("", dict(_entries(drift))), *_tables(drift)]
 
 
 def _entries(drift: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -33,6 +36,8 @@ def _entries(drift: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     named = first_of([f"{tag} ({number(count)})" for tag, count in new["documents"].items()], shown=_SHOWN_TAGS)
     if named:
         yield _("Tags that the model does not know"), _("on {share:.1%}: {named}", share=new["any_share"], named=named)
+    if not _changed_texts(drift):
+        yield _("The texts"), _("as long and as readable for the model as before")
     seconds = drift["retraining_seconds"]
     yield _("A retraining takes about"), format_minutes(seconds) if seconds else _("no earlier run tells")
 
@@ -40,21 +45,17 @@ def _entries(drift: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _precision(precision: Mapping[str, Any], held_out: int) -> str:
     """On newer documents, on held-out ones where these are enough, and the difference."""
     now, before, difference = (precision[name] for name in ("newer", "held_out", "difference"))
-    said = _with_interval(now)
+    said = number(now["value"], ".3f")
     if before:
         said += "; " + _n(
-            "{before} on {count:,} held-out document",
-            "{before} on {count:,} held-out documents",
+            "{before:.3f} on {count:,} held-out document",
+            "{before:.3f} on {count:,} held-out documents",
             held_out,
-            before=_with_interval(before),
+            before=before["value"],
         )
     if difference:
         said += "; " + _("the difference is {between}", between=_between(difference))
     return said
-
-
-def _with_interval(precision: Mapping[str, Any]) -> str:
-    return f"{number(precision['value'], '.3f')} ({interval_text(*precision['interval'])})"
 
 
 def _between(difference: Mapping[str, Any]) -> str:
@@ -65,6 +66,8 @@ def _between(difference: Mapping[str, Any]) -> str:
 def _read(drift: Mapping[str, Any]) -> str:
     """How many there are, since when, how many were read, and what became of them."""
     newer = drift["newer"]
+    if newer["problem"]:
+        return str(newer["problem"])
     said = {
         "date": _("{found} since {since}", found=documents(newer["found"]), since=newer["since"]),
         "highest id": _("{found} with an id above {since}", found=documents(newer["found"]), since=newer["since"]),
@@ -85,8 +88,11 @@ def _read(drift: Mapping[str, Any]) -> str:
 
 
 def _tables(drift: Mapping[str, Any]) -> Iterator[Line]:
-    """Tags that became more or less frequent, and how the texts changed."""
+    """Tags that are wrong now, tags that became more or less frequent, and how the texts changed."""
     before, now = _("Before"), _("Now")
+    if wrong := drift["wrong_tags"] and drift["wrong_tags"]["tags"]:
+        rows = [[tag, number(was, ".0%"), number(right, ".0%")] for tag, (was, right) in wrong.items()]
+        yield Listing([_("Tag"), before, now], rows[:_SHOWN_TAGS], _("Of the predictions of a tag so many are right"))
     if changed := drift["changed_tags"]:
         rows = [[t["tag"], number(t["reference"], ".2%"), number(t["newer"], ".2%")] for t in changed[:_SHOWN_TAGS]]
         title = _n(
@@ -95,10 +101,16 @@ def _tables(drift: Mapping[str, Any]) -> Iterator[Line]:
             len(changed),
         )
         yield Listing([_("Tag"), before, now], rows, title)
+    if rows := _changed_texts(drift):
+        yield Listing(["", before, now], rows, _("The texts changed, on average"))
+
+
+def _changed_texts(drift: Mapping[str, Any]) -> list[list[str]]:
+    """What of the texts clearly changed: what it is, before and now."""
     rows = []
     for name, (title, form) in _TEXTS.items():
         one = drift["texts"][name]
         low, high = one["interval"]
-        changes = _("yes") if not low <= 0 <= high else _("not clearly")
-        rows.append([_(title), number(one["before"], form), number(one["now"], form), changes])
-    yield Listing(["", before, now, _("Changed?")], rows, _("The texts, on average"))
+        if not low <= 0 <= high:
+            rows.append([_(title), number(one["before"], form), number(one["now"], form)])
+    return rows

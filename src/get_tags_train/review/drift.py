@@ -24,13 +24,12 @@ from get_tags_train.model.device import choose_device
 from get_tags_train.model.metadata import ModelMetadata, own_metadata
 from get_tags_train.model.tagger import TagModel
 from get_tags_train.model.training_record import was_trained_on
-from get_tags_train.review.drift_advice import FEWEST, Decision, decide, sentence
+from get_tags_train.review.drift_advice import FEWEST, Decision, Evidence, decide, sentence
 from get_tags_train.review.drift_documents import NewerDocuments, as_json, read_newer
 from get_tags_train.review.drift_statistics import (
     CONFIDENCE,
     Answers,
     Difference,
-    NewTags,
     Precision,
     TagChange,
     TagCounts,
@@ -39,6 +38,7 @@ from get_tags_train.review.drift_statistics import (
     loss,
     new_tags,
     precision_difference,
+    wrong_tags,
 )
 from get_tags_train.splits.eval_set import HELD_OUT, EvalSet
 from get_tags_train.splits.held_out import held_out_in, ranks, texts_and_labels
@@ -66,23 +66,19 @@ class TextChanges:
 class Drift:
     """What newer documents say of the live model.
 
-    Decided on `documents`: newer ones with text and tags that are no near-duplicates of the model's data. now is the
-    model's precision@k on them, before that on `held_out` ones, precision their difference, lost what its scores do not
-    explain of it; all but `now` are None where too few documents are held out, all of them where nothing was read.
+    evidence is of newer documents with text and tags that are no near-duplicates of the model's data. now is the
+    model's precision@k on them, before that on held-out ones; before is None where these are too few, all are where
+    nothing was read.
     """
 
     decision: Decision
+    evidence: Evidence
     model: str
     newer: NewerDocuments
-    documents: int
     near_duplicates: int
-    held_out: int
     top_k: int
     now: Precision | None
     before: Precision | None
-    precision: Difference | None
-    lost: Difference | None
-    new_tags: NewTags | None
     changed_tags: list[TagChange]
     texts: TextChanges | None
     seconds: float
@@ -90,24 +86,24 @@ class Drift:
     def as_json(self) -> dict[str, Any]:
         """Plain values; other programs rely on advice, sentence, needed and precision_at_k."""
         texts = {} if self.texts is None else vars(self.texts)
+        found = self.evidence
         return {
             **asdict(self.decision),
-            "sentence": sentence(
-                self.decision, self.documents, self.held_out, self.top_k, self.precision, self.lost, self.new_tags
-            ),
+            "sentence": sentence(self.decision, found, top_k=self.top_k, newer=self.newer.selection.found),
             "model": self.model,
             "newer": as_json(self.newer),
-            "documents": self.documents,
+            "documents": found.documents,
             "near_duplicates": self.near_duplicates,
-            "held_out": self.held_out,
+            "held_out": found.held_out,
             "top_k": self.top_k,
             "precision_at_k": {
                 "newer": self.now._asdict() if self.now else None,
                 "held_out": self.before._asdict() if self.before else None,
-                "difference": self.precision.as_json() if self.precision else None,
-                "less_than_expected": self.lost.as_json() if self.lost else None,
+                "difference": found.precision.as_json() if found.precision else None,
+                "less_than_expected": found.lost.as_json() if found.lost else None,
             },
-            "new_tags": asdict(self.new_tags) if self.new_tags else None,
+            "new_tags": asdict(found.new_tags) if found.new_tags else None,
+            "wrong_tags": asdict(found.wrong_tags) if found.wrong_tags else None,
             "changed_tags": [asdict(tag) for tag in self.changed_tags],
             "texts": {name: one.as_json() for name, one in texts.items()},
             "seconds": self.seconds,
@@ -165,18 +161,14 @@ def _data_of(home: Path, folder: Path, metadata: ModelMetadata) -> PreparedData:
 
 def _nothing_read(settings: Settings, live: _Live, newer: NewerDocuments, seconds: float) -> Drift:
     return Drift(
-        decision=decide(0, 0, 0.0, None, None),
+        decision=decide(Evidence()),
+        evidence=Evidence(),
         model=live.folder.name,
         newer=newer,
-        documents=0,
         near_duplicates=0,
-        held_out=0,
         top_k=settings.evaluation.top_k,
         now=None,
         before=None,
-        precision=None,
-        lost=None,
-        new_tags=None,
         changed_tags=[],
         texts=None,
         seconds=round(seconds, 3),
@@ -191,24 +183,26 @@ def _measure(settings: Settings, live: _Live, newer: NewerDocuments, read: Prepa
     held_out = _held_out_set(settings.home, live)
     now = _answers(model, fresh, k, settings.deploy.read_by)
     before = _answers(model, held_out, k, settings.deploy.read_by) if len(held_out) >= FEWEST else None
-    precision = precision_difference(now, before) if before and len(fresh) >= FEWEST else None
-    lost = loss(now, before) if before and precision else None
     counts = TagCounts(dict(zip(data.tags, data.tag_counts, strict=True)), data.manifest.documents_kept)
     newer_counts = TagCounts(dict(zip(read.tags, read.tag_counts, strict=True)), read.manifest.documents_kept)
-    new = new_tags(fresh.labels, fresh.groups, model.tags, counts)
+    is_compared = before is not None and len(fresh) >= FEWEST
+    found = Evidence(
+        documents=len(fresh),
+        held_out=len(held_out),
+        precision=precision_difference(now, before) if before and is_compared else None,
+        lost=loss(now, before) if before and is_compared else None,
+        new_tags=new_tags(fresh.labels, fresh.groups, model.tags, counts),
+        wrong_tags=wrong_tags(now, before, model.tags) if before and is_compared else None,
+    )
     return Drift(
-        decision=decide(len(fresh), len(held_out), precision.reference if precision else 0.0, lost, new),
+        decision=decide(found),
+        evidence=found,
         model=live.folder.name,
         newer=newer,
-        documents=len(fresh),
         near_duplicates=copies,
-        held_out=len(held_out),
         top_k=k,
         now=Precision.of(now),
         before=Precision.of(before) if before else None,
-        precision=precision,
-        lost=lost,
-        new_tags=new,
         changed_tags=changed_tags(newer_counts, counts),
         texts=_text_changes(live, read),
         seconds=0.0,

@@ -55,10 +55,11 @@ class Selection:
 
 @dataclass(frozen=True)
 class NewerDocuments:
-    """The sample; `data` is None where none of it has text and tags."""
+    """The sample; `data` is None where none of it has text and tags, and `problem` says then what they lack."""
 
     selection: Selection
     data: PreparedData | None
+    problem: str | None = None
 
 
 def read_newer(
@@ -85,8 +86,8 @@ def read_newer(
         reading = Reading(source, _no_list, page_size, encoder, lambda: None, scans_tags=False)
         try:
             folder = ingest(workspace, reading, on_event)
-        except NothingToTrainOn:
-            return NewerDocuments(selection, None)
+        except NothingToTrainOn as error:
+            return NewerDocuments(selection, None, error.message)
         _remove_others(settings.home, folder)
     return NewerDocuments(selection, PreparedData(folder))
 
@@ -179,4 +180,5 @@ def as_json(newer: NewerDocuments) -> dict[str, Any]:
         "folder": str(newer.data.folder) if newer.data else None,
         "kept": manifest.documents_kept if manifest else 0,
         "dropped": manifest.dropped if manifest else {},
+        "problem": newer.problem,
     }

@@ -13,15 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from get_tags_train.metrics.calibration import THRESHOLD
 from get_tags_train.metrics.intervals import Interval, Ratio, mean_of, share_interval
 from get_tags_train.metrics.ranking import first_hits, rank
 
+Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Groups = NDArray[np.int64]
 Counts = NDArray[np.int64]
 
-# There are two ways to a retraining, a loss and new tags: each may err at one end of its interval in 40 cases.
+# There are three ways to a retraining: a loss may err at one end of its interval in 40 cases, new and wrong tags may
+# together as often.
 CONFIDENCE = 0.95
+_FALSE_ALARMS = 0.0125
 # Of all tags that are said to have changed, at most so many have not (Benjamini and Hochberg, 1995).
 FALSE_DISCOVERIES = 0.05
 # How many times as frequent, or as rare, a tag must have become to be named.
@@ -34,18 +38,28 @@ class Answers(NamedTuple):
     """How good a model is on documents, and how good it expects to be: (documents,) each.
 
     precision: true tags among the first k, over k; expected: the mean score of these k, which are probabilities;
-    groups: near-duplicates share a number.
+    groups: near-duplicates share a number. predicted: tags that are more likely than not, right: those of them that
+    are true, (documents, tags) each.
     """
 
     precision: Floats
     expected: Floats
     groups: Groups
+    predicted: Bools
+    right: Bools
 
     @classmethod
     def of(cls, y_true: NDArray[np.bool_], y_score: NDArray[np.floating], k: int, groups: Groups) -> "Answers":
         """y_true, y_score: (documents, tags)."""
         best = np.take_along_axis(y_score, rank(y_score, k), axis=1)
-        return cls(first_hits(y_true, y_score, k).sum(axis=1) / k, best.sum(axis=1) / k, groups)
+        predicted = y_score >= THRESHOLD
+        return cls(
+            precision=first_hits(y_true, y_score, k).sum(axis=1) / k,
+            expected=best.sum(axis=1) / k,
+            groups=groups,
+            predicted=predicted,
+            right=predicted & y_true,
+        )
 
     def __len__(self) -> int:
         return len(self.precision)
@@ -196,19 +210,28 @@ def changed_tags(newer: TagCounts, reference: TagCounts) -> list[TagChange]:
 def arrived_tags(newer: TagCounts, reference: TagCounts, known: Collection[str]) -> tuple[set[str], set[str]]:
     """Tags that the model does not know and that came since its data: surely, and those that may have.
 
-    A model does not know rare tags of its own data either, which are as rare as before. Surely: more frequent than in
-    the data by Fisher's exact test over all tags, as those that a model does not know are no random choice of them.
-    Maybe: at least twice as frequent.
+    A model does not know rare tags of its own data either, which are as rare as before. Maybe: more frequent than in
+    the data by Fisher's exact test of this tag alone. Surely: by that test over all tags. Bonferroni's bound for
+    discrete tests (Tarone, 1990; Westfall and Wolfinger, 1997) sums what each tag can add: the probability that chance
+    makes it as surprising, while no more of the data have it than have an unknown tag. A frequent tag adds nothing.
     """
     tags = list(dict.fromkeys([*reference.counts, *newer.counts]))
-    if not tags or not newer.documents:
+    unknown = np.array([tag not in known for tag in tags], bool)
+    if not unknown.any() or not newer.documents:
         return set(), set()
     before, now = _both(tags, newer, reference)
-    q_values = stats.false_discovery_control(_draws(before, now, newer, reference).sf(now - 1))
-    maybe = (now >= FEWEST_OF_A_TAG) & (now / newer.documents >= _TIMES * before / reference.documents)
-    surely = (now >= FEWEST_OF_A_TAG) & (q_values <= FALSE_DISCOVERIES)
-    arrived, possible = ({tags[n] for n in np.flatnonzero(found)} for found in (surely, maybe | surely))
-    return arrived.difference(known), possible.difference(known)
+    fewer = np.arange(before[unknown].max() + 1)[:, None]  # documents of the data, (n, 1)
+    chance = stats.hypergeom(reference.documents + newer.documents, before + now, reference.documents).cdf(fewer)
+    chance[before + now - fewer < FEWEST_OF_A_TAG] = np.inf
+    candidates = np.flatnonzero(unknown & (now >= FEWEST_OF_A_TAG))
+    possible = {n: chance[before[n], n] for n in candidates.tolist() if chance[before[n], n] <= 1 - CONFIDENCE}
+    arrived = {n for n, p in possible.items() if _sum_of_attainable(chance, p) <= _FALSE_ALARMS}
+    return {tags[n] for n in arrived}, {tags[n] for n in possible}
+
+
+def _sum_of_attainable(p_values: Floats, most: float) -> float:
+    """The largest p-value up to `most` of each test, summed: (attainable, tests)."""
+    return float(np.where(p_values <= most, p_values, 0.0).max(axis=0).sum())
 
 
 def _both(tags: Sequence[str], newer: TagCounts, reference: TagCounts) -> tuple[Counts, Counts]:
@@ -226,38 +249,92 @@ class NewTags:
     """Tags that the model does not know.
 
     documents: of each, most frequent first; `arrived` surely came since its data, and `share` of the documents has one
-    of these, with its interval of 95%; possible_share has one that may have come since; `any_share` any unknown tag.
+    of these; possible_share has one that may have come since, with its interval of 95%; `any_share` any unknown tag.
     """
 
     documents: dict[str, int]
     arrived: list[str]
     share: float
-    interval: Interval
     possible_share: float
     possible_interval: Interval
     any_share: float
 
 
 def new_tags(labels: list[list[str]], groups: Groups, known: Collection[str], reference: TagCounts) -> NewTags:
-    """labels: the tags of each document; groups: (documents,); reference: all documents of the model's data."""
+    """labels: the tags of each document; groups: (documents,); reference: all documents of the model's data.
+
+    Near-duplicates count once where it is asked whether a tag came.
+    """
     counts = Counter(tag for own in labels for tag in own)
-    arrived, possible = arrived_tags(TagCounts(counts, len(labels)), reference, known)
+    first = _first_of_each(groups).tolist()
+    distinct = TagCounts(Counter(tag for row in first for tag in labels[row]), len(first))
+    arrived, possible = arrived_tags(distinct, reference, known)
     unknown = sorted(counts.keys() - set(known), key=lambda tag: (-counts[tag], tag))
-    has_any = [not set(unknown).isdisjoint(own) for own in labels]
-    share, interval = _share_with(arrived, labels, groups)
-    possible_share, possible_interval = _share_with(possible, labels, groups)
+    with_possible = mean_of(_have_one_of(possible, labels).astype(float), groups)
     return NewTags(
         documents={tag: counts[tag] for tag in unknown},
         arrived=[tag for tag in unknown if tag in arrived],
-        share=share,
-        interval=interval,
-        possible_share=possible_share,
-        possible_interval=possible_interval,
-        any_share=round(float(np.mean(has_any)), 6) if has_any else 0.0,
+        share=_share(_have_one_of(arrived, labels)),
+        possible_share=round(with_possible.value, 6),
+        possible_interval=Interval(*(round(end, 6) for end in share_interval(with_possible, CONFIDENCE))),
+        any_share=_share(_have_one_of(set(unknown), labels)),
     )
 
 
-def _share_with(tags: set[str], labels: list[list[str]], groups: Groups) -> tuple[float, Interval]:
-    """The share of documents with one of the tags, and its interval."""
-    found = mean_of(np.array([not tags.isdisjoint(own) for own in labels], float), groups)
-    return round(found.value, 6), Interval(*(round(end, 6) for end in share_interval(found, CONFIDENCE)))
+def _have_one_of(tags: set[str], labels: list[list[str]]) -> Bools:
+    return np.array([not tags.isdisjoint(own) for own in labels], bool)
+
+
+def _share(documents: Bools) -> float:
+    return round(float(documents.mean()), 6) if len(documents) else 0.0
+
+
+@dataclass(frozen=True)
+class WrongTags:
+    """Tags that the model still predicts and that are no longer right.
+
+    tags: by name, how often the prediction was right on reference documents and how often it is now, most frequent
+    first; `share` of the newer documents has a wrong prediction of one of these.
+    """
+
+    tags: dict[str, tuple[float, float]]
+    share: float
+
+
+def wrong_tags(newer: Answers, reference: Answers, tags: Sequence[str]) -> WrongTags:
+    """Known tags whose predictions are right at most half as often as on the reference, by Fisher's exact test.
+
+    Near-duplicates count once. Tested are tags with at least three right predictions to expect, which says nothing of
+    how many there are; Bonferroni's bound over these.
+    """
+    now, before = (_predictions(answers) for answers in (newer, reference))
+    with np.errstate(invalid="ignore"):
+        was_right = before.right / before.predicted  # nan where it was never predicted
+    expected = now.predicted * was_right
+    tested = np.flatnonzero(expected >= FEWEST_OF_A_TAG)
+    p_values = stats.hypergeom(
+        (before.predicted + now.predicted)[tested], (before.right + now.right)[tested], now.predicted[tested]
+    ).cdf(now.right[tested])
+    is_wrong = (p_values * len(tested) <= _FALSE_ALARMS) & (now.right[tested] <= expected[tested] / _TIMES)
+    found = sorted(tested[is_wrong].tolist(), key=lambda tag: -now.predicted[tag])
+    shares = {tags[n]: (round(float(was_right[n]), 6), round(float(now.right[n] / now.predicted[n]), 6)) for n in found}
+    wrong = newer.predicted[:, found] & ~newer.right[:, found]
+    return WrongTags(shares, _share(wrong.sum(axis=1) > 0))
+
+
+class _Predictions(NamedTuple):
+    """How often each tag was predicted, and how often that was right: (tags,) each."""
+
+    predicted: Counts
+    right: Counts
+
+
+def _predictions(answers: Answers) -> _Predictions:
+    first = _first_of_each(answers.groups)
+    return _Predictions(answers.predicted[first].sum(axis=0), answers.right[first].sum(axis=0))
+
+
+def _first_of_each(groups: Groups) -> Groups:
+    """A document of each group of near-duplicates."""
+    first: Groups = np.unique(groups, return_index=True)[1]
+    return first
