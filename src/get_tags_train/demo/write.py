@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from get_tags_train.core.bootstrap import SITE_FILE
 from get_tags_train.core.csv import write_csv
@@ -25,7 +26,7 @@ BASE_MODEL_DIR = Path(__file__).with_name("bert")
 _LOCK_TIMEOUT_SECONDS = 120
 
 # What the site file below says, for showing a run before the example is written.
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "database": {"url": "sqlite:///demo.db"},
     "training": {"base_model": "demo_bert"},
     "evaluation": {"top_k": 2},
