@@ -54,11 +54,11 @@ def test_all_in_order(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> No
     found = checks(settings)
     assert {name: check.status for name, check in found.items()} == {**dict.fromkeys(NAMES, "ok"), "device": "warning"}
     assert re.search(
-        r"answers: 1,600 documents, read in about \d+ s\.\n1,585 of these documents have tags, 15 have none\.\n"
+        r"answers: 2,400 documents, read in about \d+ s\.\n2,385 of these documents have tags, 15 have none\.\n"
         r"For example:\n\d+: ",
         found["database"].message,
     )
-    assert found["test samples"].message.startswith("120 examples in ")
+    assert found["test samples"].message.startswith("300 examples in ")
     assert "fp32" in found["device"].message
     assert found["disk"].message == "500 GB free"
     assert not list(settings.home.iterdir())
@@ -181,7 +181,7 @@ def test_a_tags_query_whose_ids_are_of_another_table(settings: Settings) -> None
     query = "SELECT tags.id AS id, tags.name AS tag FROM tags"
     found = checks(changed(settings, "database", tags_query=query))["database"]
     assert found.status == "error"
-    assert "0 of these documents have tags, 1,600 have none." in found.message
+    assert "0 of these documents have tags, 2,400 have none." in found.message
     assert "52 ids of tags_query belong to no document." in found.message
     assert "tags_query" in found.hint
 

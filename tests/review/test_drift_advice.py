@@ -15,9 +15,10 @@ def lost(value: float, half: float, error_of_reference: float = 0.001) -> Differ
     return Difference(0.0, value, value - half, value + half, half / 2, error_of_reference, 2.0)
 
 
-def new(share: float, high: float, *tags: str) -> NewTags:
-    """So many documents have these tags, which came; so many at most have one that may have come."""
-    return NewTags(dict.fromkeys(tags, 9), list(tags), share, share, Interval(share, high), share)
+def new(low: float, high: float, *tags: str) -> NewTags:
+    """Documents with these tags, which came, by the ends of their share's interval."""
+    share, interval = (low + high) / 2, Interval(low, high)
+    return NewTags(dict.fromkeys(tags, 9), list(tags), share, interval, share, interval, share)
 
 
 def wrong(share: float) -> WrongTags:
@@ -46,9 +47,9 @@ def test_a_sure_loss_that_is_surely_small_is_to_wait() -> None:
     assert decided(lost(0.029, 0.02)) == Decision("wait")
 
 
-def test_new_tags_on_enough_documents_are_to_retrain() -> None:
-    assert decided(tags=new(0.01, 0.05, "nou")) == Decision("retrain", ["new tags"])
-    assert decided(tags=new(0.009, 0.02, "nou")) == Decision("wait")
+def test_new_tags_surely_on_enough_documents_are_to_retrain() -> None:
+    assert decided(tags=new(0.011, 0.05, "nou")) == Decision("retrain", ["new tags"])
+    assert decided(tags=new(0.01, 0.029, "nou")) == Decision("wait")
 
 
 def test_wrong_tags_on_enough_documents_are_to_retrain() -> None:
@@ -67,7 +68,7 @@ def test_what_may_be_nothing_or_much_needs_more_documents() -> None:
 
 
 def test_tags_that_may_have_come_keep_from_waiting() -> None:
-    tags = NewTags({"nou": 9}, [], 0.0, 0.02, Interval(0.01, 0.04), 0.02)
+    tags = NewTags({"nou": 9}, [], 0.0, Interval(0.0, 0.01), 0.02, Interval(0.01, 0.04), 0.02)
     assert decided(tags=tags) == Decision("not enough", needed=753)  # 1.96² 0.02 (1 - 0.02) / 0.01²
     assert decided(tags=tags, documents=900).needed == 901
 
@@ -103,7 +104,7 @@ def said(decision: Decision, lost: Difference | None = None, tags: NewTags = NON
 
 def test_the_sentence_says_why_to_retrain() -> None:
     decision = Decision("retrain", ["wrong tags", "new tags", "loss"])
-    assert said(decision, lost(0.05, 0.02), new(0.03, 0.04, "nou", "alt")) == (
+    assert said(decision, lost(0.05, 0.02), new(0.02, 0.04, "nou", "alt")) == (
         "Retrain. On 1,200 newer documents: 17.2% get a tag that is no longer right (mutată); 3.0% have a tag that the "
         "model does not know (nou, alt); precision@5 is 0.550 (held-out documents: 0.600), 0.050 less than the model's "
         "own scores promise."

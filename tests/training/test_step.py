@@ -131,7 +131,7 @@ def test_memory_that_does_not_hold_one_document(
 ) -> None:
     training_step = make_training_step()
     out_of_memory_beyond(monkeypatch, 0)
-    with pytest.raises(GetTagsError, match="does not hold even one document") as caught:
+    with pytest.raises(GetTagsError, match="not enough memory for even one document") as caught:
         training_step.step(0, ROWS, 1.0)
     assert "context_length" in caught.value.hint
 

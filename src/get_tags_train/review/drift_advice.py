@@ -85,7 +85,7 @@ def decide(found: Evidence) -> Decision:
 def _reasons(found: Evidence) -> Iterator[Reason]:
     if found.wrong_tags and found.wrong_tags.share >= TAGS_FROM:
         yield "wrong tags"
-    if found.new_tags and found.new_tags.share >= TAGS_FROM:
+    if found.new_tags and found.new_tags.interval.low > TAGS_FROM:
         yield "new tags"
     lost, precision = found.lost, found.precision
     if lost and precision and lost.low > 0 and lost.value >= LOSS_FROM * precision.reference:

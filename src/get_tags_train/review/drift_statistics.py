@@ -249,12 +249,13 @@ class NewTags:
     """Tags that the model does not know.
 
     documents: of each, most frequent first; `arrived` surely came since its data, and `share` of the documents has one
-    of these; possible_share has one that may have come since, with its interval of 95%; `any_share` any unknown tag.
+    of these, with its interval of 95%; possible_share has one that may have come since; `any_share` any unknown tag.
     """
 
     documents: dict[str, int]
     arrived: list[str]
     share: float
+    interval: Interval
     possible_share: float
     possible_interval: Interval
     any_share: float
@@ -270,15 +271,23 @@ def new_tags(labels: list[list[str]], groups: Groups, known: Collection[str], re
     distinct = TagCounts(Counter(tag for row in first for tag in labels[row]), len(first))
     arrived, possible = arrived_tags(distinct, reference, known)
     unknown = sorted(counts.keys() - set(known), key=lambda tag: (-counts[tag], tag))
-    with_possible = mean_of(_have_one_of(possible, labels).astype(float), groups)
+    share, interval = _share_with(arrived, labels, groups)
+    possible_share, possible_interval = _share_with(possible, labels, groups)
     return NewTags(
         documents={tag: counts[tag] for tag in unknown},
         arrived=[tag for tag in unknown if tag in arrived],
-        share=_share(_have_one_of(arrived, labels)),
-        possible_share=round(with_possible.value, 6),
-        possible_interval=Interval(*(round(end, 6) for end in share_interval(with_possible, CONFIDENCE))),
+        share=share,
+        interval=interval,
+        possible_share=possible_share,
+        possible_interval=possible_interval,
         any_share=_share(_have_one_of(set(unknown), labels)),
     )
+
+
+def _share_with(tags: set[str], labels: list[list[str]], groups: Groups) -> tuple[float, Interval]:
+    """The share of documents with one of the tags, and its interval."""
+    found = mean_of(_have_one_of(tags, labels).astype(float), groups)
+    return round(found.value, 6), Interval(*(round(end, 6) for end in share_interval(found, CONFIDENCE)))
 
 
 def _have_one_of(tags: set[str], labels: list[list[str]]) -> Bools:
