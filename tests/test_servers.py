@@ -385,7 +385,7 @@ def test_waiting_for_a_server_can_be_ended(settings: Settings, proxy: Proxy) -> 
 
     threading.Thread(target=end).start()
     started = time.monotonic()
-    with pytest.raises(GetTagsError, match="Reading was ended"):
+    with pytest.raises(GetTagsError, match="Reading was stopped"):
         read(source, [1])
     assert time.monotonic() - started < 20
 
