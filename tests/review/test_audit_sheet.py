@@ -86,7 +86,7 @@ def test_answers_are_read(tmp_path: Path, mark: str, answer: str | None) -> None
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([HEADER, [*ROW[:3], "maybe", *ROW[4:]]], "line 2: 'maybe' is no answer"),
+        ([HEADER, [*ROW[:3], "maybe", *ROW[4:]]], "line 2: 'maybe' is not an answer"),
         ([HEADER, [*ROW[:5], ROW[5].replace("0.5", "0.6")]], "line 2: the row is not as the audit wrote it"),
         ([HEADER, [*ROW[:5], "no check"]], "line 2: the row is not as the audit wrote it"),
         ([HEADER, [*ROW[:2], "else", *ROW[3:]]], "line 2: the row is not as the audit wrote it"),

@@ -199,7 +199,7 @@ def changed(path: Path, row: int, column: int, value: str) -> None:
         (3, 2, "another tag", "line 4: its tag was"),
         (3, 1, "99", "line 4: its document was"),
         (3, 0, "20200101-000000-001", "line 4: there is no row '20200101-000000-001' in that sheet"),
-        (3, 3, "perhaps", "line 4: 'perhaps' is no mark; it is one of right, wrong, don't know"),
+        (3, 3, "perhaps", "line 4: 'perhaps' is not a mark; it is one of right, wrong, don't know"),
     ],
 )
 def test_a_sheet_that_is_not_as_it_was_is_refused(home: Path, row: int, column: int, value: str, said: str) -> None:

@@ -27,7 +27,7 @@ def test_a_mark_is_read_in_any_language_and_spelling(cell: str, mark: str | None
 
 
 def test_anything_else_is_refused_with_the_words_there_are() -> None:
-    with pytest.raises(ValueError, match="'maybe' is no mark; it is one of right, wrong, don't know"):
+    with pytest.raises(ValueError, match="'maybe' is not a mark; it is one of right, wrong, don't know"):
         read_mark("maybe")
 
 

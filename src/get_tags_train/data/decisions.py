@@ -96,7 +96,7 @@ def _parsed(path: Path, row: Row) -> Decision:
         )
     except ValueError:
         raise InputError(
-            _("{path}, line {line}: this is no decision.", path=path, line=row.line),
+            _("{path}, line {line}: this is not a decision.", path=path, line=row.line),
             _("Correct that line, or remove it: it is a file that get-tags writes."),
         ) from None
 

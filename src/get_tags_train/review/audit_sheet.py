@@ -166,7 +166,7 @@ def _find_header(path: Path, rows: Iterator[tuple[int, list[str]]]) -> list[int]
         if _line >= _HEADER_SOUGHT_IN:
             break
     raise InputError(
-        _("{path} is no list of an audit: it has no column {column}.", path=path, column=_(missing)),
+        _("{path} is not the list of an audit: it has no column {column}.", path=path, column=_(missing)),
         _("Mark the list that the audit wrote, and keep its columns."),
     )
 
@@ -177,7 +177,7 @@ def _marked(path: Path, line: int, cells: list[str]) -> Marked:
     answers = {plain(word): answer for name, answer in _ANSWERS.items() for word in _spellings(name)}
     if mark and plain(mark) not in answers:
         raise InputError(
-            _("{path}, line {line}: {mark!r} is no answer.", path=path, line=line, mark=mark),
+            _("{path}, line {line}: {mark!r} is not an answer.", path=path, line=line, mark=mark),
             _("It is one of {answers}, or empty.", answers=", ".join([_(YES), _(NO), _(UNSURE)])),
         )
     try:

@@ -157,7 +157,7 @@ def _place(path: Path, table: Table, name: str) -> int:
     found = next((word for word in words if word in table.header), None)
     if found is None:
         raise InputError(
-            _("{path} is no sheet of judge: it has no column {column}.", path=path, column=_(name)),
+            _("{path} is not a sheet of judge: it has no column {column}.", path=path, column=_(name)),
             _("Give the sheet that get-tags made, and keep its columns."),
         )
     return table.place(found)

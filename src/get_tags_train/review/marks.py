@@ -29,7 +29,9 @@ def read_mark(cell: str) -> Mark | None:
     for mark, word in _WORDS.items():
         if found in map(plain, in_every_language(word)):
             return mark
-    raise ValueError(_("{cell!r} is no mark; it is one of {words}", cell=cell[:40], words=", ".join(offered_marks())))
+    raise ValueError(
+        _("{cell!r} is not a mark; it is one of {words}", cell=cell[:40], words=", ".join(offered_marks()))
+    )
 
 
 def mean_value(marks: Iterable[Mark | None]) -> float | None:
