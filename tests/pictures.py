@@ -10,20 +10,24 @@ import argparse
 import io
 import json
 import os
+import random
 import shlex
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from browser import browser
 from openpyxl import load_workbook
 from rich.console import Console
 from rich.text import Text
+
+from get_tags_train.demo.corpus import draw_document
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -54,6 +58,7 @@ TITLES = {
     "init": "get-tags init",
     "audit": "get-tags audit",
     "judge": "get-tags judge import",
+    "drift": "get-tags drift",
 }
 
 
@@ -126,12 +131,12 @@ def take_training(person: Path, language: str, only: list[str]) -> None:
         screen.wait_for(seen["start"], SECONDS["a question"])
         if "wizard" in only:
             screen.take("wizard", language)
-        if {"training", "end", "report", "serve", "judge"} & set(only):
+        if {"training", "end", "report", "serve", "judge", "drift"} & set(only):
             screen.press("Enter")
             if "training" in only and language == "en":  # for the README
                 screen.wait_for("epoch 3/5", SECONDS["a training"])
                 screen.take("training", language)
-        if {"end", "report", "serve", "judge"} & set(only):
+        if {"end", "report", "serve", "judge", "drift"} & set(only):
             screen.wait_for(seen["deploy"], SECONDS["a training"])
             if "end" in only:
                 screen.take("end", language)
@@ -176,6 +181,24 @@ def take_judge(person: Path, language: str) -> None:
     with terminal(person, language, "judge", "import", str(sheet), "--home", home) as screen:
         screen.wait_for("%).", SECONDS["a question"])
         screen.take("judge", language)
+
+
+def take_drift(person: Path, language: str) -> None:
+    """What 600 newer documents say of the live model; one in twelve has a tag that is new."""
+    home = person / "allan"
+    rng = random.Random("newer documents")
+    with closing(sqlite3.connect(home / "demo.db")) as database, database:
+        database.execute("INSERT INTO tags VALUES (1000, 'inteligență artificială')")
+        of_names = {name: tag for tag, name in database.execute("SELECT id, name FROM tags")}
+        for number in range(10_000, 10_600):
+            document = draw_document(rng)
+            database.execute("INSERT INTO documents VALUES (?, ?, ?)", (number, document.title, document.text))
+            tags = {of_names[tag] for tag in document.tags if tag in of_names} | ({1000} if number % 12 == 0 else set())
+            database.executemany("INSERT INTO document_tags VALUES (?, ?)", [(number, tag) for tag in tags])
+    with terminal(person, language, "drift", "--home", str(home)) as screen:
+        screen.wait_for("get-tags train", SECONDS["a training"])
+        time.sleep(1)
+        screen.take("drift", language)
 
 
 def _mark(sheet: Path) -> None:
@@ -236,7 +259,7 @@ def main() -> None:
     """Take the pictures of both languages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--person", type=Path, default=Path("/home/ana"))
-    every = ["wizard", "back", "training", "end", "init", "report", "serve", "judge", "audit"]
+    every = ["wizard", "back", "training", "end", "init", "report", "serve", "judge", "drift", "audit"]
     parser.add_argument("--only", nargs="+", choices=every, default=every)
     args = parser.parse_args()
     for language in LANGUAGES:
@@ -254,6 +277,8 @@ def main() -> None:
                 take_serve(args.person, language)
             if "judge" in args.only:
                 take_judge(args.person, language)
+            if "drift" in args.only:
+                take_drift(args.person, language)
         finally:
             shutil.rmtree(args.person)
 

@@ -224,7 +224,7 @@ def test_a_sheet_of_another_home_is_refused(home: Path, tmp_path: Path) -> None:
 
 
 def test_another_table_is_refused(home: Path) -> None:
-    with pytest.raises(InputError, match="no sheet of judge: it has no column row"):
+    with pytest.raises(InputError, match="not a sheet of judge: it has no column row"):
         judge_marks(home, [write_table(home / "x.xlsx", [["text", "labels"], ["a", "b"]])])
 
 
