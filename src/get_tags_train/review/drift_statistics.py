@@ -221,11 +221,11 @@ def arrived_tags(newer: TagCounts, reference: TagCounts, known: Collection[str])
         return set(), set()
     before, now = _both(tags, newer, reference)
     fewer = np.arange(before[unknown].max() + 1)[:, None]  # documents of the data, (n, 1)
-    chance = stats.hypergeom(reference.documents + newer.documents, before + now, reference.documents).cdf(fewer)
-    chance[before + now - fewer < FEWEST_OF_A_TAG] = np.inf
+    p_values = stats.hypergeom(reference.documents + newer.documents, before + now, reference.documents).cdf(fewer)
+    p_values[before + now - fewer < FEWEST_OF_A_TAG] = np.inf
     candidates = np.flatnonzero(unknown & (now >= FEWEST_OF_A_TAG))
-    possible = {n: chance[before[n], n] for n in candidates.tolist() if chance[before[n], n] <= 1 - CONFIDENCE}
-    arrived = {n for n, p in possible.items() if _sum_of_attainable(chance, p) <= _FALSE_ALARMS}
+    possible = {n: p_values[before[n], n] for n in candidates.tolist() if p_values[before[n], n] <= 1 - CONFIDENCE}
+    arrived = {n for n, p in possible.items() if _sum_of_attainable(p_values, p) <= _FALSE_ALARMS}
     return {tags[n] for n in arrived}, {tags[n] for n in possible}
 
 

@@ -6,7 +6,7 @@ from scipy.sparse import csr_matrix, vstack
 
 from get_tags_train.model.linear_fit import TextBatches
 from get_tags_train.model.linear_reader import strongest
-from get_tags_train.text.tfidf import HASHES, TfIdf, count_words
+from get_tags_train.text.tfidf import HASHES, TfIdf, count_words, smoothed_idf
 
 # A word on fewer documents so far says little of others, and is the first to go.
 _LEAST_DOCUMENTS = 3
@@ -34,14 +34,14 @@ def read_features(
             counts = [_strongest(part, documents_of, len(labels), share) for part in counts]
             is_full = True
     is_feature = documents_of >= (_LEAST_DOCUMENTS if is_full else 1)
-    tfidf = TfIdf(np.flatnonzero(is_feature).astype(np.int32), _idf(documents_of[is_feature], len(labels)))
+    tfidf = TfIdf(np.flatnonzero(is_feature).astype(np.int32), smoothed_idf(documents_of[is_feature], len(labels)))
     return tfidf, _weighted(counts, tfidf), labels
 
 
 def _strongest(counts: csr_matrix, documents_of: NDArray[np.int32], documents: int, count: int) -> csr_matrix:
     """The counts of the strongest features of each text."""
     own = documents_of[counts.indices]
-    weights = (1 + np.log(counts.data)) * _idf(own, documents)
+    weights = (1 + np.log(counts.data)) * smoothed_idf(own, documents)
     weights[own < _LEAST_DOCUMENTS] = 0
     chosen = strongest(
         csr_matrix((weights, np.arange(counts.nnz), counts.indptr), shape=(len(counts.indptr) - 1, max(counts.nnz, 1))),
@@ -50,22 +50,10 @@ def _strongest(counts: csr_matrix, documents_of: NDArray[np.int32], documents: i
     return csr_matrix((counts.data[chosen.indices], counts.indices[chosen.indices], chosen.indptr), shape=counts.shape)
 
 
-def _idf(documents_of: NDArray[np.int32], documents: int) -> NDArray[np.float32]:
-    """As scikit-learn smooths it."""
-    found: NDArray[np.float32] = (np.log((1 + documents) / (1 + documents_of)) + 1).astype(np.float32)
-    return found
-
-
 def _weighted(counts: list[csr_matrix], tfidf: TfIdf) -> csr_matrix:
-    """All parts as one, of which no part is left: (documents, features)."""
-    place = np.full(HASHES, -1, np.int32)
-    place[tfidf.hashes] = np.arange(len(tfidf.hashes), dtype=np.int32)
+    """The features of all parts, (documents, features); no part is left."""
     parts = list[csr_matrix]()
     counts.reverse()
     while counts:
-        part = counts.pop()
-        columns = place[part.indices]
-        so_far = np.concatenate([[0], np.cumsum(columns >= 0)])
-        known = (part.data[columns >= 0], columns[columns >= 0], so_far[part.indptr])
-        parts.append(tfidf.weighted(csr_matrix(known, shape=(part.shape[0], len(tfidf.hashes)))))
+        parts.append(tfidf.of_counts(counts.pop()))
     return vstack(parts, format="csr")

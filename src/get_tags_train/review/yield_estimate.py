@@ -51,9 +51,9 @@ def fit_shift(decisions: Sequence[Decision], suspicion: Suspicion, prior_deviati
     logits, errors = np.array([d.estimate for d in own]), np.array([d.answer == "error" for d in own], float)
     shift, precision = 0.0, prior_deviation**-2
     for _ in range(_STEPS):
-        chance = expit(logits + shift)
-        precision = prior_deviation**-2 + float((chance * (1 - chance)).sum())
-        step = (float((errors - chance).sum()) - shift * prior_deviation**-2) / precision
+        probability = expit(logits + shift)
+        precision = prior_deviation**-2 + float((probability * (1 - probability)).sum())
+        step = (float((errors - probability).sum()) - shift * prior_deviation**-2) / precision
         shift += float(np.clip(step, -1, 1))
     return Shift(shift, precision**-0.5)
 

@@ -34,6 +34,12 @@ def words_by_hash(clean_text: str) -> dict[int, str]:
     return dict(zip(hashes, words, strict=True))
 
 
+def smoothed_idf(documents_of: NDArray[np.integer], documents: int) -> NDArray[np.float32]:
+    """Inverse document frequencies, as scikit-learn smooths them; documents_of: on how many of `documents` each is."""
+    found: NDArray[np.float32] = (np.log((1 + documents) / (1 + documents_of)) + 1).astype(np.float32)
+    return found
+
+
 class TfIdf(NamedTuple):
     """What makes features of texts. hashes: (features,) which hashes are features, ascending; idf: (features,)."""
 
@@ -43,19 +49,21 @@ class TfIdf(NamedTuple):
     @classmethod
     def of(cls, counts: csr_matrix, hashes: NDArray[np.integer]) -> "TfIdf":
         """Of the documents' counts, (documents, features). Inverse document frequencies are smoothed."""
-        documents = np.bincount(counts.indices, minlength=counts.shape[1])
-        idf = np.log((1 + counts.shape[0]) / (1 + documents)) + 1
-        return cls(hashes.astype(np.int32), idf.astype(np.float32))
+        documents_of = np.bincount(counts.indices, minlength=counts.shape[1])
+        return cls(hashes.astype(np.int32), smoothed_idf(documents_of, counts.shape[0]))
 
     def features(self, clean_texts: Sequence[str]) -> csr_matrix:
         """Of texts: (texts, features), each row of length 1."""
-        counts = count_words(clean_texts)
+        return self.of_counts(count_words(clean_texts))
+
+    def of_counts(self, counts: csr_matrix) -> csr_matrix:
+        """Of what `count_words` gives, (texts, HASHES): (texts, features), each row of length 1."""
         place = np.searchsorted(self.hashes, counts.indices)
         place[place == len(self.hashes)] = 0
         is_feature = self.hashes[place] == counts.indices
         so_far = np.concatenate([[0], np.cumsum(is_feature)])
         known = (counts.data[is_feature], place[is_feature], so_far[counts.indptr])
-        return self.weighted(csr_matrix(known, shape=(len(clean_texts), len(self.hashes))))
+        return self.weighted(csr_matrix(known, shape=(counts.shape[0], len(self.hashes))))
 
     def weighted(self, counts: csr_matrix) -> csr_matrix:
         """Counts of features, (texts, features), made TF-IDF in place: (1 + log count) x idf, each row of length 1."""
